@@ -1,0 +1,88 @@
+"""What every command line shares: exit statuses, logging to standard error, caches inside the checkout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from final_project.errors import ProjectError
+from final_project.recipe import ROOT, describe_fields, load_recipe
+from final_project.settings import Recipe
+
+CACHES = {
+    "HF_HOME": "huggingface",
+    "MPLCONFIGDIR": "matplotlib",
+    "NLTK_DATA": "nltk",
+    "TORCH_EXTENSIONS_DIR": "torch_extensions",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+    "XDG_CACHE_HOME": "xdg",
+}
+
+
+def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> int:
+    """Run a command and turn its errors into one message on standard error and an exit status.
+
+    0 done, 2 wrong use, recipe or data, 1 anything else. Only a defect of ours shows a traceback.
+    """
+    keep_caches_in_checkout()
+    set_up_logging()
+    try:
+        return main(sys.argv[1:] if argv is None else argv) or 0
+    except ProjectError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def keep_caches_in_checkout() -> None:
+    """Point the libraries' caches into .cache/ unless the user has placed them, and keep the hub offline."""
+    for variable, folder in CACHES.items():
+        os.environ.setdefault(variable, str(ROOT / ".cache" / folder))
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def set_up_logging() -> None:
+    """Log lines to standard error; ranks other than the first only warn."""
+    level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
+    for chatty in ("httpx", "filelock", "matplotlib", "torch.distributed", "datasets", "fsspec"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def print_json(value: Any) -> None:
+    """The answer of a command, as one JSON object on standard output."""
+    print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def stage_arguments(stage: str, about: str, *sections: str) -> argparse.ArgumentParser:
+    """The parser of `python -m STAGE`: a recipe, overrides after `--`, and the settings the stage reads."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {stage}",
+        description=about,
+        epilog="settings, given after -- as key=value:\n" + describe_fields(*sections),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_recipe_arguments(parser)
+    return parser
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", default="demo", help="name in recipes/ or a YAML file (default: demo)")
+    parser.add_argument("--force", action="store_true", help="run the stage again although it is up to date")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, after --")
+
+
+def recipe_from(arguments: argparse.Namespace) -> Recipe:
+    return load_recipe(arguments.recipe, arguments.overrides)

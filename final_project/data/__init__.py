@@ -1,0 +1,1 @@
+"""Reading, cleaning, augmenting and describing sentence pairs."""

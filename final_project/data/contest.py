@@ -1,0 +1,101 @@
+"""The contest's JSONL: `id, query, title, text_q_seg, text_t_seg`, one row a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from final_project.artifacts import write_atomic
+from final_project.data.lines import read_lines
+from final_project.data.pairs import SegmentedPair
+from final_project.errors import DataError
+
+
+def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
+    """(line number, object) of every line of a JSONL file; raises DataError on anything but one object a line."""
+    rows = []
+    for number, text in read_lines(path):
+        try:
+            row = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            raise DataError(path, f"broken JSON: {reason}", number) from error
+        if not isinstance(row, dict):
+            raise DataError(path, f"expected a JSON object, found a {type(row).__name__}", number)
+        rows.append((number, row))
+    return rows
+
+
+def read_segmented(path: str | Path) -> list[SegmentedPair]:
+    """The rows of a contest file. Raises DataError with file and line on a missing key, a wrong type, an empty
+    sentence, a duplicate id, or words that do not join to their sentence (white space aside)."""
+    rows: list[SegmentedPair] = []
+    seen: dict[int, int] = {}
+    for line, row in read_json_lines(path):
+        for key in ("id", "query", "title", "text_q_seg", "text_t_seg"):
+            if key not in row:
+                raise DataError(path, f"missing key {key!r}", line)
+        pair = SegmentedPair(
+            id=row_id(path, line, row["id"]),
+            query=_sentence(path, line, "query", row["query"]),
+            title=_sentence(path, line, "title", row["title"]),
+            words_q=_words(path, line, "text_q_seg", row["text_q_seg"], row["query"]),
+            words_t=_words(path, line, "text_t_seg", row["text_t_seg"], row["title"]),
+        )
+        if pair.id in seen:
+            raise DataError(path, f"duplicate id {pair.id}; the first is at line {seen[pair.id]}", line)
+        seen[pair.id] = line
+        rows.append(pair)
+    return rows
+
+
+def write_segmented(path: str | Path, rows: Iterable[SegmentedPair]) -> int:
+    """Write contest JSONL; returns the number of rows."""
+    count = 0
+    with write_atomic(path) as file:
+        for row in rows:
+            record = {
+                "id": row.id,
+                "query": row.query,
+                "title": row.title,
+                "text_q_seg": list(row.words_q),
+                "text_t_seg": list(row.words_t),
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def row_id(path: str | Path, line: int, value: Any) -> int:
+    """An id as an integer; digits in a string count, as mirrors of the files have them."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise DataError(path, f"id must be an integer, found {value!r}", line)
+    return value
+
+
+def _sentence(path: str | Path, line: int, key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise DataError(path, f"{key} must be a string, found {type(value).__name__}", line)
+    if not value.strip():
+        raise DataError(path, f"{key} is empty", line)
+    return value
+
+
+def _words(path: str | Path, line: int, key: str, value: Any, sentence: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise DataError(path, f"{key} must be a list of strings", line)
+    if not value:
+        raise DataError(path, f"{key} is empty", line)
+    if without_spaces("".join(value)) != without_spaces(sentence):
+        raise DataError(
+            path, f"{key} does not join to its sentence: {''.join(value)[:40]!r} against {sentence[:40]!r}", line
+        )
+    return tuple(value)
+
+
+def without_spaces(text: str) -> str:
+    return "".join(text.split())

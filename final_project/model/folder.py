@@ -1,0 +1,56 @@
+"""Model folders: standard transformers folders, read with safetensors only and without remote code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from final_project.errors import ArtifactError
+
+
+def require_model_folder(folder: str | Path) -> Path:
+    """Check that a folder holds a model and its tokenizer; raises ArtifactError naming what is missing."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such model folder")
+    if not (folder / "config.json").is_file():
+        raise ArtifactError(f"{folder}: config.json is missing, so this is no transformers model folder")
+    if not any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
+        raise ArtifactError(f"{folder}: model.safetensors is missing; pickled weights are not loaded")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "spm.model", "tokenizer.model")):
+        raise ArtifactError(f"{folder}: the tokenizer is missing (tokenizer.json or vocab.txt)")
+    return folder
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    folder = require_model_folder(folder)
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # whatever a damaged tokenizer file makes the library raise
+        raise ArtifactError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+
+
+def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A sequence classifier in evaluation mode and its tokenizer; raises ArtifactError where the folder is unfit."""
+    tokenizer = load_tokenizer(folder)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True
+        )
+    except Exception as error:  # whatever damaged weights or a foreign config make the library raise
+        raise ArtifactError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from error
+    return model.eval(), tokenizer
+
+
+def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens, special ones included, that the model's positions and its tokenizer allow."""
+    config = model.config
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        positions -= (config.pad_token_id or 0) + 1  # these number positions from pad_token_id + 1
+    return int(min(positions, tokenizer.model_max_length))
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

@@ -1,0 +1,185 @@
+"""Recipes: YAML plus dotted overrides become one frozen `Recipe`, or one error that lists every problem.
+
+recipe = load_recipe("demo", ["similarity_v0.epochs=1"])
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from final_project.errors import RecipeError
+from final_project.settings import Recipe
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE_DIR = ROOT / "recipes"
+STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes `5e-5` for a string; people write learning rates that way, so it is a number here."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)$"), list("-+.0123456789")
+)
+
+
+def recipe_names() -> list[str]:
+    return sorted(str(p.relative_to(RECIPE_DIR).with_suffix("")) for p in RECIPE_DIR.rglob("*.yaml"))
+
+
+def recipe_path(name_or_file: str) -> Path:
+    """The YAML file meant by `--recipe`: a path, or the name of one in recipes/."""
+    given = Path(name_or_file)
+    if given.suffix in (".yaml", ".yml") or given.is_file():
+        if not given.is_file():
+            raise RecipeError([f"{given}: no such recipe file"])
+        return given
+    path = RECIPE_DIR / f"{name_or_file}.yaml"
+    if not path.is_file():
+        names = recipe_names()
+        hint = _nearest(name_or_file, names)
+        raise RecipeError([f"no recipe named {name_or_file!r}{hint}; recipes/ has {', '.join(names)}"])
+    return path
+
+
+def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
+    """Read one recipe file and lay dotted overrides (`stage.key=value`) over it.
+
+    Raises RecipeError with all problems at once: unknown keys (with the nearest right name), wrong types,
+    values out of range, combinations that cannot work; each with file and line, or the override it came from.
+    """
+    path = recipe_path(name_or_file)
+    values, origins, problems = _read_yaml(path)
+    for override in overrides:
+        problems += _lay_override(override, values, origins)
+    _drop_unknown_keys(values, origins, problems)
+    values.setdefault("name", path.stem)
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        problems += [_say(problem, origins, path) for problem in error.errors()]
+    if problems:
+        raise RecipeError(problems)
+    return recipe
+
+
+def dotted_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:
+    """Every setting of the model as `section.key` -> pydantic field, in order of definition."""
+    fields = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            fields |= dotted_fields(field.annotation, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = field
+    return fields
+
+
+def describe_fields(*sections: str) -> str:
+    """Help text for the named sections (all where none is named): key, default, unit, meaning."""
+    lines = []
+    for key, field in dotted_fields().items():
+        section = key.split(".")[0] if "." in key else ""
+        if sections and section and section not in sections:
+            continue
+        unit = (field.json_schema_extra or {}).get("unit")
+        choices = getattr(field.annotation, "__args__", None)
+        kind = "|".join(str(c) for c in choices if c != "") if choices else field.annotation.__name__
+        default = repr(field.default) if field.default == "" else field.default
+        lines.append(f"  {key}={default}  ({kind}{', ' + unit if unit else ''})\n      {field.description}")
+    return "\n".join(lines)
+
+
+def _read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
+    """The file's values, where each dotted key stands (`file:line`), and what is wrong with the file itself."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader) or {}
+    except UnicodeDecodeError as error:
+        raise RecipeError([f"{path}: not UTF-8: {error.reason} at byte {error.start}"]) from error
+    except OSError as error:
+        raise RecipeError([f"{path}: {error.strerror}"]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise RecipeError([f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}"]) from error
+    if not isinstance(values, dict):
+        raise RecipeError([f"{path}:1: expected `key: value` lines, found a {type(values).__name__}"])
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    if node is not None:
+        _note_origins(node, "", path, origins, problems)
+    return values, origins, problems
+
+
+def _note_origins(node: yaml.Node, prefix: str, path: Path, origins: dict, problems: list[str]) -> None:
+    for key_node, value_node in node.value:
+        key = prefix + str(key_node.value)
+        where = f"{path}:{key_node.start_mark.line + 1}"
+        if key in origins:
+            problems.append(f"{where}: {key} is given twice; the first is at {origins[key]}")
+        origins[key] = where
+        if isinstance(value_node, yaml.MappingNode):
+            _note_origins(value_node, f"{key}.", path, origins, problems)
+
+
+def _lay_override(override: str, values: dict, origins: dict[str, str]) -> list[str]:
+    """Set one `key.path=value` in place; returns the problems found."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        return [f"override {override!r}: expected key.path=value"]
+    try:
+        value = yaml.load(text, Loader=_Loader) if text else ""
+    except yaml.YAMLError:
+        value = text
+    *sections, leaf = key.split(".")
+    target = values
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            return [f"override {override!r}: {section} is a value, not a section"]
+    target[leaf] = value
+    origins[key] = f"override {override!r}"
+    return []
+
+
+def _drop_unknown_keys(values: dict, origins: dict[str, str], problems: list[str]) -> None:
+    known = set(dotted_fields())
+    sections = {key.split(".")[0] for key in known if "." in key}
+
+    def walk(mapping: dict, prefix: str) -> None:
+        for name in list(mapping):
+            key = f"{prefix}{name}"
+            if key in sections and (isinstance(mapping[name], dict) or mapping[name] is None):
+                mapping[name] = mapping[name] or {}
+                walk(mapping[name], f"{key}.")
+            elif key not in known and key not in sections:
+                del mapping[name]
+                hint = _nearest(key, sorted(known | sections))
+                problems.append(f"{origins.get(key, 'recipe')}: unknown key {key}{hint}")
+
+    walk(values, "")
+
+
+def _nearest(word: str, candidates: list[str]) -> str:
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.5)
+    if not close:
+        leaf = word.rsplit(".", 1)[-1]
+        close = [c for c in candidates if c.rsplit(".", 1)[-1] == leaf][:1]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _say(problem: dict, origins: dict[str, str], path: Path) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    where = origins.get(key) or origins.get(key.split(".")[0]) or str(path)
+    message = problem["msg"].removeprefix("Value error, ")
+    if isinstance(problem["input"], (dict, BaseModel)):
+        return f"{where}: {key}: {message}" if key else f"{where}: {message}"
+    return f"{where}: {key}: {message}, found {problem['input']!r}"

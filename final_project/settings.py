@@ -1,0 +1,145 @@
+"""Every setting of a recipe: its type, default, range, unit and meaning, said once.
+
+`--help` of a stage, the checks on a recipe and the manifests all read these classes.
+A recipe is one YAML file that holds only what differs from these defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
+    """A recipe field with its meaning and unit; `bounds` are pydantic's (ge, le, gt, lt)."""
+    return Field(default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Precision = Literal["auto", "fp32", "bf16"]
+Schedule = Literal["linear", "cosine", "constant"]
+
+
+class Prepare(Section):
+    """Which pairs to read, clean and split, and which rows to explain."""
+
+    corpus: str = setting("demo", "name of a registered corpus, or demo for the built-in pairs")
+    data_dir: str = setting("data", "folder that holds the raw corpora", "path")
+    train_file: str = setting("", "own training pairs instead of the corpus's; empty = the corpus's", "path")
+    dev_file: str = setting("", "own development pairs; empty = the corpus's", "path")
+    test_file: str = setting("", "own test pairs, with or without labels; empty = the corpus's", "path")
+    explain_file: str = setting("", "contest JSONL with the rows to explain; empty = the test pairs", "path")
+    contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, found below data_dir")
+    demo_pairs: int = setting(8000, "size of the built-in training split", "pairs", ge=100, le=1_000_000)
+    demo_seed: int = setting(2022, "seed of the built-in generator", ge=0)
+    clean: bool = setting(False, "strip white space and HTML remains; off reproduces the original's bytes")
+    augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
+
+
+class Encoder(Section):
+    """Where the encoder starts: a folder, a hub name, or random weights of a given size."""
+
+    init: str = setting("scratch", "scratch, a transformers folder, or a hub name")
+    allow_download: bool = setting(False, "let transformers fetch a hub name over the network")
+    n_layers: int = setting(4, "transformer layers (scratch only)", "layers", ge=1, le=96)
+    hidden_size: int = setting(256, "width of the hidden states (scratch only)", "units", ge=8, le=8192)
+    n_heads: int = setting(4, "attention heads (scratch only)", "heads", ge=1, le=128)
+    intermediate_size: int = setting(1024, "width of the feed-forward layer (scratch only)", "units", ge=8)
+    max_positions: int = setting(128, "longest sequence the positions reach (scratch only)", "tokens", ge=16)
+    dropout: float = setting(0.1, "dropout of hidden states and attention (scratch only)", "share", ge=0, lt=1)
+    vocab_size: int = setting(8000, "largest vocabulary built from the text (scratch only)", "tokens", ge=64)
+
+    @model_validator(mode="after")
+    def heads_divide_width(self):
+        if self.hidden_size % self.n_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of n_heads {self.n_heads}")
+        return self
+
+
+class Training(Section):
+    """What both training stages share. A step is one optimizer update over all devices."""
+
+    epochs: int = setting(3, "passes over the training rows", "epochs", ge=0, le=1000)
+    lr: float = setting(5e-4, "peak learning rate", "per update", gt=0, le=1)
+    schedule: Schedule = setting("linear", "course of the learning rate after the warm-up")
+    warmup_frac: float = setting(0.06, "share of the updates that warm up", "share", ge=0, le=1)
+    weight_decay: float = setting(0.01, "decay of weight matrices; biases and LayerNorm have none", ge=0, le=1)
+    step_rows: int = setting(64, "rows of one optimizer step, over all devices and accumulation", "rows", ge=1)
+    micro_rows: int = setting(64, "most rows in one forward on one device", "rows", ge=1)
+    max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
+    max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; 0 = no clipping", ge=0)
+    precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it")
+    checkpoint_every: int = setting(200, "updates between checkpoints", "updates", ge=1)
+    log_every: int = setting(20, "updates between log lines", "updates", ge=1)
+
+    @model_validator(mode="after")
+    def micro_batches_divide_the_step(self):
+        if self.step_rows % self.micro_rows:
+            raise ValueError(f"step_rows {self.step_rows} is not a multiple of micro_rows {self.micro_rows}")
+        return self
+
+
+class Posttrain(Training):
+    """Masked-LM training on in-domain text."""
+
+    engine: Literal["torch", "deepspeed"] = setting("torch", "torch (single process or DDP) or deepspeed")
+    zero_stage: Literal[0, 1, 2] = setting(1, "DeepSpeed ZeRO stage")
+    text_form: Literal["pair", "sentence"] = setting("pair", "one row = both sentences of a pair, or one")
+    mask_prob: float = setting(0.15, "share of the tokens to predict", "share", gt=0, lt=1)
+    held_out_rows: int = setting(256, "rows kept aside to measure the loss on", "rows", ge=1)
+
+
+class SimilarityV0(Training):
+    """Fine-tuning of the pair classifier."""
+
+    engine: Literal["torch", "fairscale"] = setting("torch", "torch (single process or DDP) or fairscale")
+    max_train_pairs: int = setting(0, "use only the first N pairs after a seeded shuffle; 0 = all", "pairs", ge=0)
+    eval_every: int = setting(0, "updates between evaluations on dev; 0 = once an epoch", "updates", ge=0)
+    best_by: Literal["accuracy", "f1", "loss"] = setting("accuracy", "dev metric that picks the checkpoint")
+    threshold: Literal["sweep", "margin"] = setting("sweep", "sweep P(1) on dev, or a fixed margin on the logits")
+    logit_margin: float = setting(0.94, "label 1 iff z1 - z0 exceeds this (threshold: margin)", "logits")
+    fgm_eps: float = setting(0.0, "radius of the adversarial step on the word embeddings; 0 = off", ge=0)
+    fgm_direction: Literal["micro_batch", "accumulated"] = setting(
+        "micro_batch", "gradient that points the attack: this micro-batch's, or what accumulation has left"
+    )
+    ema_decay: float = setting(0.0, "decay of the averaged weights that are evaluated; 0 = off", ge=0, lt=1)
+
+
+class SimilarityV1(Section):
+    """Rationales: attribution, selection, refinement, submission, report."""
+
+    method: Literal["gradient_x_input", "integrated_gradients"] = setting("gradient_x_input", "how words are scored")
+    ig_steps: int = setting(1, "points on the path of integrated gradients", "steps", ge=1, le=1000)
+    ratio: float = setting(0.705, "share of the words chosen in each sentence", "share", gt=0, le=1)
+    chain: Literal["original", "clean"] = setting("original", "which refined file is handed in")
+    batch_tokens: int = setting(8192, "most tokens, padding included, in one attribution batch", "tokens", ge=64)
+    report_pairs: int = setting(30, "explained pairs shown in the report", "pairs", ge=0)
+
+
+class Recipe(Section):
+    """One experiment: all stages."""
+
+    name: str = setting("", "name of the run; the recipe file's own name")
+    runs_dir: str = setting("runs", "folder that takes the runs", "path")
+    nproc: int = setting(1, "processes on this machine, one a device", "processes", ge=1, le=1024)
+    seed: int = setting(111, "seed of shuffling, masking, dropout and initial weights", ge=0)
+    prepare: Prepare = Prepare()
+    encoder: Encoder = Encoder()
+    posttrain: Posttrain = Posttrain()
+    similarity_v0: SimilarityV0 = SimilarityV0()
+    similarity_v1: SimilarityV1 = SimilarityV1()
+
+    @model_validator(mode="after")
+    def sequences_fit_the_positions(self):
+        if self.encoder.init == "scratch":
+            for stage in ("posttrain", "similarity_v0"):
+                length = getattr(self, stage).max_length
+                if length > self.encoder.max_positions:
+                    raise ValueError(
+                        f"{stage}.max_length {length} exceeds encoder.max_positions {self.encoder.max_positions}"
+                    )
+        return self
