@@ -1,0 +1,55 @@
+"""From sub-word scores to scores of the given words, by character offset.
+
+A token that touches m of the given words gives each score/m; a word's score is the sum (the original's rule; design,
+section 4, Alignment). Words are located in order, white space aside, so the spans are exact for whatever text the words
+join to. Shapes: T tokens of one sentence, W given words.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+Span = tuple[int, int]  # first character and one past the last, from 0
+
+
+def word_spans(sentence: str, words: Sequence[str]) -> list[Span]:
+    """The characters of each word in the sentence, (W,) spans in order.
+
+    The words must join to the sentence, white space aside (the reader of the pairs holds this). A word of nothing but
+    white space has an empty span where it stands.
+    """
+    places = [place for place, char in enumerate(sentence) if not char.isspace()]
+    spans: list[Span] = []
+    taken = end = 0
+    for word in words:
+        n_chars = sum(not char.isspace() for char in word)
+        start = places[taken] if n_chars else end
+        taken += n_chars
+        end = places[taken - 1] + 1 if n_chars else end
+        spans.append((start, end))
+    assert taken == len(places), "words that do not join to their sentence reached the alignment"
+    return spans
+
+
+def align(scores_T: Sequence[float], token_spans: Sequence[Span], spans_W: Sequence[Span]) -> np.ndarray:
+    """Scores of the W words. Every word has a finite score, 0 where no token touches it (dropped or cut off), and the
+    sum of the token scores is conserved: a token between words belongs to the nearest word before it, else after it.
+    """
+    scores_W = np.zeros(len(spans_W))
+    solid = [w for w, (start, end) in enumerate(spans_W) if end > start]
+    if not solid:
+        return scores_W
+    starts = [spans_W[w][0] for w in solid]
+    ends = [spans_W[w][1] for w in solid]
+    for score, (start, end) in zip(scores_T, token_spans, strict=True):
+        first = bisect_right(ends, start)  # the first word that ends after the token starts
+        last = bisect_left(starts, end)  # one past the last word that starts before the token ends
+        if start >= end or first >= last:
+            nearest = max(bisect_right(starts, start) - 1, 0)
+            first, last = nearest, nearest + 1
+        for w in solid[first:last]:
+            scores_W[w] += score / (last - first)
+    return scores_W
