@@ -1,4 +1,4 @@
-"""The decision rule of a classifier folder: label 1 iff P(1) >= threshold. It lies beside the weights as decision.json."""
+"""The decision rule of a classifier folder: label 1 iff P(1) >= threshold; decision.json beside the weights."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def load_decision(folder: str | Path) -> Decision:
         if threshold is not None and not isinstance(threshold, (int, float)):
             raise ValueError(f"threshold is {threshold!r}")
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path}: expected {{\"threshold\": number}}: {error}") from error
+        raise ArtifactError(f'{path}: expected {{"threshold": number}}: {error}') from error
     return Decision(threshold)

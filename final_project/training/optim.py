@@ -1,0 +1,49 @@
+"""Parameter groups, the optimizer, and the course of the learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from final_project.settings import Schedule, Training
+
+
+def parameter_groups(model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
+    """Weight matrices with decay; biases and LayerNorm weights (all vectors) without. Every trainable parameter is
+    in exactly one group."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [{**group, "lr": lr, "peak_lr": lr} for group in groups if group["params"]]
+
+
+def adamw(groups: list[dict], device: torch.device) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=device.type == "cuda")
+
+
+def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule) -> float:
+    """Share of the peak rate for the update after `done` of `total` updates; as transformers' get_scheduler has it.
+
+    A pure function of the step, so that a checkpoint needs no scheduler state.
+    """
+    warmup = math.ceil(total * warmup_frac)
+    if done < warmup:
+        return done / max(1, warmup)
+    if schedule == "constant":
+        return 1.0
+    course = (done - warmup) / max(1, total - warmup)
+    if schedule == "linear":
+        return max(0.0, 1.0 - course)
+    return 0.5 * (1.0 + math.cos(math.pi * course))
+
+
+def set_lr(optimizer: torch.optim.Optimizer, done: int, total: int, settings: Training) -> float:
+    """Set every group's rate for the coming update; returns the first group's."""
+    factor = lr_factor(done, total, settings.warmup_frac, settings.schedule)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    return optimizer.param_groups[0]["lr"]

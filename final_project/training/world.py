@@ -1,0 +1,81 @@
+"""The processes of one run: rank, size, device, and the few collectives that are needed. No-ops on one process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from final_project.errors import EnvironmentProblem
+
+TIMEOUT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class World:
+    rank: int = 0
+    size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+
+    def sum(self, *values: float) -> list[float]:
+        """Each value summed over all ranks, in float64."""
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        if self.size > 1:
+            dist.all_reduce(total)
+        return total.tolist()
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value of every rank, in order of rank, on every rank."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+
+@contextlib.contextmanager
+def started_world(needs_group: bool = False) -> Iterator[World]:
+    """The world that the launcher's environment describes (torchrun, DeepSpeed's launcher, or none).
+
+    needs_group: start a process group even for one process, as fairscale and DeepSpeed expect.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    device = _device(local_rank)
+    grouped = size > 1 or needs_group
+    if grouped:
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        if size > 1:
+            dist.init_process_group(backend, timeout=TIMEOUT)
+        else:
+            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1, timeout=TIMEOUT)
+    try:
+        yield World(rank, size, device)
+    finally:
+        if grouped:
+            dist.destroy_process_group()
+
+
+def _device(local_rank: int) -> torch.device:
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise EnvironmentProblem(f"this machine has {count} CUDA devices, process {local_rank} has none: lower --nproc")
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)

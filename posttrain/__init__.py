@@ -1,0 +1,1 @@
+"""Stage 1: masked-LM training of the encoder on in-domain text."""

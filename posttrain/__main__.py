@@ -1,0 +1,26 @@
+"""python -m posttrain --recipe NAME [--force] [-- key.path=value ...]"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from final_project.cli import recipe_from, run_main, stage_arguments
+from final_project.training.stage import run_training_stage
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = stage_arguments("posttrain", "Masked-LM training on in-domain text.", "encoder", "posttrain")
+    arguments = parser.parse_args(argv)
+    recipe = recipe_from(arguments)
+
+    def work(*given):
+        from posttrain.fit import fit  # torch and transformers: only where there is work
+
+        return fit(*given)
+
+    run_training_stage(recipe, "posttrain", ("encoder", "posttrain"), ("prepare",), arguments.force, work)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
