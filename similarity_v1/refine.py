@@ -1,8 +1,8 @@
 """The original's three refinements, byte for byte (design, section 4, Refinement).
 
-f1 sorts by position; f2 moves the words that both sentences share to where the label wants them; f3 lets every perturbed
-row answer what its original answers. f3 copies answers between rows: it is here to reproduce the published submission,
-and `clean.py` is the chain that copies nothing.
+f1 sorts by position; f2 moves the words that both sentences share to where the label wants them; f3 lets every
+perturbed row answer what its original answers. f3 copies answers between rows: it is here to reproduce the published
+submission, and `clean.py` is the chain that copies nothing.
 """
 
 from __future__ import annotations
