@@ -1,0 +1,26 @@
+"""python -m final_project prepare | convert | augment | stats: what needs no training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from final_project import prepare
+from final_project.cli import run_main
+from final_project.data import augment, corpora, statistics
+
+COMMANDS = (prepare, corpora, augment, statistics)
+
+
+def main(argv: Sequence[str]) -> int | None:
+    parser = argparse.ArgumentParser(prog="python -m final_project", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        module.add_command(subparsers)
+    arguments = parser.parse_args(argv)
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,170 @@
+"""Sentence pairs in files: every form in which they come, read into `Pair`, and the one form that is written.
+
+Read     TSV (two or three columns, with or without a header, no quoting), CSV (header `sentence1,sentence2,label`,
+         RFC 4180 quotes), JSONL (`sentence1, sentence2, label`) and the contest's JSONL (as pairs without label).
+Written  CSV with that header, UTF-8, LF, minimal quoting.
+The content decides, not the extension: mirrors name files as they please.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from final_project.artifacts import write_atomic
+from final_project.data.contest import read_json_lines, read_segmented
+from final_project.data.lines import read_lines
+from final_project.data.pairs import Pair
+from final_project.errors import DataError
+
+CSV_HEADER = ("sentence1", "sentence2", "label")
+# First lines as the mirrors of LCQMC and its relatives have them.
+HEADER_NAMES = {"sentence1", "sentence2", "text_a", "text_b", "text1", "text2", "query1", "query2", "q1", "q2"}
+
+Row = tuple[int, list[str]]
+
+
+def read_pairs(path: str | Path, labelled: bool | None = None, header: bool | None = None) -> list[Pair]:
+    """The pairs of a file, in order. Raises DataError with file and line on the first fault.
+
+    labelled  True: every row needs a label. False: labels are dropped. None: the file decides, all rows alike.
+    header    True: a TSV must have one. False: it must not. None: either. A CSV always has one.
+    """
+    path = Path(path)
+    pairs = _reader_for(path)(path, header)
+    if labelled is False:
+        return [Pair(pair.sentence1, pair.sentence2) for _, pair in pairs]
+    without = [line for line, pair in pairs if pair.label is None]
+    if without and (labelled or len(without) < len(pairs)):
+        raise DataError(path, "no label; expected 0 or 1", without[0])
+    return [pair for _, pair in pairs]
+
+
+def write_pairs_csv(path: str | Path, pairs: Iterable[Pair]) -> int:
+    """Write pairs as CSV, the label empty where it is unknown; returns the number of rows."""
+    count = 0
+    with write_atomic(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(CSV_HEADER)
+        for pair in pairs:
+            writer.writerow((pair.sentence1, pair.sentence2, "" if pair.label is None else pair.label))
+            count += 1
+    return count
+
+
+def write_pairs_tsv(path: str | Path, pairs: Iterable[Pair]) -> int:
+    """Write two columns without header or label; white space inside a sentence becomes one blank, because a tab or
+    a line break in it would be read as something else. Returns the number of rows."""
+    count = 0
+    with write_atomic(path) as file:
+        for pair in pairs:
+            file.write("\t".join(" ".join(side.split()) for side in (pair.sentence1, pair.sentence2)) + "\n")
+            count += 1
+    return count
+
+
+def _reader_for(path: Path) -> Callable[[Path, bool | None], list[tuple[int, Pair]]]:
+    _, first = next(read_lines(path))
+    if first.lstrip().startswith("{"):
+        return _read_json
+    if "\t" not in first and (path.suffix.lower() == ".csv" or first.lower().startswith("sentence1,")):
+        return _read_csv
+    return _read_tsv
+
+
+def _read_tsv(path: Path, header: bool | None) -> list[tuple[int, Pair]]:
+    """Quotes are ordinary characters here: corpora of this kind hold unbalanced ones."""
+    rows = [(line, text.split("\t")) for line, text in read_lines(path)]
+    rows, n_columns = _without_header(path, rows, header)
+    return [(line, _pair(path, line, columns, n_columns, "tab-separated")) for line, columns in rows]
+
+
+def _without_header(path: Path, rows: list[Row], header: bool | None) -> tuple[list[Row], int]:
+    """The rows below the header, where there is one, and how many columns they must have."""
+    line, first = rows[0]
+    found = first[0].strip().lower() in HEADER_NAMES
+    if header is True and not found:
+        raise DataError(path, f"expected a header such as text_a<TAB>text_b<TAB>label, found {first[0][:30]!r}", line)
+    if header is False and found:
+        raise DataError(path, f"expected no header, found {' '.join(first)!r}", line)
+    if found:
+        rows = rows[1:]
+        if not rows:
+            raise DataError(path, "a header and no rows", line)
+    n_columns = len(first) if len(first) in (2, 3) else len(rows[0][1])
+    return rows, 2 if n_columns == 2 else 3
+
+
+def _read_csv(path: Path, header: bool | None) -> list[tuple[int, Pair]]:
+    rows = _csv_rows(path)
+    line, first = next(rows)
+    names = tuple(name.strip().lower() for name in first)
+    if names not in (CSV_HEADER, CSV_HEADER[:2]):
+        raise DataError(path, f"expected the header {','.join(CSV_HEADER)}, found {','.join(first)[:60]!r}", line)
+    if header is False:
+        raise DataError(path, f"expected no header, found {','.join(first)!r}", line)
+    pairs = [(line, _pair(path, line, columns, len(names), "comma-separated")) for line, columns in rows]
+    if not pairs:
+        raise DataError(path, "a header and no rows", line)
+    return pairs
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    """(line on which the row begins, its columns). Lines are joined as the quotes say; csv itself would lose the
+    number of the line where an unclosed quote began."""
+    begin, held, is_open = 0, [], False
+    for line, text in read_lines(path):
+        if not held:
+            begin = line
+        held.append(text)
+        is_open ^= text.count('"') % 2 == 1
+        if is_open:
+            continue
+        try:
+            yield begin, next(csv.reader(["\n".join(held)], strict=True))
+        except csv.Error as error:
+            raise DataError(path, f"not a CSV row: {error}", begin) from error
+        held = []
+    if held:
+        raise DataError(path, "a quote opens here and is never closed", begin)
+
+
+def _pair(path: Path, line: int, columns: list[str], n_columns: int, kind: str) -> Pair:
+    if len(columns) != n_columns:
+        raise DataError(path, f"expected {n_columns} {kind} columns, found {len(columns)}", line)
+    for place, sentence in enumerate(columns[:2], start=1):
+        if not sentence.strip():
+            raise DataError(path, f"sentence {place} is empty", line)
+    label = _label(path, line, columns[2]) if n_columns == 3 else None
+    return Pair(columns[0], columns[1], label)
+
+
+def _label(path: Path, line: int, value: Any) -> int | None:
+    """0 or 1, as a number or as text; None where nothing is given."""
+    text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+    if value is None or text == "":
+        return None
+    if text not in ("0", "1"):
+        raise DataError(path, f"label must be 0 or 1, found {value!r}", line)
+    return int(text)
+
+
+def _read_json(path: Path, header: bool | None) -> list[tuple[int, Pair]]:
+    rows = read_json_lines(path)
+    if "text_q_seg" in rows[0][1] or "query" in rows[0][1]:
+        segmented = read_segmented(path)
+        return [(line, Pair(row.query, row.title)) for (line, _), row in zip(rows, segmented, strict=True)]
+    return [(line, _json_pair(path, line, row)) for line, row in rows]
+
+
+def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:
+    for key in CSV_HEADER[:2]:
+        if key not in row:
+            raise DataError(path, f"missing key {key!r}", line)
+        if not isinstance(row[key], str):
+            raise DataError(path, f"{key} must be a string, found {json.dumps(row[key])[:30]}", line)
+    sides = [row[key] for key in CSV_HEADER[:2]]
+    return _pair(path, line, [*sides, row.get("label")], 3, "JSON")
