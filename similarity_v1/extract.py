@@ -7,7 +7,6 @@ their scores.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,19 +28,9 @@ from similarity_v1.alignment import Span, align, word_spans
 from similarity_v1.attribution import attribute, n_path_steps, token_batches
 from similarity_v1.selection import select
 from similarity_v1.submission import format_row
+from similarity_v1.word_scores import WordScores, scores_line
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class WordScores:
-    """One explained row. probability is P(label 1); one score per given word of each sentence."""
-
-    id: int
-    label: int
-    probability: float
-    scores_q: tuple[float, ...]
-    scores_t: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -146,7 +135,7 @@ def extract_to_files(
         explained = explainer.explain(pairs)
         raw = select_rationales(explained, explainer.settings.ratio)
         rationale_file.writelines(format_row(row) for row in raw)
-        scores_file.writelines(_scores_line(row) for row in explained)
+        scores_file.writelines(scores_line(row) for row in explained)
     return explained, raw
 
 
@@ -157,22 +146,6 @@ def _word_scores(pair: SegmentedPair, row: Encoded, scores_T) -> tuple[tuple[flo
         scores_W = align(scores_T[tokens], [row.spans_T[t] for t in tokens], word_spans(sentence, words))
         sides.append(tuple(map(float, scores_W)))
     return sides[0], sides[1]
-
-
-def _scores_line(row: WordScores) -> str:
-    record = {
-        "id": row.id,
-        "label": row.label,
-        "probability": _short(row.probability),
-        "scores_q": [_short(score) for score in row.scores_q],
-        "scores_t": [_short(score) for score in row.scores_t],
-    }
-    return json.dumps(record) + "\n"
-
-
-def _short(value: float) -> float:
-    """Nine significant digits: all that single precision holds."""
-    return float(f"{value:.9g}")
 
 
 def _without_surrogates(text: str) -> str:

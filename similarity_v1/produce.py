@@ -1,0 +1,80 @@
+"""The work of the stage, start to end: extract, refine by both chains, validate, evaluate, report."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from final_project.artifacts import write_json
+from final_project.data.contest import read_segmented
+from final_project.data.pairs import Rationale
+from final_project.settings import Recipe
+from similarity_v1.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_original_chain
+from similarity_v1.evaluate import References, read_references, score, score_baselines
+from similarity_v1.extract import Explainer, extract_to_files
+from similarity_v1.refine import read_originals
+from similarity_v1.report import write_report
+from similarity_v1.submission import validate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Made:
+    """outputs and handed_in are paths below the stage's folder."""
+
+    outputs: list[str]
+    handed_in: str
+    rows: int
+
+
+def produce(recipe: Recipe, run_dir: Path, folder: Path) -> Made:
+    """Fill the stage's folder. Raises DataError or ArtifactError; every single file is either whole or absent."""
+    settings = recipe.similarity_v1
+    prepared, submit = run_dir / "prepare", folder / "submit"
+    pairs = read_segmented(prepared / "explain.jsonl")
+    known = read_references(
+        pairs, "explain.jsonl", _if_there(prepared / "gold.jsonl"), _if_there(prepared / "pair_map.jsonl")
+    )
+    explainer = Explainer(run_dir / "similarity_v0" / "result" / "model", settings)
+    _, raw = extract_to_files(explainer, pairs, submit / RAW_FILE, folder / "scores.jsonl")
+    original, counts = write_original_chain(submit, pairs, raw, read_originals(prepared / "originals.tsv"))
+    log.info(
+        "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
+        counts["originals"], counts["copied"],
+    )  # fmt: skip
+    clean = write_clean_chain(submit, pairs, raw)
+    handed_in = f"submit/{ZIP_FILE[settings.chain]}"
+    validate(folder / handed_in, pairs)
+    systems = {"raw": raw, "original": original, "clean": clean}
+    evaluation = _evaluation(recipe, known, systems) | {"refinement": counts, "handed_in": handed_in}
+    write_json(folder / "evaluation.json", evaluation)
+    _log_figures(evaluation)
+    write_report(run_dir)
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "started.json"]
+    return Made([path.relative_to(folder).as_posix() for path in files], handed_in, len(pairs))
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _evaluation(recipe: Recipe, known: References, systems: dict[str, list[Rationale]]) -> dict[str, Any]:
+    return {
+        "recipe": recipe.name,
+        "settings": recipe.similarity_v1.model_dump(),
+        "rows": len(known.words),
+        "gold_rows": len(known.gold),
+        "perturbed_pairs": len(known.pair_map),
+        "systems": {name: score(rows, known) for name, rows in systems.items()},
+        "baselines": score_baselines(systems["raw"], known, recipe.similarity_v1.ratio),
+    }
+
+
+def _log_figures(evaluation: dict[str, Any]) -> None:
+    for kind in ("systems", "baselines"):
+        for name, figures in evaluation[kind].items():
+            shown = "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
+            log.info("similarity_v1: %-11s %s", name, shown)

@@ -1,0 +1,115 @@
+"""Training curves as geometry that a template draws as SVG. Drawn by hand so that they follow the page's colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WIDTH, HEIGHT = 460, 230
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 34
+MAX_POINTS = 400  # more than the picture has pixels to show
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve. path is an SVG polyline's points; kind picks its colour; dots mark single measurements."""
+
+    name: str
+    kind: int
+    path: str
+    dots: tuple[tuple[str, str, str], ...]
+    last: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    place: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def chart(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Chart | None:
+    """Curves of the named figures over `step`; names: key in the rows -> what the legend calls it.
+
+    None where no figure has a finite value. Lines with few values get dots, so that single evaluations are seen.
+    """
+    curves = {label: _thin(_points(rows, key)) for key, label in names.items()}
+    curves = {label: points for label, points in curves.items() if points}
+    if not curves:
+        return None
+    everything = [point for points in curves.values() for point in points]
+    x_ticks = _ticks(min(x for x, _ in everything), max(x for x, _ in everything), whole=True)
+    y_ticks = _ticks(min(y for _, y in everything), max(y for _, y in everything))
+    x_range = (min(x for x, _ in everything), max(x_ticks[-1], max(x for x, _ in everything)))
+    y_range = (y_ticks[0], y_ticks[-1])
+
+    def place_x(x: float) -> str:
+        return f"{_scale(x, *x_range, LEFT, WIDTH - RIGHT):.1f}"
+
+    def place_y(y: float) -> str:
+        return f"{_scale(y, *y_range, HEIGHT - BOTTOM, TOP):.1f}"
+
+    lines = []
+    for kind, (label, points) in enumerate(curves.items()):
+        path = " ".join(f"{place_x(x)},{place_y(y)}" for x, y in points)
+        marked = points if len(points) <= 40 else ()
+        dots = tuple((place_x(x), place_y(y), f"step {x:g}: {y:.4g}") for x, y in marked)
+        lines.append(Line(label, kind, path, dots, f"{points[-1][1]:.4g}"))
+    return Chart(
+        title,
+        tuple(lines),
+        tuple(Tick(place_x(x), f"{x:g}" if x < 1e5 else f"{x / 1000:g}k") for x in x_ticks if x >= x_range[0]),
+        tuple(Tick(place_y(y), f"{y:g}") for y in y_ticks),
+    )
+
+
+def _points(rows: Iterable[Mapping[str, Any]], key: str) -> list[Point]:
+    points = []
+    for row in rows:
+        step, value = row.get("step"), row.get(key)
+        if _is_number(step) and _is_number(value):
+            points.append((float(step), float(value)))
+    return points
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _thin(points: list[Point]) -> list[Point]:
+    if len(points) <= MAX_POINTS:
+        return points
+    stride = (len(points) - 1) / (MAX_POINTS - 1)
+    return [points[round(i * stride)] for i in range(MAX_POINTS)]
+
+
+def _ticks(low: float, high: float, whole: bool = False) -> list[float]:
+    """Round values that enclose low..high, some four to seven of them."""
+    span = (high - low) or abs(high) or 1.0
+    step = 10.0 ** math.floor(math.log10(span / 4))
+    step *= next(factor for factor in (1, 2, 2.5, 5, 10) if span / (step * factor) <= 5)
+    if whole:
+        step = max(1.0, math.ceil(step))
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
+
+
+def _scale(value: float, low: float, high: float, to_low: float, to_high: float) -> float:
+    return to_low + (value - low) / ((high - low) or 1.0) * (to_high - to_low)
