@@ -26,6 +26,7 @@ from final_project.errors import ArtifactError
 
 log = logging.getLogger(__name__)
 
+RECORD_NAME = "result_record.csv"  # one row a run: the one file of a stage that outlives its reruns
 PACKAGES = ("torch", "transformers", "deepspeed", "fairscale", "datasets", "scikit-learn", "pandas")
 
 
@@ -151,12 +152,16 @@ class StageFolder:
 
     def begin(self, key: str, fresh: bool = False) -> None:
         """Take the manifest away and make the folder ready. What an interrupted run of the same key left is kept
-        for resuming; anything else is removed, and said."""
+        for resuming; anything else, but for the record of all runs, is removed, and said."""
         self.manifest_path.unlink(missing_ok=True)
         started = self.path / "started.json"
         if self.path.exists() and (fresh or not started.is_file() or json.loads(started.read_text())["key"] != key):
             log.info("%s: removing what an earlier run with other settings or inputs left in %s", self.stage, self.path)
-            shutil.rmtree(self.path)
+            for child in self.path.iterdir():
+                if child.is_dir():
+                    shutil.rmtree(child)
+                elif child.name != RECORD_NAME:
+                    child.unlink()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

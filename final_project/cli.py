@@ -30,7 +30,7 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
 
     0 done, 2 wrong use, recipe or data, 1 anything else. Only a defect of ours shows a traceback.
     """
-    keep_caches_in_checkout()
+    set_up_libraries()
     set_up_logging()
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
@@ -45,12 +45,14 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
         return 1
 
 
-def keep_caches_in_checkout() -> None:
-    """Point the libraries' caches into .cache/ unless the user has placed them, and keep the hub offline."""
+def set_up_libraries() -> None:
+    """Point the libraries' caches into .cache/ unless the user has placed them, and keep the libraries quiet."""
     for variable, folder in CACHES.items():
         os.environ.setdefault(variable, str(ROOT / ".cache" / folder))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
 def set_up_logging() -> None:

@@ -97,6 +97,7 @@ class SimilarityV0(Training):
     """Fine-tuning of the pair classifier."""
 
     engine: Literal["torch", "fairscale"] = setting("torch", "torch (single process or DDP) or fairscale")
+    init: str = setting("", "transformers folder to start from; empty = what posttrain exported", "path")
     max_train_pairs: int = setting(0, "use only the first N pairs after a seeded shuffle; 0 = all", "pairs", ge=0)
     eval_every: int = setting(0, "updates between evaluations on dev; 0 = once an epoch", "updates", ge=0)
     best_by: Literal["accuracy", "f1", "loss"] = setting("accuracy", "dev metric that picks the checkpoint")

@@ -24,6 +24,7 @@ from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
+from final_project.training.weights import copied_weights
 from final_project.training.world import World
 from posttrain.corpus import HELD_OUT_EPOCH, masked_batch, plain_texts, read_texts, split_held_out
 from posttrain.masking import Masking
@@ -87,7 +88,7 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
 def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: StageFolder, target: Path) -> list[str]:
     """Write the standard folder; returns its files, relative to the stage's folder."""
     with folder_atomic(folder.path / target) as partial:
-        model.save_pretrained(partial)
+        model.save_pretrained(partial, state_dict=copied_weights(model))
         tokenizer.save_pretrained(partial)
     return [str(target / path.name) for path in sorted((folder.path / target).iterdir())]
 

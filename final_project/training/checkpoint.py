@@ -80,12 +80,6 @@ class Checkpoints:
             log.warning("%s cannot be used (%s); trying the one before", folder, problems[0].splitlines()[0])
         return None
 
-    def remove(self) -> None:
-        """Training has ended: the checkpoints have done their service."""
-        self._world.barrier()
-        if self._world.is_first:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
     def _found(self) -> Iterator[tuple[int, Path]]:
         """(step, folder), newest first."""
         for folder in sorted(self._folder.glob("step-*"), reverse=True):

@@ -26,6 +26,9 @@ class Task(Protocol):
     lengths: np.ndarray
     """Tokens of every training row."""
 
+    journal: Journal
+    """Set by the loop; where evaluate() notes its figures."""
+
     def update(self, step: int, epoch: int, micro_batches: list[MicroBatch]) -> dict[str, float]:
         """Take one optimizer step on this rank's micro-batches; returns figures to log, `loss` among them."""
 

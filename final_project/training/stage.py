@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,5 +46,6 @@ def run_training_stage(
         world.barrier()
         if world.is_first:
             folder.finish(key, recipe.model_dump(mode="json"), inputs, outputs, processes=world.size, **facts)
+            shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
             elapsed_s = time.monotonic() - began
             log.info("%s: wrote %d files to %s in %.0f s", stage, len(outputs), folder.path, elapsed_s)

@@ -12,8 +12,8 @@ from torch import nn
 
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.engines.weights import load_training_state, save_training_state
 from final_project.training.optim import parameter_groups
+from final_project.training.weights import load_training_state, save_training_state
 from final_project.training.world import World
 
 

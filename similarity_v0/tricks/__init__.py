@@ -1,0 +1,1 @@
+"""Tricks of fine-tuning: each a small object with one verb, usable alone."""
