@@ -1,4 +1,4 @@
-"""python -m final_project prepare | convert | augment | stats: what needs no training."""
+"""python -m final_project prepare | convert | augment | stats | doctor | plan: what needs no training."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from final_project import prepare
+from final_project import doctor, plan, prepare
 from final_project.cli import run_main
 from final_project.data import augment, corpora, statistics
 
-COMMANDS = (prepare, corpora, augment, statistics)
+COMMANDS = (prepare, corpora, augment, statistics, doctor, plan)
 
 
 def main(argv: Sequence[str]) -> int | None:

@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> None:
 
         return fit(*given)
 
-    run_training_stage(recipe, "posttrain", ("encoder", "posttrain"), ("prepare",), arguments.force, work)
+    run_training_stage(recipe, "posttrain", arguments.force, work)
 
 
 if __name__ == "__main__":

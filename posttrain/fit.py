@@ -14,9 +14,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.artifacts import StageFolder, folder_atomic
 from final_project.errors import DataError
+from final_project.inputs import place_of_init
 from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch
 from final_project.model.token_table import column, open_token_table, write_token_table
-from final_project.model.tokens import build_tokenizer, load_init_tokenizer, place_of_init
+from final_project.model.tokens import build_tokenizer, load_init_tokenizer
 from final_project.progress import Journal
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch, batches_by_length

@@ -17,14 +17,13 @@ def main(argv: Sequence[str]) -> None:
     about = "Fine-tuning of the pair classifier. `python -m similarity_v0 predict --help`: predictions for a file."
     arguments = stage_arguments("similarity_v0", about, "similarity_v0").parse_args(argv)
     recipe = recipe_from(arguments)
-    needs = ("prepare",) if recipe.similarity_v0.init else ("prepare", "posttrain")
 
     def work(*given):
         from similarity_v0.fit import fit  # torch and transformers: only where there is work
 
         return fit(*given)
 
-    run_training_stage(recipe, "similarity_v0", ("similarity_v0",), needs, arguments.force, work)
+    run_training_stage(recipe, "similarity_v0", arguments.force, work)
 
 
 def predict(argv: Sequence[str]) -> None:

@@ -14,10 +14,10 @@ from transformers import PreTrainedTokenizerBase
 from final_project.artifacts import RECORD_NAME, StageFolder, folder_atomic, write_json
 from final_project.data.tables import read_pairs
 from final_project.errors import ArtifactError, DataError
+from final_project.inputs import place_of_init
 from final_project.model.decision import Decision
 from final_project.model.folder import load_tokenizer
 from final_project.model.token_table import column, open_token_table, write_token_table
-from final_project.model.tokens import place_of_init
 from final_project.progress import Journal
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch

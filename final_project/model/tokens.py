@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, DataError
-from final_project.recipe import ROOT
-
-log = logging.getLogger(__name__)
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 BUILD_ROWS = 1000  # texts normalised at a time
@@ -37,25 +31,6 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int, source: str = "text")
     ranked = sorted(counts, key=lambda token: (-counts[token], token))
     kept = [*SPECIAL_TOKENS, *ranked[: vocab_size - len(SPECIAL_TOKENS)]]
     return BertTokenizer(vocab={token: at for at, token in enumerate(kept)})
-
-
-def place_of_init(init: str, allow_download: bool) -> str:
-    """Resolve `encoder.init` to a folder, or to a hub name where downloads are allowed.
-
-    A hub name `owner/model` is first looked for as a folder and below models/. Raises ArtifactError saying what to
-    place where.
-    """
-    for folder in (Path(init), ROOT / init, ROOT / "models" / init, ROOT / "models" / init.rsplit("/", 1)[-1]):
-        if (folder / "config.json").is_file():
-            return str(folder)
-    if allow_download:
-        return init
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    raise ArtifactError(
-        f"encoder {init!r} is not here: place its transformers folder (config.json, weights, tokenizer) at "
-        f"models/{init.rsplit('/', 1)[-1]}, or allow the download with -- encoder.allow_download=true; "
-        "bash run.sh --recipe demo needs no weights"
-    )
 
 
 def load_init_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:

@@ -1,0 +1,46 @@
+"""What a recipe needs from outside: data files and start weights, looked for before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from final_project.errors import ArtifactError
+from final_project.prepare import find_inputs
+from final_project.recipe import ROOT
+from final_project.settings import Recipe
+
+
+def missing_inputs(recipe: Recipe, stages: Collection[str]) -> list[str]:
+    """One message for each kind of input that the named stages would miss; empty where all is there."""
+    searches = []
+    if "prepare" in stages:
+        searches.append(lambda: find_inputs(recipe.prepare))
+    if "posttrain" in stages and recipe.encoder.init != "scratch":
+        searches.append(lambda: place_of_init(recipe.encoder.init, recipe.encoder.allow_download))
+    if "similarity_v0" in stages and recipe.similarity_v0.init:
+        searches.append(lambda: place_of_init(recipe.similarity_v0.init, allow_download=False))
+    missing = []
+    for search in searches:
+        try:
+            search()
+        except ArtifactError as error:
+            missing.append(str(error))
+    return missing
+
+
+def place_of_init(init: str, allow_download: bool) -> str:
+    """Resolve `encoder.init` to a folder, or to a hub name where downloads are allowed.
+
+    A hub name `owner/model` is first looked for as a folder and below models/. Raises ArtifactError saying what to
+    place where.
+    """
+    for folder in (Path(init), ROOT / init, ROOT / "models" / init, ROOT / "models" / init.rsplit("/", 1)[-1]):
+        if (folder / "config.json").is_file():
+            return str(folder)
+    if allow_download:
+        return init
+    raise ArtifactError(
+        f"encoder {init!r} is not here: place its transformers folder (config.json, weights, tokenizer) at "
+        f"models/{init.rsplit('/', 1)[-1]}, or allow the download with -- encoder.allow_download=true"
+    )

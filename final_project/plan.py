@@ -1,0 +1,103 @@
+"""`plan`: the exact command of each stage, with its launcher. run.sh prints these lines (--dry-run) or runs them.
+
+Single process: python -m STAGE. Several: torchrun, or DeepSpeed's launcher where the recipe's engine is DeepSpeed.
+Several machines: NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from final_project.cli import add_recipe_arguments, recipe_from
+from final_project.errors import ArtifactError, RecipeError
+from final_project.inputs import missing_inputs
+from final_project.recipe import STAGES
+from final_project.settings import Recipe
+from final_project.stages import training_stage_state
+
+log = logging.getLogger(__name__)
+
+MULTI_PROCESS = ("posttrain", "similarity_v0")
+
+
+def add_command(subparsers) -> None:
+    parser = subparsers.add_parser("plan", help="print the command of each stage, as run.sh runs it")
+    add_recipe_arguments(parser)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE")
+    parser.add_argument("--dry-run", action="store_true", help="print all commands, finished stages included")
+    parser.add_argument("--check", action="store_true", help="print nothing; only look for missing data and weights")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    recipe = recipe_from(arguments)
+    nodes = nodes_from_environment()
+    if arguments.check:
+        if missing := missing_inputs(recipe, arguments.stages):
+            raise ArtifactError(
+                f"recipe {recipe.name} lacks:\n  " + "\n  ".join(missing) + "\nbash run.sh --recipe demo needs nothing"
+            )
+        return
+    several = recipe.nproc * nodes["NNODES"] > 1
+    for stage in arguments.stages:
+        # single processes look for themselves; several are not started only to find that there is nothing to do
+        if several and stage in MULTI_PROCESS and not arguments.dry_run and not arguments.force:
+            state = training_stage_state(recipe, stage)
+            if state.is_finished:
+                log.info("%s: up to date, skipped (%s)", stage, state.folder.path)
+                continue
+        print(shlex.join(stage_command(recipe, stage, arguments, nodes)))
+
+
+def nodes_from_environment() -> dict:
+    """NNODES and its fellows, checked; one node where NNODES is not set."""
+    problems = []
+    numbers = {}
+    for name, default in (("NNODES", "1"), ("NODE_RANK", "0"), ("MASTER_PORT", "29500")):
+        text = os.environ.get(name, default)
+        if not text.isdigit():
+            problems.append(f"{name} must be a whole number, found {text!r}")
+        numbers[name] = int(text) if text.isdigit() else 0
+    address = os.environ.get("MASTER_ADDR", "")
+    if not problems and numbers["NNODES"] > 1:
+        if not address:
+            problems.append("NNODES is above 1, so MASTER_ADDR must name the first machine")
+        if numbers["NODE_RANK"] >= numbers["NNODES"]:
+            problems.append(f"NODE_RANK {numbers['NODE_RANK']} must be below NNODES {numbers['NNODES']}")
+    if problems:
+        raise RecipeError(problems)
+    return {**numbers, "MASTER_ADDR": address}
+
+
+def stage_command(recipe: Recipe, stage: str, arguments: argparse.Namespace, nodes: dict) -> list[str]:
+    """The command line of one stage as a list of words."""
+    rest = ["--recipe", arguments.recipe, *(["--force"] if arguments.force else [])]
+    rest += ["--", *arguments.overrides] if arguments.overrides else []
+    if stage == "prepare":
+        return [sys.executable, "-m", "final_project", "prepare", *rest]
+    if stage not in MULTI_PROCESS or recipe.nproc * nodes["NNODES"] == 1:
+        return [sys.executable, "-m", stage, *rest]
+    if getattr(recipe, stage).engine == "deepspeed":
+        return [*_deepspeed_launcher(recipe.nproc, nodes), stage, *rest]
+    return [*_torchrun(recipe.nproc, nodes), stage, *rest]
+
+
+def _torchrun(nproc: int, nodes: dict) -> list[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={nproc}"]
+    if nodes["NNODES"] == 1:
+        return [*launcher, "--standalone", "-m"]
+    launcher += [f"--nnodes={nodes['NNODES']}", f"--node-rank={nodes['NODE_RANK']}"]
+    return [*launcher, f"--master-addr={nodes['MASTER_ADDR']}", f"--master-port={nodes['MASTER_PORT']}", "-m"]
+
+
+def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
+    launcher = [str(Path(sys.executable).parent / "deepspeed"), f"--num_gpus={nproc}", "--no_local_rank"]
+    if nodes["NNODES"] > 1:
+        launcher += [f"--num_nodes={nodes['NNODES']}", f"--node_rank={nodes['NODE_RANK']}", "--no_ssh"]
+        launcher += [f"--master_addr={nodes['MASTER_ADDR']}", f"--master_port={nodes['MASTER_PORT']}"]
+    return [*launcher, "--module"]
