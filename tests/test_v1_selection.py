@@ -1,0 +1,29 @@
+import json
+
+import pytest
+from v1_support import golden
+
+from similarity_v1.selection import n_chosen, select
+
+
+def test_the_share_is_rounded_up():
+    assert [n_chosen(n, 0.705) for n in (1, 2, 3, 7, 10)] == [1, 2, 3, 5, 8]
+
+
+def test_highest_scores_come_first_and_ties_go_to_the_lower_position():
+    assert select([0.1, 0.5, 0.5, 0.9, 0.1], 1.0) == (3, 1, 2, 0, 4)
+    assert select([0.0, 0.0, 0.0], 0.6) == (0, 1)
+
+
+@pytest.mark.parametrize("ratio", [0.01, 0.5, 0.705, 1.0])
+def test_every_sentence_with_words_gets_at_least_one(ratio):
+    assert len(select([0.3], ratio)) == 1
+
+
+def test_selection_agrees_with_the_published_one():
+    for case in json.loads(golden("postprocess.json").read_text())["topk_selection"]:
+        for side in "qt":
+            scores, expected = case[f"scores_{side}"], case[f"rationale_{side}"]
+            chosen = select(scores, case["ratio"])
+            assert [scores[i] for i in chosen] == [scores[i] for i in expected]
+            assert case["tied"] or list(chosen) == expected

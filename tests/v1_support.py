@@ -1,0 +1,86 @@
+"""What the tests of similarity_v1 share: tiny models, pairs by character, and the golden data where a machine has it."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+from final_project.cli import run_main
+from final_project.data.contest import write_segmented
+from final_project.data.pairs import SegmentedPair
+from similarity_v1.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+CHARACTERS = "怎么如何开通关闭花呗借手机号码多少钱好看吗的了是在有，？！"
+
+
+def golden(name: str) -> Path:
+    path = SHARED / "golden" / name
+    if not path.exists():
+        pytest.skip(f"golden data is not on this machine: {path}")
+    return path
+
+
+def corpus_file(name: str, folder: Path) -> Path:
+    """One file of the public corpora, unpacked into the folder."""
+    archive = SHARED / "data" / "corpora.tar.xz"
+    if not archive.exists():
+        pytest.skip(f"the corpora are not on this machine: {archive}")
+    target = folder / Path(name).name
+    with tarfile.open(archive) as tar:
+        target.write_bytes(tar.extractfile(f"corpora/{name}").read())
+    return target
+
+
+def pair(id_: int, query: str, title: str) -> SegmentedPair:
+    """A pair whose words are its characters, white space aside."""
+    words = (tuple(char for char in text if not char.isspace()) for text in (query, title))
+    return SegmentedPair(id_, query, title, *words)
+
+
+def write_pairs(path: Path, pairs: list[SegmentedPair]) -> Path:
+    write_segmented(path, pairs)
+    return path
+
+
+def tiny_classifier(folder: Path, max_positions: int = 48, seed: int = 0, vocabulary: str = CHARACTERS) -> Path:
+    """A random BERT pair classifier with a character vocabulary, as a standard folder."""
+    torch.manual_seed(seed)
+    tokens = [*SPECIAL, *dict.fromkeys(vocabulary), *"abcdefghijk", *(f"##{c}" for c in "abcdefghijk"), "12", "##3"]
+    tokenizer = BertTokenizer(vocab={token: i for i, token in enumerate(tokens)}, model_max_length=max_positions)
+    config = BertConfig(
+        vocab_size=len(tokens),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=max_positions,
+        initializer_range=0.3,
+        num_labels=2,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def run_cli(capsys, *arguments: object) -> tuple[int, str, str]:
+    """(exit status, stdout, stderr) of the command line, run in this process."""
+    capsys.readouterr()
+    try:
+        status = run_main(main, [str(argument) for argument in arguments])
+    except SystemExit as exit_:  # argparse
+        status = exit_.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def write_jsonl(path: Path, records: list) -> Path:
+    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    return path
