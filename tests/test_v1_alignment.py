@@ -1,5 +1,6 @@
 import json
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def sentence_cut_twice(draw):
     sentence = draw(st.text(min_size=1, max_size=30).filter(str.strip))
     cuts = sorted(draw(st.sets(st.integers(1, max(len(sentence) - 1, 1)), max_size=10)))
     edges = [0, *[cut for cut in cuts if cut < len(sentence)], len(sentence)]
-    words = [sentence[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    words = [sentence[a:b] for a, b in pairwise(edges)]
     starts = draw(st.lists(st.tuples(st.integers(0, len(sentence)), st.integers(0, 4)), max_size=12))
     spans = [(start, min(start + n, len(sentence))) for start, n in starts]
     return sentence, words, spans

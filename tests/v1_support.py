@@ -1,4 +1,4 @@
-"""What the tests of similarity_v1 share: tiny models, pairs by character, and the golden data where a machine has it."""
+"""What the tests of similarity_v1 share: tiny models, pairs by character, golden data where a machine has it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,219 @@
+import json
+import math
+import random
+import time
+from collections import Counter
+
+import pytest
+from nltk.translate.bleu_score import modified_precision
+from v1_support import corpus_file, golden, pair, run_cli
+
+from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.errors import DataError
+from similarity_v1.bleu import best_hypotheses, bleu
+from similarity_v1.clean import refine_clean
+from similarity_v1.refine import KEEP_OWN_ROWS, Originals, read_originals, refine_f1, refine_f2, refine_f3
+
+NAMES = ("sim_rationale_f1.txt", "sim_rationale_f1_f2.txt", "sim_rationale_f1_f2_f3.txt")
+
+
+def test_contest_set_a_is_refined_byte_for_byte_within_five_seconds(tmp_path, capsys):
+    expected = golden("refine_set_a")
+    pairs = corpus_file("xinzhibei/sim_interpretation_A.txt", tmp_path)
+    originals = corpus_file("lcqmc/test_unlabelled.tsv", tmp_path)
+    began = time.process_time()
+    status, out, _ = run_cli(
+        capsys, "refine", "--pairs", pairs, "--rationales", expected / "sim_rationale.txt",
+        "--originals", originals, "--output-dir", tmp_path / "out",
+    )  # fmt: skip
+    assert time.process_time() - began < 5
+    assert status == 0 and json.loads(out)["rows"] == 1712
+    for name in NAMES:
+        assert (tmp_path / "out" / name).read_bytes() == (expected / name).read_bytes()
+
+
+def test_rows_of_contest_set_b_are_refined_as_published():
+    case = json.loads(golden("postprocess.json").read_text())["third_place_postprocess"]
+    pairs = [
+        SegmentedPair(r["id"], r["query"], r["title"], tuple(r["text_q_seg"]), tuple(r["text_t_seg"]))
+        for r in case["rows"]
+    ]
+    rows = {
+        step: [Rationale(p.id, *as_row(case[step][str(p.id)])) for p in pairs] for step in ("raw", "f1", "f2", "f3")
+    }
+    firsts = [p for p in pairs if str(p.id) not in case["bleu_original_of"]]
+    originals = Originals(frozenset(p.query for p in firsts), frozenset(p.title for p in firsts))
+    assert refine_f1(rows["raw"]) == rows["f1"]
+    assert refine_f2(pairs, rows["raw"]) == rows["f2"]
+    assert refine_f3(pairs, rows["f2"], originals)[0] == rows["f3"]
+
+
+def as_row(record):
+    label, words_q, words_t = record
+    return label, tuple(words_q), tuple(words_t)
+
+
+def slow_bleu(hypothesis, reference):
+    """The design's formula, with nltk's clipped counts."""
+    c, r = len(hypothesis), len(reference)
+    log_sum = 0.0
+    for n in (1, 2, 3, 4):
+        clipped = modified_precision([reference], hypothesis, n)
+        n_grams = max(c - n + 1, 0)
+        # nltk reduces no fraction here; where there is no n-gram it puts the denominator 1
+        assert clipped.denominator == max(1, n_grams)
+        log_sum += math.log(clipped.numerator / (n_grams + 1e-10) + 1e-10) / 4
+    return (1.0 if c > r else math.exp(1 - r / (c + 1e-10))) * math.exp(log_sum)
+
+
+def random_texts(n, seed, alphabet="怎么开通花呗的"):
+    chance = random.Random(seed)
+    return [tuple(chance.choices(alphabet, k=chance.randint(1, 14))) for _ in range(n)]
+
+
+def test_bleu_agrees_with_nltk_counts():
+    for hypothesis, reference in zip(random_texts(200, 1), random_texts(200, 2), strict=True):
+        assert bleu(hypothesis, reference) == pytest.approx(slow_bleu(hypothesis, reference), rel=1e-12)
+
+
+def test_the_search_finds_what_comparing_every_pair_finds():
+    hypotheses, references = random_texts(60, 3, "ab"), random_texts(80, 4, "ab")
+    for reference, found in zip(references, best_hypotheses(hypotheses, references), strict=True):
+        scores = [slow_bleu(hypothesis, reference) for hypothesis in hypotheses]
+        assert found == scores.index(max(scores))
+
+
+def test_blocks_and_the_order_of_references_do_not_change_the_search(monkeypatch):
+    hypotheses, references = random_texts(50, 5), random_texts(70, 6)
+    whole = best_hypotheses(hypotheses, references)
+    monkeypatch.setattr("similarity_v1.bleu.BLOCK_CELLS", 120)
+    assert best_hypotheses(hypotheses, references) == whole
+    assert best_hypotheses(hypotheses, references[::-1]) == whole[::-1]
+
+
+def test_the_first_of_equal_hypotheses_wins():
+    assert best_hypotheses([("x",), tuple("怎么"), tuple("怎么")], [tuple("怎么办")]) == [1]
+    assert best_hypotheses([tuple("ab"), tuple("cd")], [tuple("xyz")]) == [0]
+
+
+def test_f1_sorts_by_position():
+    assert refine_f1([Rationale(1, 0, (3, 0, 2), (1, 0))]) == [Rationale(1, 0, (0, 2, 3), (0, 1))]
+
+
+def test_f2_puts_shared_words_first_for_label_1_and_last_for_label_0():
+    pairs = [pair(1, "怎开通花呗", "怎关花呗？")]
+    # shared positions: 0 3 4 in the first sentence, 0 2 3 in the second; the mark does not count as shared
+    assert refine_f2(pairs, [Rationale(1, 1, (2, 4, 1), (4, 1, 3))]) == [Rationale(1, 1, (4, 0, 3), (3, 0, 2))]
+    assert refine_f2(pairs, [Rationale(1, 0, (2, 4, 1), (4, 1, 3))]) == [Rationale(1, 0, (4, 2, 1), (3, 4, 1))]
+
+
+def test_f2_does_not_count_listed_punctuation_as_shared():
+    pairs = [pair(1, "好，“？", "坏，“？")]
+    assert refine_f2(pairs, [Rationale(1, 1, (0, 3), (0, 3))]) == [Rationale(1, 1, (2, 0), (2, 0))]
+
+
+ORIGINAL, TWIN, OTHER = (
+    pair(1, "怎么开花呗", "如何开花呗"),
+    pair(2, "花呗怎么开", "开花呗如何啊"),
+    pair(3, "多少钱", "贵吗"),
+)
+BOTH = Originals(frozenset({ORIGINAL.query, OTHER.query}), frozenset({ORIGINAL.title, OTHER.title}))
+
+
+def test_f3_copies_label_and_words_to_the_first_place_of_each_word():
+    rows = [Rationale(1, 1, (3, 4, 0), (2, 0)), Rationale(2, 0, (0,), (5,)), Rationale(3, 0, (0,), (0,))]
+    refined, counts = refine_f3([ORIGINAL, TWIN, OTHER], rows, BOTH)
+    assert refined == [rows[0], Rationale(2, 1, (0, 1, 2), (0, 3)), rows[2]]
+    assert counts == {"originals": 2, "copied": 1, "sides_kept": 0}
+
+
+def test_f3_recognises_an_original_by_each_text_in_its_own_column():
+    swapped = Originals(frozenset({ORIGINAL.title}), frozenset({ORIGINAL.query}))
+    assert BOTH.holds(ORIGINAL) and not swapped.holds(ORIGINAL) and not BOTH.holds(TWIN)
+    assert BOTH.holds(pair(9, ORIGINAL.query, OTHER.title)), "the texts need not stand in one row"
+
+
+def test_f3_leaves_originals_and_the_listed_ids_alone():
+    kept = min(KEEP_OWN_ROWS)
+    twin = pair(kept, TWIN.query, TWIN.title)
+    rows = [Rationale(1, 1, (3,), (2,)), Rationale(kept, 0, (0,), (5,))]
+    assert refine_f3([ORIGINAL, twin], rows, BOTH)[0] == rows
+
+
+def test_f3_without_originals_copies_nothing():
+    rows = [Rationale(1, 1, (3,), (2,)), Rationale(2, 0, (0,), (5,))]
+    refined, counts = refine_f3([ORIGINAL, TWIN], rows, Originals(frozenset(), frozenset()))
+    assert refined == rows and counts["copied"] == 0
+
+
+def test_f3_keeps_the_own_answer_where_no_word_fits():
+    rows = [Rationale(1, 1, (3,), (0,)), Rationale(2, 0, (0,), (5,))]
+    twin = pair(2, "怎么开", "开花呗啊呀呢")
+    refined, counts = refine_f3([ORIGINAL, twin], rows, BOTH)
+    assert refined[1] == Rationale(2, 1, (0,), (5,)) and counts["sides_kept"] == 2
+
+
+def test_repeats_of_a_word_stay_in_f3():
+    source, twin = pair(1, "好好看", "好看"), pair(2, "好看", "好看")
+    known = Originals(frozenset({source.query}), frozenset({source.title}))
+    rows = [Rationale(1, 1, (0, 1), (0,)), Rationale(2, 1, (0,), (0,))]
+    assert refine_f3([source, twin], rows, known)[0][1].words_q == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("只有一列\n", ":1: expected 2 or 3 tab-separated columns, found 1"),
+        ("甲\t乙\t1\n甲\t乙\t1\t2\n", ":2: expected 2 or 3 tab-separated columns, found 4"),
+        ("甲\t \n", ":1: empty sentence"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_broken_originals_file_is_named_with_its_line(tmp_path, content, message):
+    path = tmp_path / "originals.tsv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        read_originals(path)
+    assert f"{path}" in str(error.value) and message in str(error.value)
+
+
+def test_originals_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path):
+    path = tmp_path / "originals.tsv"
+    path.write_bytes("\ufeff怎么\t如何\t1\r\n".encode())
+    assert read_originals(path) == Originals(frozenset({"怎么"}), frozenset({"如何"}))
+
+
+def random_rows(pairs, seed=0):
+    chance = random.Random(seed)
+    return [
+        Rationale(
+            p.id,
+            chance.randint(0, 1),
+            *(tuple(chance.sample(range(len(w)), max(1, len(w) * 7 // 10))) for w in (p.words_q, p.words_t)),
+        )
+        for p in pairs
+    ]
+
+
+def random_pairs(n):
+    texts = ["".join(text) for text in random_texts(2 * n, 7)]
+    return [pair(i, texts[2 * i], texts[2 * i + 1]) for i in range(n)]
+
+
+def test_clean_puts_the_supporting_words_first_in_order_of_importance():
+    pairs = [pair(1, "怎开通花呗", "怎关花呗？")]
+    assert refine_clean(pairs, [Rationale(1, 1, (2, 4, 1, 0), (4, 1, 3))]) == [Rationale(1, 1, (4, 0, 2, 1), (3, 4, 1))]
+    assert refine_clean(pairs, [Rationale(1, 0, (4, 2, 0, 1), (3, 4, 1))]) == [Rationale(1, 0, (2, 1, 4, 0), (4, 1, 3))]
+
+
+def test_clean_repeats_nothing_keeps_the_choice_and_does_not_look_at_other_rows():
+    pairs = random_pairs(50)
+    raw = random_rows(pairs)
+    refined = refine_clean(pairs, raw)
+    for before, after in zip(raw, refined, strict=True):
+        assert (before.id, before.label) == (after.id, after.label)
+        assert Counter(before.words_q) == Counter(after.words_q) and Counter(before.words_t) == Counter(after.words_t)
+    assert refine_clean(pairs[::-1], raw[::-1]) == refined[::-1]
+    assert [refine_clean([p], [r])[0] for p, r in zip(pairs, raw, strict=True)] == refined
+    assert refine_clean(pairs, refined) == refined
+    assert refine_clean(pairs[:1], [Rationale(0, 1, (0, 0), (0,))])[0].words_q == (0,)
