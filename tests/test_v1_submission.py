@@ -66,7 +66,7 @@ BAD_TEXTS = {
     "too many columns": (TEXT + "3\t1\t0\t0\t0\n", ":3: expected 4 tab-separated columns, found 5"),
     "label": (TEXT.replace("\t0\t2", "\t2\t2"), ":2: label must be 0 or 1, found '2'"),
     "label as number": (TEXT.replace("\t0\t2", "\t0.0\t2"), ":2: label must be 0 or 1, found '0.0'"),
-    "index out of range": (TEXT.replace("3,0", "4,0"), ":1: id 1: index 4 is out of range: the first sentence has 4 words"),
+    "index out of range": (TEXT.replace("3,0", "4,0"), ":1: id 1: index 4 is out of range: the first sentence has 4"),
     "negative index": (TEXT.replace("3,0", "-1,0"), ":1: negative index -1 in the first sentence"),
     "no number": (TEXT.replace("5,0,1", "5,x,1"), ":1: expected indices i,j,... for the second sentence, found 'x'"),
     "trailing comma": (TEXT.replace("5,0,1", "5,0,"), ":1: expected indices i,j,... for the second sentence, found ''"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
+from final_project.artifacts import StageFolder
 from final_project.cli import run_main
 from final_project.data.contest import write_segmented
 from final_project.data.pairs import SegmentedPair
@@ -84,3 +85,38 @@ def run_cli(capsys, *arguments: object) -> tuple[int, str, str]:
 def write_jsonl(path: Path, records: list) -> Path:
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     return path
+
+
+def make_run(run_dir: Path, pairs: list[SegmentedPair], originals: list[SegmentedPair], gold: list | None = None):
+    """A run whose prepare and similarity_v0 have finished: what the stage needs, and no more."""
+    prepared = StageFolder(run_dir, "prepare")
+    prepared.begin("key")
+    write_pairs(prepared.path / "explain.jsonl", pairs)
+    rows = "".join(f"{p.query}\t{p.title}\n" for p in originals)
+    (prepared.path / "originals.tsv").write_text(rows, encoding="utf-8")
+    (prepared.path / "statistics.json").write_text('{"overlap_baseline": {"dev_accuracy": 0.5, "test_accuracy": 0.6}}')
+    outputs = ["explain.jsonl", "originals.tsv", "statistics.json"]
+    if gold is not None:
+        write_jsonl(prepared.path / "gold.jsonl", gold)
+        outputs.append("gold.jsonl")
+    prepared.finish("key", {}, {}, outputs)
+    trained = StageFolder(run_dir, "similarity_v0")
+    trained.begin("key")
+    model = tiny_classifier(trained.path / "result" / "model")
+    scores = {"dev": {"accuracy": 0.81, "f1": 0.8, "threshold": 0.5}, "test": {"accuracy": 0.79, "f1": 0.78}}
+    (trained.path / "result" / "scores.json").write_text(json.dumps(scores))
+    files = [path.relative_to(trained.path).as_posix() for path in (model, model.parent) for path in path.glob("*.*")]
+    trained.finish("key", {}, {}, files)
+
+
+def gold_row(given: SegmentedPair, label: int = 1, **more) -> dict:
+    """A gold record for a pair: the first word of each side."""
+    return {
+        "sent_id": given.id,
+        "sent_label": label,
+        "text_q_seg": given.words_q,
+        "text_t_seg": given.words_t,
+        "rationale_q_idx": [0],
+        "rationale_t_idx": [0],
+        **more,
+    }
