@@ -82,9 +82,11 @@ def stage_command(recipe: Recipe, stage: str, arguments: argparse.Namespace, nod
         return [sys.executable, "-m", "final_project", "prepare", *rest]
     if stage not in MULTI_PROCESS or recipe.nproc * nodes["NNODES"] == 1:
         return [sys.executable, "-m", stage, *rest]
-    if getattr(recipe, stage).engine == "deepspeed":
-        return [*_deepspeed_launcher(recipe.nproc, nodes), stage, *rest]
-    return [*_torchrun(recipe.nproc, nodes), stage, *rest]
+    is_deepspeed = getattr(recipe, stage).engine == "deepspeed"
+    launcher = _deepspeed_launcher(recipe.nproc, nodes) if is_deepspeed else _torchrun(recipe.nproc, nodes)
+    # the processes share the cores; left alone, each would take them all
+    threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // recipe.nproc)
+    return [f"OMP_NUM_THREADS={threads}", *launcher, stage, *rest]
 
 
 def _torchrun(nproc: int, nodes: dict) -> list[str]:

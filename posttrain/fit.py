@@ -70,6 +70,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         "updates": n_updates,
         "train_seconds": round(time.monotonic() - began, 3),
         "precision": precision,
+        "engine": engine.evidence(),
         "scores": task.scores,
     }
     return outputs, facts

@@ -69,6 +69,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     scores = task.finish()
     rows = {split: len(table) for split, table in tables.items()} | {"train": len(task.train_rows)}
     facts = {"rows": rows, "updates": n_updates, "train_seconds": round(train_s, 3), "precision": precision}
+    facts |= {"engine": engine.evidence()}
     if not world.is_first:
         return [], facts
     append_record(

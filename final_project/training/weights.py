@@ -9,33 +9,33 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 
+def first_names(model: nn.Module) -> dict[str, str]:
+    """Each weight's name -> the first name of the same tensor; the two differ for tied weights."""
+    first: dict[tuple, str] = {}
+    return {
+        name: first.setdefault((tensor.data_ptr(), tensor.shape, tensor.stride()), name)
+        for name, tensor in model.state_dict().items()
+    }
+
+
 def copied_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """A state dict of copies; tied weights stay tied, and nothing is a view into a sharding buffer."""
-    copies: dict[tuple, torch.Tensor] = {}
-    weights = {}
-    for name, tensor in model.state_dict().items():
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride())
-        weights[name] = copies.setdefault(place, tensor.detach().clone())
-    return weights
+    weights = model.state_dict()
+    names = first_names(model)
+    copies = {name: weights[name].detach().clone() for name in set(names.values())}
+    return {name: copies[first] for name, first in names.items()}
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write every distinct tensor once, under the first of its names."""
-    named: dict[int, str] = {}
-    weights = copied_weights(model)
-    for name, tensor in weights.items():
-        named.setdefault(id(tensor), name)
-    save_file({name: tensor for name, tensor in weights.items() if named[id(tensor)] == name}, path)
+    weights = model.state_dict()
+    save_file({name: weights[name].detach().clone() for name in sorted(set(first_names(model).values()))}, path)
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
-    """Read what save_weights wrote, in place; raises RuntimeError where names or shapes differ."""
+    """Read what save_weights wrote, in place; raises RuntimeError or KeyError where names or shapes differ."""
     weights = load_file(path, device=str(device))
-    own = copied_weights(model)
-    first_name: dict[int, str] = {}
-    for name, tensor in own.items():
-        first_name.setdefault(id(tensor), name)
-    model.load_state_dict({name: weights.get(first_name[id(tensor)]) for name, tensor in own.items()}, strict=True)
+    model.load_state_dict({name: weights[first] for name, first in first_names(model).items()}, strict=True)
 
 
 def save_training_state(folder: Path, model: nn.Module, optimizer_state: dict) -> None:

@@ -28,10 +28,12 @@ from final_project.training.world import World
 
 
 class Engine(ABC):
-    """Attributes: `model`, the plain module whose weights are trained; `optimizer`, with torch's param_groups."""
+    """Attributes: `model`, the plain module whose weights are trained; `wrapper`, what a forward goes through;
+    `optimizer`, with torch's param_groups."""
 
     name: str
     model: nn.Module
+    wrapper: nn.Module
     optimizer: torch.optim.Optimizer
 
     def __init__(self, world: World, precision: Precision):
@@ -62,6 +64,10 @@ class Engine(ABC):
     @abstractmethod
     def load(self, folder: Path) -> None:
         """Take up what save wrote. Called on every rank."""
+
+    def evidence(self) -> dict[str, str]:
+        """Which classes really do the work, for the manifest: the wrapper, if any, and the optimizer."""
+        return {"name": self.name, "wrapper": type(self.wrapper).__name__, "optimizer": type(self.optimizer).__name__}
 
     def autocast(self) -> contextlib.AbstractContextManager:
         return autocast(self.precision, self.world.device)

@@ -29,35 +29,35 @@ class DeepSpeedEngine(Engine):
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
 
         groups = parameter_groups(model, settings.lr, settings.weight_decay)
-        self.engine, self.optimizer, _, _ = deepspeed.initialize(
+        self.wrapper, self.optimizer, _, _ = deepspeed.initialize(
             model=model.to(world.device),
             optimizer=adamw(groups, world.device),
             config=filled_config(config, settings, precision, world),
             dist_init_required=False,
         )
-        self.model = self.engine.module
+        self.model = self.wrapper.module
 
     def __call__(self, *inputs, **named_inputs):
-        return self.engine(*inputs, **named_inputs)
+        return self.wrapper(*inputs, **named_inputs)
 
     @contextlib.contextmanager
     def backward_pass(self, synchronise: bool) -> Iterator[None]:
-        self.engine.set_gradient_accumulation_boundary(synchronise)
+        self.wrapper.set_gradient_accumulation_boundary(synchronise)
         yield
 
     def backward(self, loss: torch.Tensor) -> None:
-        self.engine.backward(loss * self.world.size)
+        self.wrapper.backward(loss * self.world.size)
 
     def step(self, max_grad_norm: float) -> float:
-        self.engine.step()  # clips at the configured max_grad_norm
-        norm = self.engine.get_global_grad_norm()
+        self.wrapper.step()  # clips at the configured max_grad_norm
+        norm = self.wrapper.get_global_grad_norm()
         return float(norm) if norm is not None else float("nan")
 
     def save(self, folder: Path) -> None:
-        self.engine.save_checkpoint(str(folder), tag=TAG)
+        self.wrapper.save_checkpoint(str(folder), tag=TAG)
 
     def load(self, folder: Path) -> None:
-        self.engine.load_checkpoint(str(folder), tag=TAG)
+        self.wrapper.load_checkpoint(str(folder), tag=TAG)
 
 
 def filled_config(path: Path, settings: Training, precision: Precision, world: World) -> dict:

@@ -26,15 +26,15 @@ class FairscaleEngine(Engine):
         groups = parameter_groups(model, settings.lr, settings.weight_decay)
         self.optimizer = OSS(groups, optim=torch.optim.AdamW, lr=settings.lr, betas=(0.9, 0.999), eps=1e-8)
         # every gradient is reduced on its own, so that the sum does not depend on how parameters fill a bucket
-        self.module = ShardedDataParallel(model, self.optimizer, reduce_buffer_size=0)
+        self.wrapper = ShardedDataParallel(model, self.optimizer, reduce_buffer_size=0)
 
     def __call__(self, *inputs, **named_inputs):
         with self.autocast():
-            return self.module(*inputs, **named_inputs)
+            return self.wrapper(*inputs, **named_inputs)
 
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
         # two synchronised passes in one step would corrupt the gradients without an error
-        return contextlib.nullcontext() if synchronise else self.module.no_sync()
+        return contextlib.nullcontext() if synchronise else self.wrapper.no_sync()
 
     def backward(self, loss: torch.Tensor) -> None:
         (loss * self.world.size).backward()
@@ -43,7 +43,7 @@ class FairscaleEngine(Engine):
         # torch's own clipping would see only this rank's share of the gradients
         norm = self.optimizer.clip_grad_norm(max_grad_norm or float("inf"))
         self.optimizer.step()
-        self.module.zero_grad(set_to_none=True)
+        self.wrapper.zero_grad(set_to_none=True)
         return float(norm)
 
     def save(self, folder: Path) -> None:

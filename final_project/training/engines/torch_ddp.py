@@ -24,16 +24,16 @@ class TorchEngine(Engine):
         self.model = model.to(world.device)
         self.optimizer = adamw(parameter_groups(model, settings.lr, settings.weight_decay), world.device)
         devices = [world.device.index] if world.device.type == "cuda" else None
-        self.module = DistributedDataParallel(model, device_ids=devices) if world.size > 1 else model
+        self.wrapper = DistributedDataParallel(model, device_ids=devices) if world.size > 1 else model
 
     def __call__(self, *inputs, **named_inputs):
         with self.autocast():
-            return self.module(*inputs, **named_inputs)
+            return self.wrapper(*inputs, **named_inputs)
 
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
         if synchronise or self.world.size == 1:
             return contextlib.nullcontext()
-        return self.module.no_sync()
+        return self.wrapper.no_sync()
 
     def backward(self, loss: torch.Tensor) -> None:
         # DistributedDataParallel averages over ranks where we want the sum

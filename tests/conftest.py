@@ -1,0 +1,87 @@
+"""Shared by all tests: the command line as a subprocess, and a small prepared run of real demo pairs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY_ENCODER = (
+    "encoder.n_layers=2",
+    "encoder.hidden_size=32",
+    "encoder.n_heads=2",
+    "encoder.intermediate_size=64",
+    "encoder.max_positions=64",
+)
+TINY_TRAINING = tuple(
+    f"{stage}.{setting}"
+    for stage in ("posttrain", "similarity_v0")
+    for setting in ("epochs=2", "step_rows=64", "micro_rows=16", "precision=fp32", "checkpoint_every=3", "log_every=1")
+)
+TINY = (*TINY_ENCODER, *TINY_TRAINING, "prepare.demo_pairs=400", "posttrain.held_out_rows=32")
+
+
+def command(*arguments: str, nproc: int = 1) -> list[str]:
+    """`python -m ...`, or the same under torchrun."""
+    if nproc == 1:
+        return [sys.executable, "-m", *arguments]
+    return [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        f"--nproc-per-node={nproc}",
+        "--standalone",
+        "-m",
+        *arguments,
+    ]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **extra}
+
+
+def call(*arguments: str, nproc: int = 1, **extra: str) -> subprocess.CompletedProcess:
+    """Run a command of the project to its end, from the checkout; standard output and error as text."""
+    return subprocess.run(
+        command(*arguments, nproc=nproc), cwd=ROOT, env=environment(**extra), capture_output=True, text=True
+    )
+
+
+def stage(name: str, runs: Path, *overrides: str, nproc: int = 1) -> subprocess.CompletedProcess:
+    """Run one stage of the demo recipe in its tiny form; fails the test where the stage fails."""
+    done = call(name, "--recipe", "demo", "--", *TINY, f"runs_dir={runs}", *overrides, nproc=nproc)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory) -> Path:
+    """A runs folder in which `prepare` of the tiny demo has finished. Copy it, do not write to it."""
+    runs = tmp_path_factory.mktemp("prepared")
+    done = call("final_project", "prepare", "--recipe", "demo", "--", *TINY, f"runs_dir={runs}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return runs
+
+
+@pytest.fixture(scope="session")
+def posttrained(prepared, tmp_path_factory) -> Path:
+    """A runs folder in which `prepare` and `posttrain` of the tiny demo have finished. Copy it."""
+    runs = tmp_path_factory.mktemp("posttrained") / "runs"
+    shutil.copytree(prepared, runs)
+    stage("posttrain", runs)
+    return runs
+
+
+@pytest.fixture
+def copy_of(tmp_path):
+    """copy_of(runs, name): a private copy of a session's runs folder."""
+
+    def copy(runs: Path, name: str = "runs") -> Path:
+        return Path(shutil.copytree(runs, tmp_path / name))
+
+    return copy

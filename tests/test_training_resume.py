@@ -1,0 +1,87 @@
+"""kill -9 at any moment, then the same command: the same bits as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import ROOT, TINY, command, environment, stage
+
+from final_project.artifacts import file_digest
+from final_project.progress import read_metrics
+
+LONGER = ("posttrain.epochs=4", "similarity_v0.epochs=4")  # 24 and 28 updates
+EXTRA = {"similarity_v0": ("similarity_v0.fgm_eps=1", "similarity_v0.ema_decay=0.9"), "posttrain": ()}
+
+
+def last_step(runs: Path, name: str) -> int:
+    rows = read_metrics(runs / "demo" / name / "metrics.jsonl")
+    return max((int(row["step"]) for row in rows), default=0)
+
+
+def kill_at(runs: Path, name: str, step: int, *overrides: str, nproc: int = 1) -> None:
+    """Start a stage and kill -9 every process of it once it has logged that step."""
+    process = subprocess.Popen(
+        command(name, "--recipe", "demo", "--", *TINY, *LONGER, f"runs_dir={runs}", *overrides, nproc=nproc),
+        cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while last_step(runs, name) < step:
+        assert process.poll() is None, f"the stage ended before step {step}"
+        time.sleep(0.01)
+    for victim in [*psutil.Process(process.pid).children(recursive=True), process]:
+        victim.kill()
+    process.wait()
+    assert not (runs / "demo" / name / "manifest.json").exists(), "a killed stage must not look finished"
+
+
+def weights_digest(runs: Path, name: str) -> str:
+    manifest = json.loads((runs / "demo" / name / "manifest.json").read_text())
+    (weights,) = [path for path in manifest["outputs"] if path.endswith("model.safetensors")]
+    return file_digest(runs / "demo" / name / weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "nproc"),
+    [("posttrain", "torch", 1), ("similarity_v0", "torch", 1), ("similarity_v0", "fairscale", 2)],
+)
+def test_a_stage_killed_three_times_ends_with_the_bits_of_an_undisturbed_one(
+    name, engine, nproc, prepared, posttrained, copy_of
+):
+    source = prepared if name == "posttrain" else posttrained
+    overrides = (*EXTRA[name], f"{name}.engine={engine}")
+    calm, disturbed = copy_of(source, "calm"), copy_of(source, "disturbed")
+    stage(name, calm, *LONGER, *overrides, nproc=nproc)
+    for moment in sorted(random.Random(f"{name}{engine}").sample(range(1, 22), 3)):
+        kill_at(disturbed, name, moment, *overrides, nproc=nproc)
+    resumed = stage(name, disturbed, *LONGER, *overrides, nproc=nproc)
+    assert "resuming after step" in resumed.stderr, "the last run was to go on from a checkpoint"
+    assert weights_digest(calm, name) == weights_digest(disturbed, name)
+    steps = [
+        json.loads(line)["step"] for line in (disturbed / "demo" / name / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == sorted(steps), "no step stands twice in the journal"
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over_aloud(prepared, copy_of):
+    calm, disturbed = copy_of(prepared, "calm"), copy_of(prepared, "disturbed")
+    stage("posttrain", calm, *LONGER)
+    kill_at(disturbed, "posttrain", 8)
+    newest = max((disturbed / "demo" / "posttrain" / "checkpoints").glob("step-*"))
+    weights = newest / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    resumed = stage("posttrain", disturbed, *LONGER)
+    assert f"{newest.name} cannot be used" in resumed.stderr
+    assert weights_digest(calm, "posttrain") == weights_digest(disturbed, "posttrain")
+
+
+def test_a_changed_setting_starts_over_instead_of_resuming(prepared, copy_of):
+    runs = copy_of(prepared)
+    kill_at(runs, "posttrain", 5)
+    restarted = stage("posttrain", runs, *LONGER, "posttrain.lr=1e-4")
+    assert "resuming" not in restarted.stderr
+    assert "removing what an earlier run with other settings" in restarted.stderr
