@@ -80,7 +80,7 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
 def find_inputs(settings: Prepare) -> dict[str, Path]:
     """The files to read by role: train, dev, test and, where one is given, explain. Files named in the recipe go
     before the corpus's own. Raises one ArtifactError that lists all that is missing and where to place it."""
-    folders = [Path(settings.data_dir), ROOT / "corpora", ROOT]
+    folders = [Path(settings.data_dir), ROOT / "corpora"]
     found: dict[str, Path] = {}
     missing: list[str] = []
 
