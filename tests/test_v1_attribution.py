@@ -23,6 +23,15 @@ PAIRS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny models gain nothing from threads, and lose much where the cores are busy."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tiny_classifier(tmp_path_factory.mktemp("model"))

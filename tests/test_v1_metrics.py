@@ -230,10 +230,10 @@ def test_broken_labels_are_named_with_their_line(tmp_path, text, message):
 
 def test_a_broken_pair_map_is_named_with_its_line(tmp_path):
     path = write_jsonl(tmp_path / "map.jsonl", [{"ori": 1, "disturb": 2}, {"ori": 1}])
-    with pytest.raises(DataError, match="map.jsonl:2: missing key 'disturb'"):
+    with pytest.raises(DataError, match=r"map\.jsonl:2: missing key 'disturb'"):
         read_pair_map(path)
     path = write_jsonl(tmp_path / "map.jsonl", [{"ori": 1, "disturb": 2}, {"ori": 3, "disturb": 2}])
-    with pytest.raises(DataError, match="map.jsonl:2: duplicate id 2"):
+    with pytest.raises(DataError, match=r"map\.jsonl:2: duplicate id 2"):
         read_pair_map(path)
 
 

@@ -17,7 +17,7 @@ HOSTILE = [
     "\u202e\u200f開",
     "长" * 3000,
 ]
-VOID = {"meta", "img", "br", "line", "polyline", "circle", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "line", "polyline", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -67,15 +67,8 @@ def test_the_report_holds_scores_baselines_chains_and_pairs(tmp_path, capsys):
     _, html = run_with(tmp_path, capsys, PAIRS, GOLD)
     page = Page(html)
     text = " ".join(" ".join(page.texts).split())
-    for expected in (
-        "0.790",
-        "0.810",
-        "character overlap 0.600",
-        "random, same size",
-        "handed in",
-        "raw original clean",
-    ):
-        assert expected.split()[0] in text
+    for expected in ("0.790", "0.810", "character overlap 0.600", "random, same size", "original handed in", "clean"):
+        assert expected in text
     assert "perturbed twin of #1" in text and "sim_rationale_f1_f2_f3.zip" in text
     assert text.count("sentence 1") == 2, "an original and its twin; the third row has none"
     assert "posttrain: not run" in text and "similarity_v0: not run" in text
