@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from final_project.training.batching import seed_of
 from final_project.training.engines.base import Engine
+from final_project.training.precision import at_least_float32
 from posttrain.corpus import MaskedBatch
 
 
@@ -22,7 +23,9 @@ def train_step(
         torch.manual_seed(seed_of(seed, step, batch.index))  # dropout: the same on any rank, and after a resume
         with engine.backward_pass(synchronise=position == len(batches) - 1):
             logits_MV = engine(**batch.inputs, masked_M=batch.masked_M)
-            loss = F.cross_entropy(logits_MV.float(), batch.targets_M, reduction="sum") * batch.weight / n_masked
+            loss = (
+                F.cross_entropy(at_least_float32(logits_MV), batch.targets_M, reduction="sum") * batch.weight / n_masked
+            )
             engine.backward(loss)
         loss_sum += loss.detach()
     grad_norm = engine.step(max_grad_norm)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from final_project.training.batching import seed_of
 from final_project.training.engines.base import Engine
+from final_project.training.precision import at_least_float32
 from similarity_v0.batches import PairBatch
 from similarity_v0.tricks.ema import Ema
 from similarity_v0.tricks.fgm import Fgm
@@ -62,4 +63,4 @@ def train_step(
 def pair_loss(engine: Engine, batch: PairBatch) -> torch.Tensor:
     """Cross entropy summed over the pairs of a micro-batch; zero for a stand-in that only keeps ranks in step."""
     logits_BC = engine(**batch.inputs)
-    return F.cross_entropy(logits_BC.float(), batch.labels_B, reduction="sum") * batch.weight
+    return F.cross_entropy(at_least_float32(logits_BC), batch.labels_B, reduction="sum") * batch.weight

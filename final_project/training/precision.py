@@ -30,3 +30,8 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def at_least_float32(logits: torch.Tensor) -> torch.Tensor:
+    """bfloat16 logits widened for the loss; float32 and float64 as they are."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

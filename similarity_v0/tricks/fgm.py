@@ -90,7 +90,7 @@ class Fgm:
             handle.remove()
 
     def _note(self, gradient_BTH: torch.Tensor) -> None:
-        self._gradient_BTH = gradient_BTH.detach().float() if gradient_BTH.dtype == torch.bfloat16 else gradient_BTH
+        self._gradient_BTH = gradient_BTH.detach()
         if self._keeps_sum:
             if self._sum_VH is None:
                 self._sum_VH = self._gradient_BTH.new_zeros(self._embedding.weight.shape)
