@@ -53,8 +53,13 @@ def produce(recipe: Recipe, run_dir: Path, folder: Path) -> Made:
     write_json(folder / "evaluation.json", evaluation)
     _log_figures(evaluation)
     write_report(run_dir)
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "started.json"]
-    return Made([path.relative_to(folder).as_posix() for path in files], handed_in, len(pairs))
+    return Made(_written(folder), handed_in, len(pairs))
+
+
+def _written(folder: Path) -> list[str]:
+    """Every file of the stage. Hidden ones are what a killed run left of an atomic write: they are no results."""
+    files = [path for path in folder.rglob("[!.]*") if path.is_file() and path.name != "started.json"]
+    return [path.relative_to(folder).as_posix() for path in files]
 
 
 def _if_there(path: Path) -> Path | None:
@@ -74,7 +79,11 @@ def _evaluation(recipe: Recipe, known: References, systems: dict[str, list[Ratio
 
 
 def _log_figures(evaluation: dict[str, Any]) -> None:
-    for kind in ("systems", "baselines"):
-        for name, figures in evaluation[kind].items():
-            shown = "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
-            log.info("similarity_v1: %-11s %s", name, shown)
+    """One line a system: the figures under their names, as a table."""
+    rows = {**evaluation["systems"], **evaluation["baselines"]}
+    names = list(dict.fromkeys(name for figures in rows.values() for name in figures))
+    log.info("similarity_v1: %-12s%s", "", "  ".join(names))
+    for system, figures in rows.items():
+        cells = (f"{figures[name]:.4g}" if name in figures else "-" for name in names)
+        shown = "  ".join(cell.rjust(len(name)) for cell, name in zip(cells, names, strict=True))
+        log.info("similarity_v1: %-12s%s", system, shown)

@@ -246,10 +246,15 @@ def test_an_interrupted_stage_starts_over_and_gives_the_same_bytes(run, capsys):
     stage = run_dir / "similarity_v1"
     run_cli(capsys, *arguments)
     before = {path.name: path.read_bytes() for path in stage.rglob("*.*") if path.name != "manifest.json"}
+    key = StageFolder(run_dir, "similarity_v1").manifest()["key"]
     (stage / "manifest.json").unlink()
     (stage / "submit" / "sim_rationale_f1.txt").unlink()
+    (stage / "started.json").write_text(json.dumps({"key": key}))
+    (stage / "submit" / ".sim_rationale_f1.txt.abcd").write_text("1\t1")
     status, _, err = run_cli(capsys, *arguments)
     assert status == 0 and "skipped" not in err
+    assert not [name for name in StageFolder(run_dir, "similarity_v1").manifest()["outputs"] if "abcd" in name]
+    (stage / "submit" / ".sim_rationale_f1.txt.abcd").unlink()
     assert {path.name: path.read_bytes() for path in stage.rglob("*.*") if path.name != "manifest.json"} == before
 
 
