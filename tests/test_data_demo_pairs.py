@@ -9,20 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from final_project.data import demo_grammar as grammar
-from final_project.data.demo_pairs import (
-    ALL_ROLES,
-    N_DEV,
-    N_ORIGINALS,
-    N_TWINS,
-    PERTURBATIONS,
-    Piece,
-    build_demo,
-    conflicting_roles,
-    entity_split,
-    frame_split,
-    frame_text,
-    text_of,
-)
+from final_project.data.demo_meanings import ALL_ROLES, conflicting_roles, entity_split, frame_split, frame_text
+from final_project.data.demo_pairs import N_DEV, N_ORIGINALS, N_TWINS, build_demo
+from final_project.data.demo_sentences import PERTURBATIONS, Piece, text_of
 from final_project.data.overlap_baseline import overlap_baseline
 from final_project.data.statistics import describe, overlaps
 
