@@ -51,6 +51,9 @@ class Encoder(Section):
     intermediate_size: int = setting(1024, "width of the feed-forward layer (scratch only)", "units", ge=8)
     max_positions: int = setting(128, "longest sequence the positions reach (scratch only)", "tokens", ge=16)
     dropout: float = setting(0.1, "dropout of hidden states and attention (scratch only)", "share", ge=0, lt=1)
+    start: Literal["bert", "matching"] = setting(
+        "bert", "random weights as BERT has them, or drawn so that equal characters attend to each other (scratch only)"
+    )
     vocab_size: int = setting(8000, "largest vocabulary built from the text (scratch only)", "tokens", ge=64)
 
     @model_validator(mode="after")

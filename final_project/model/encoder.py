@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import torch
-from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from final_project.errors import ArtifactError
 from final_project.settings import Encoder
@@ -11,6 +18,7 @@ from final_project.settings import Encoder
 
 def masked_lm_from_scratch(settings: Encoder, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """A BERT with random weights; the same seed gives the same weights."""
+    matching = settings.start == "matching"
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
@@ -20,10 +28,34 @@ def masked_lm_from_scratch(settings: Encoder, tokenizer: PreTrainedTokenizerBase
         max_position_embeddings=settings.max_positions,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
+        initializer_range=settings.hidden_size**-0.5 if matching else 0.02,
         pad_token_id=tokenizer.pad_token_id,
     )
     torch.manual_seed(seed)
-    return BertForMaskedLM(config)
+    model = BertForMaskedLM(config)
+    if matching:
+        let_equal_tokens_attend(model.bert)
+    return model
+
+
+# Positions and segments start weak beside characters, so that content decides where attention goes.
+POSITION_SCALE = 0.2
+SEGMENT_SCALE = 0.5
+
+
+@torch.no_grad()
+def let_equal_tokens_attend(encoder: BertModel) -> None:
+    """Start the first layer as a matcher: keys equal queries, so a character attends to itself in the other sentence.
+
+    A small encoder from scratch otherwise spends most of its time on finding out that the two sentences are to be
+    compared. The idea of shaping random attention weights is that of mimetic initialisation (Trockman and Kolter
+    2023). It is an ordinary BERT all the same. Changes the weights in place.
+    """
+    embeddings = encoder.embeddings
+    embeddings.position_embeddings.weight.mul_(POSITION_SCALE)
+    embeddings.token_type_embeddings.weight.mul_(SEGMENT_SCALE)
+    attention = encoder.encoder.layer[0].attention.self
+    attention.key.weight.copy_(attention.query.weight)
 
 
 def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_download: bool) -> PreTrainedModel:
