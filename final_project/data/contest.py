@@ -82,6 +82,8 @@ def _sentence(path: str | Path, line: int, key: str, value: Any) -> str:
         raise DataError(path, f"{key} must be a string, found {type(value).__name__}", line)
     if not value.strip():
         raise DataError(path, f"{key} is empty", line)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise DataError(path, f"{key} holds half a surrogate pair, which is no text", line)
     return value
 
 

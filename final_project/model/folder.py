@@ -35,11 +35,13 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
     """A sequence classifier in evaluation mode and its tokenizer; raises ArtifactError where the folder is unfit."""
     tokenizer = load_tokenizer(folder)
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever damaged weights or a foreign config make the library raise
         raise ArtifactError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from error
+    if missing := sorted(report["missing_keys"]):
+        raise ArtifactError(f"{folder}: no trained classifier: weights without values, among them {missing[0]}")
     return model.eval(), tokenizer
 
 
