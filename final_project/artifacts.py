@@ -156,7 +156,8 @@ class StageFolder:
         self.manifest_path.unlink(missing_ok=True)
         started = self.path / "started.json"
         if self.path.exists() and (fresh or not started.is_file() or json.loads(started.read_text())["key"] != key):
-            log.info("%s: removing what an earlier run with other settings or inputs left in %s", self.stage, self.path)
+            why = "asked to start afresh" if fresh else "an earlier run had other settings or inputs"
+            log.info("%s: removing %s (%s)", self.stage, self.path, why)
             for child in self.path.iterdir():
                 if child.is_dir():
                     shutil.rmtree(child)

@@ -59,6 +59,22 @@ def stage(name: str, runs: Path, *overrides: str, nproc: int = 1) -> subprocess.
     return done
 
 
+def run_sh(*arguments: str, cwd: Path = ROOT, **extra: str) -> subprocess.CompletedProcess:
+    """bash run.sh, in the environment that the tests run in."""
+    variables = {**os.environ, "VENV": sys.prefix, "OMP_NUM_THREADS": "1", **extra}
+    return subprocess.run(
+        ["bash", str(ROOT / "run.sh"), *arguments], cwd=cwd, env=variables, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="session")
+def environment_of_run_sh() -> None:
+    """Skips where run.sh would first install its packages."""
+    installed = Path(sys.prefix) / "installed-requirements.txt"
+    if not installed.is_file() or installed.read_bytes() != (ROOT / "requirements.txt").read_bytes():
+        pytest.skip("these tests run inside the environment that run.sh sets up: bash run.sh test")
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory) -> Path:
     """A runs folder in which `prepare` of the tiny demo has finished. Copy it, do not write to it."""

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY
+from conftest import TINY, run_sh
 
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
-VENV = Path(sys.prefix)
-
-
-def run_sh(*arguments: str, cwd: Path = ROOT, **extra: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "VENV": str(VENV), "OMP_NUM_THREADS": "1", **extra}
-    return subprocess.run(
-        ["bash", str(ROOT / "run.sh"), *arguments], cwd=cwd, env=environment, capture_output=True, text=True
-    )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def environment_is_set_up():
-    installed = VENV / "installed-requirements.txt"
-    if not installed.is_file() or installed.read_bytes() != (ROOT / "requirements.txt").read_bytes():
-        pytest.skip("these tests run inside the environment that run.sh sets up: bash run.sh test")
+pytestmark = pytest.mark.usefixtures("environment_of_run_sh")
 
 
 @pytest.fixture(scope="module")

@@ -84,4 +84,4 @@ def test_a_changed_setting_starts_over_instead_of_resuming(prepared, copy_of):
     kill_at(runs, "posttrain", 5)
     restarted = stage("posttrain", runs, *LONGER, "posttrain.lr=1e-4")
     assert "resuming" not in restarted.stderr
-    assert "removing what an earlier run with other settings" in restarted.stderr
+    assert "an earlier run had other settings or inputs" in restarted.stderr

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from final_project.artifacts import write_json
@@ -55,9 +56,9 @@ class Checkpoints:
                 partial.rename(final)
                 for _, old in list(self._found())[KEEP:]:
                     shutil.rmtree(old)
-        except OSError as error:
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk as a RuntimeError
             shutil.rmtree(partial, ignore_errors=True)
-            raise ArtifactError(f"{final}: cannot write the checkpoint: {error.strerror or error}") from error
+            raise ArtifactError(f"{final}: cannot write the checkpoint: {str(error).splitlines()[0]}") from error
 
     def load_newest(self) -> tuple[dict, dict[str, torch.Tensor]] | None:
         """Bring the engine to the newest checkpoint that can be read; returns its state and extra tensors.

@@ -1,0 +1,57 @@
+"""A disk that is really full: a small tmpfs. One message, nothing half-written, and with room it goes on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TINY, call
+from test_training_resume import weights_digest
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk(kilobytes): a folder on a file system of that size; call again to resize it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = []
+
+    def resize(kilobytes: int) -> Path:
+        options = f"{'remount,' if mounted else ''}size={kilobytes}k"
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+        if done.returncode:
+            pytest.skip("mounting a small file system takes root's rights")
+        mounted.append(True)
+        return folder
+
+    yield resize
+    if mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("spare_kb", [40, 400, 900])
+def test_training_on_a_full_disk_ends_in_one_message_and_goes_on_when_there_is_room(
+    spare_kb, prepared, posttrained, small_disk
+):
+    """spare_kb: what is free when training starts: too little for the tokens, for the first, for a later checkpoint."""
+    used_kb = sum(path.stat().st_size for path in prepared.rglob("*") if path.is_file()) // 1024 + 60
+    runs = small_disk(used_kb + spare_kb)
+    shutil.copytree(prepared / "demo", runs / "demo")
+    arguments = ("posttrain", "--recipe", "demo", "--", *TINY, f"runs_dir={runs}")
+    full = call(*arguments)
+    assert full.returncode == 2, full.stderr[-2000:]
+    assert "error:" in full.stderr and "Traceback" not in full.stderr
+    assert not (runs / "demo" / "posttrain" / "manifest.json").exists()
+    small_disk(100_000)
+    assert call(*arguments).returncode == 0
+    assert weights_digest(runs, "posttrain") == weights_digest(posttrained, "posttrain")
+
+
+def test_prepare_on_a_full_disk_ends_in_one_message(small_disk):
+    runs = small_disk(64)
+    done = call("final_project", "prepare", "--recipe", "demo", "--", f"runs_dir={runs}")
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+    assert not (runs / "demo" / "prepare" / "manifest.json").exists()
