@@ -193,6 +193,7 @@ def test_every_domain_is_well_formed():
         intents = {intent.name: intent for intent in domain.intents}
         assert len(intents) == len(domain.intents)
         for intent in domain.intents:
+            assert isinstance(intent.name, str), "YAML takes a bare on or off for a truth value"
             for wording in intent.wordings:
                 assert "[" in wording and wording.count("[") == wording.count("]")
                 assert "{x}" in wording or ("{a}" in wording and "{b}" in wording)
