@@ -17,7 +17,6 @@ from final_project.settings import Recipe
 
 CACHES = {
     "HF_HOME": "huggingface",
-    "MPLCONFIGDIR": "matplotlib",
     "NLTK_DATA": "nltk",
     "TORCH_EXTENSIONS_DIR": "torch_extensions",
     "TORCHINDUCTOR_CACHE_DIR": "inductor",
@@ -64,7 +63,7 @@ def set_up_logging() -> None:
     """Log lines to standard error; ranks other than the first only warn."""
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
-    for chatty in ("httpx", "filelock", "matplotlib", "torch.distributed", "datasets", "fsspec"):
+    for chatty in ("httpx", "filelock", "torch.distributed", "datasets", "fsspec"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from final_project.artifacts import StageFolder, digest_of
+from final_project.inputs import place_of_init
 from final_project.settings import Recipe
 
 
@@ -32,6 +33,15 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
         needs = ("prepare",) if recipe.similarity_v0.init else ("prepare", "posttrain")
     run_dir = Path(recipe.runs_dir) / recipe.name
     inputs = {need: digest_of(StageFolder(run_dir, need).outputs()) for need in needs}
+    init = recipe.encoder.init if stage == "posttrain" else recipe.similarity_v0.init
+    if init not in ("", "scratch"):
+        inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
     settings = {section: getattr(recipe, section).model_dump(mode="json") for section in sections}
     key = digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs})
     return StageState(StageFolder(run_dir, stage), key, inputs, getattr(recipe, stage).engine)
+
+
+def _stamp_of(folder: Path) -> str:
+    """A digest of names, sizes and times of a folder's files: weights of a gigabyte are not read for every look."""
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    return digest_of([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
