@@ -94,8 +94,8 @@ def find_inputs(settings: Prepare) -> dict[str, Path]:
             missing.append(f"  {folders[0] / places[0]}")
 
     corpus = None if settings.corpus == "demo" else find_corpus(settings.corpus)
-    for split in SPLITS:
-        own_file = getattr(settings, f"{split}_file")
+    own_files = {"train": settings.train_file, "dev": settings.dev_file, "test": settings.test_file}
+    for split, own_file in own_files.items():
         if own_file or corpus:
             search(split, own_file, corpus.places[split] if corpus else ())
     if settings.explain_file or settings.contest_set:

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from final_project.model.token_table import column, open_token_table
-from final_project.progress import Journal
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch, batches_by_length
 from final_project.training.engines.base import Engine
@@ -24,8 +23,6 @@ EVAL_TOKENS = 8192
 
 class MaskedLmTask:
     """Masked-LM training as the shared loop (final_project/training/loop.py) sees it."""
-
-    journal: Journal
 
     def __init__(self, engine: Engine, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, table_path: Path):
         self.engine = engine
@@ -52,7 +49,7 @@ class MaskedLmTask:
         return train_step(self.engine, batches, total, self.seed, step, self.settings.max_grad_norm)
 
     @torch.no_grad()
-    def evaluate(self, step: int) -> None:
+    def evaluate(self, step: int) -> dict[str, float]:
         """Loss, perplexity and accuracy at masked positions of the held-out rows."""
         world, model = self.engine.world, self.engine.model
         loss_sum = n_right = n_masked = 0.0
@@ -74,7 +71,7 @@ class MaskedLmTask:
             "held_out_perplexity": math.exp(min(loss, 700.0)),
             "held_out_accuracy": n_right / max(1, n_masked),
         }
-        self.journal.evaluation(step, self.scores)
+        return self.scores
 
     def state(self) -> tuple[dict, dict[str, torch.Tensor]]:
         return {"scores": self.scores}, {}

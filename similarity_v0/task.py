@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerBase
 from final_project.artifacts import folder_atomic, write_json
 from final_project.model.decision import Decision
 from final_project.model.token_table import column
-from final_project.progress import Journal
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch
 from final_project.training.engines.base import Engine
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 
 class PairTask:
     """Fine-tuning as the shared loop (final_project/training/loop.py) sees it."""
-
-    journal: Journal
 
     def __init__(
         self,
@@ -70,11 +67,10 @@ class PairTask:
             self.engine, batches, n_pairs, self.seed, step, self.settings.max_grad_norm, self.attack, self.ema
         )
 
-    def evaluate(self, step: int) -> None:
+    def evaluate(self, step: int) -> dict[str, float]:
         """Score dev with the weights that would be saved; keep them where they are the best so far."""
         with self.evaluated_weights():
             scores = self.dev_scores()
-            self.journal.evaluation(step, {f"dev_{key}": value for key, value in scores.items()})
             by = self.settings.best_by
             score = -scores["loss"] if by == "loss" else scores[by]
             if self.best["score"] is None or score > self.best["score"]:
@@ -82,6 +78,7 @@ class PairTask:
                 if self.engine.world.is_first:
                     with folder_atomic(self.folder / "best") as partial:
                         save_weights(self.model, partial / "model.safetensors")
+        return {f"dev_{key}": value for key, value in scores.items()}
 
     def evaluated_weights(self):
         return self.ema.applied() if self.ema else nullcontext()

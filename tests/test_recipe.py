@@ -33,7 +33,10 @@ def test_every_field_is_read_somewhere():
         if path.name == "settings.py" or path.is_relative_to(ROOT / "tests") or ".venv" in path.parts:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        nodes = list(ast.walk(tree))
+        read |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        subscripts = [node.slice for node in nodes if isinstance(node, ast.Subscript)]
+        read |= {key.value for key in subscripts if isinstance(key, ast.Constant)}
     unread = [key for key in dotted_fields() if key.rsplit(".", 1)[-1] not in read]
     assert unread == []
 

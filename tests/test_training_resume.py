@@ -47,7 +47,12 @@ def weights_digest(runs: Path, name: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "engine", "nproc"),
-    [("posttrain", "torch", 1), ("similarity_v0", "torch", 1), ("similarity_v0", "fairscale", 2)],
+    [
+        ("posttrain", "torch", 1),
+        ("posttrain", "deepspeed", 2),
+        ("similarity_v0", "torch", 1),
+        ("similarity_v0", "fairscale", 2),
+    ],
 )
 def test_a_stage_killed_three_times_ends_with_the_bits_of_an_undisturbed_one(
     name, engine, nproc, prepared, posttrained, copy_of

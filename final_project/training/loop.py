@@ -26,14 +26,11 @@ class Task(Protocol):
     lengths: np.ndarray
     """Tokens of every training row."""
 
-    journal: Journal
-    """Set by the loop; where evaluate() notes its figures."""
-
     def update(self, step: int, epoch: int, micro_batches: list[MicroBatch]) -> dict[str, float]:
         """Take one optimizer step on this rank's micro-batches; returns figures to log, `loss` among them."""
 
-    def evaluate(self, step: int) -> None:
-        """Measure on held-out rows and keep what is best."""
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Measure on held-out rows and keep what is best; returns the figures to log."""
 
     def state(self) -> tuple[dict, dict[str, torch.Tensor]]:
         """What besides the engine must survive a kill: JSON values and tensors."""
@@ -57,8 +54,8 @@ def run_loop(
     if resumed is not None:
         task.restore(*resumed)
     first = resumed[0]["step"] if resumed else 0
+    engine.wrapper.train()  # models loaded from a folder come in evaluation mode
     journal = Journal(folder if world.is_first else None, label, total, first, settings.log_every)
-    task.journal = journal
     for epoch in range(first // per_epoch if per_epoch else 0, settings.epochs):
         steps = epoch_steps(task.lengths, settings.step_rows, settings.micro_rows, seed, epoch)
         for position, micro_batches in enumerate(steps):
@@ -70,7 +67,7 @@ def run_loop(
             figures = task.update(step, epoch, share_of_rank(micro_batches, world.rank, world.size))
             journal.update(step, sum(len(rows) for rows in micro_batches), **figures, lr=lr)
             if step == total or (step % eval_every == 0 if eval_every else step % per_epoch == 0):
-                task.evaluate(step)
+                journal.evaluation(step, task.evaluate(step))
             if step % settings.checkpoint_every == 0 and step < total:
                 checkpoints.save(step, *task.state())
     journal.close()
