@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_models import tiny_classifier
 
+from final_project.errors import ArtifactError
 from final_project.settings import SimilarityV0
 from final_project.training.engines import build_engine
 from final_project.training.loop import run_loop
@@ -81,3 +82,15 @@ def test_no_epochs_are_no_updates(tmp_path):
     none = SETTINGS.model_copy(update={"epochs": 0})
     assert run_loop(task, task.engine, none, 1, 0, tmp_path, "test") == 0
     assert task.updates == task.evaluations == []
+
+
+def test_checkpoints_that_are_all_damaged_are_refused_with_the_way_out(tmp_path):
+    first = Recorder(engine_in_evaluation_mode(), stop_at=11)
+    with pytest.raises(KeyboardInterrupt):
+        run_loop(first, first.engine, SETTINGS, 1, 0, tmp_path, "test")
+    for optimizer in tmp_path.glob("checkpoints/*/optimizer.pt"):
+        optimizer.write_bytes(b"no tensors")
+    second = Recorder(engine_in_evaluation_mode())
+    with pytest.raises(ArtifactError, match="--force"):
+        run_loop(second, second.engine, SETTINGS, 1, 0, tmp_path, "test")
+    assert second.updates == []

@@ -63,9 +63,11 @@ class Checkpoints:
     def load_newest(self) -> tuple[dict, dict[str, torch.Tensor]] | None:
         """Bring the engine to the newest checkpoint that can be read; returns its state and extra tensors.
 
-        A damaged one is named and passed over. Called on every rank; all ranks take the same one.
+        A damaged one is named and passed over; None where there is none. Raises ArtifactError where all are damaged:
+        what a failed reading left in the engine is no start for training. Called on every rank; all take the same.
         """
-        for step, folder in self._found():
+        found = list(self._found())
+        for step, folder in found:
             problem = None
             try:
                 state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
@@ -79,6 +81,8 @@ class Checkpoints:
                 log.info("resuming after step %d (%s)", step, folder)
                 return state, tensors
             log.warning("%s cannot be used (%s); trying the one before", folder, problems[0].splitlines()[0])
+        if found:
+            raise ArtifactError(f"{self._folder}: no checkpoint can be read; start afresh with --force")
         return None
 
     def _found(self) -> Iterator[tuple[int, Path]]:
