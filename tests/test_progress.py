@@ -1,0 +1,94 @@
+"""What a user sees while a stage works: a bar on a terminal, a line per interval elsewhere; and what is kept."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+
+from conftest import ROOT, environment
+
+from final_project.progress import Journal, read_metrics
+
+CODE = """
+import time
+from pathlib import Path
+from final_project.cli import set_up_logging
+from final_project.progress import Journal
+set_up_logging()
+journal = Journal(Path({folder!r}), "fit", 6, 0, 2)
+for step in range(1, 7):
+    time.sleep(0.15)
+    journal.update(step, 8, loss=1.0 / step)
+journal.evaluation(6, {{"dev_accuracy": 0.5}})
+journal.close()
+"""
+
+
+def on_a_terminal(code: str) -> str:
+    """Run Python code on a pseudo-terminal of 100 columns; returns what it showed."""
+    primary, secondary = pty.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), stdout=secondary, stderr=secondary, stdin=secondary
+    )
+    os.close(secondary)
+    shown = b""
+    while True:
+        try:
+            block = os.read(primary, 4096)
+        except OSError:
+            break
+        if not block:
+            break
+        shown += block
+    assert process.wait() == 0, shown.decode()
+    return shown.decode()
+
+
+def test_a_terminal_shows_a_bar_with_rate_and_time_left(tmp_path):
+    shown = on_a_terminal(CODE.format(folder=str(tmp_path)))
+    assert "fit:  50%" in shown and "3/6" in shown and "step/s" in shown and "loss=0.3333" in shown
+    assert "00:00<00:00" in shown
+    assert "dev_accuracy 0.5000" in shown
+
+
+def test_elsewhere_there_is_a_line_per_interval(tmp_path):
+    code = CODE.format(folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [f"fit: step {step}/6" for step in (2, 4, 6, 6)]
+    assert "rows/s" in lines[0] and "left" in lines[0]
+    assert "%|" not in done.stderr
+
+
+def test_metrics_and_events_are_kept(tmp_path):
+    journal = Journal(tmp_path, "fit", 2, 0, 1)
+    journal.update(1, 8, loss=2.0)
+    journal.evaluation(1, {"dev_accuracy": 0.75})
+    journal.close()
+    first, second = read_metrics(tmp_path / "metrics.jsonl")
+    assert (first["step"], first["loss"], second["dev_accuracy"]) == (1, 2.0, 0.75)
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_a_resumed_journal_is_cut_back_to_where_it_resumes(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(1, 8)) + '{"step": 8, "lo')
+    journal = Journal(tmp_path, "fit", 10, 5, 1)
+    journal.update(6, 8, loss=0.5)
+    journal.close()
+    assert [row["step"] for row in read_metrics(path)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_rank_without_a_folder_writes_nothing(tmp_path, capsys):
+    journal = Journal(None, "fit", 2, 0, 1)
+    journal.update(1, 8, loss=2.0)
+    journal.evaluation(1, {"dev_accuracy": 0.75})
+    journal.close()
+    assert capsys.readouterr().err == "" and not list(tmp_path.iterdir())
