@@ -148,22 +148,35 @@ def test_a_step_over_micro_batches_equals_one_step_over_all_pairs(n_micro):
     inputs = random_inputs()
     settings = SimilarityV0(lr=1e-3, weight_decay=0.0, precision="fp32")
     model = double_model()
-    plain = double_model()
+    plain = tiny_classifier().double()
     engine = build_engine("torch", model, settings, "fp32", World())
     batches = [
         PairBatch({name: value[rows] for name, value in inputs.items()}, LABELS[rows], 1.0, at)
         for at, rows in enumerate(torch.arange(6).chunk(n_micro))
     ]
     figures = train_step(engine, batches, 6, seed=1, step=1, max_grad_norm=0.5)
-    optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3, weight_decay=0.0)
-    loss = F.cross_entropy(plain(**inputs), LABELS)
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3, weight_decay=0.0, eps=1e-6)
+    loss = F.cross_entropy(plain(**inputs).logits, LABELS)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
     optimizer.step()
     assert figures["loss"] == pytest.approx(loss.item(), abs=1e-12)
     assert figures["grad_norm"] == pytest.approx(float(norm), abs=1e-10)
     for name, weight in plain.state_dict().items():
-        torch.testing.assert_close(model.state_dict()[name], weight, rtol=0, atol=1e-10)
+        if not name.endswith("key.bias"):  # has no say in the answer: see the next test
+            torch.testing.assert_close(model.state_dict()[f"classifier.{name}"], weight, rtol=0, atol=1e-10)
+
+
+def test_the_bias_of_attention_keys_has_no_say_and_is_left_out_of_training():
+    inputs, model = random_inputs(), double_model()
+    before = model(**inputs)
+    for name, weight in model.named_parameters():
+        if name.endswith("key.bias"):
+            weight.data.normal_()
+    torch.testing.assert_close(model(**inputs), before, rtol=0, atol=1e-12)
+    engine = build_engine("torch", model, SimilarityV0(), "fp32", World())
+    left_out = [name for name, weight in engine.model.named_parameters() if not weight.requires_grad]
+    assert len(left_out) == 2 and all(name.endswith("attention.self.key.bias") for name in left_out)
 
 
 def test_a_stand_in_micro_batch_changes_nothing():

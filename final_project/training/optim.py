@@ -9,6 +9,8 @@ from torch import nn
 
 from final_project.settings import Schedule, Training
 
+BETAS = (0.9, 0.999)
+
 
 def parameter_groups(model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
     """Weight matrices with decay; biases and LayerNorm weights (all vectors) without. Every trainable parameter is
@@ -21,8 +23,20 @@ def parameter_groups(model: nn.Module, lr: float, weight_decay: float) -> list[d
     return [{**group, "lr": lr, "peak_lr": lr} for group in groups if group["params"]]
 
 
-def adamw(groups: list[dict], device: torch.device) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=device.type == "cuda")
+def freeze_idle_parameters(model: nn.Module) -> int:
+    """Leave out of training what cannot change the model's answer; returns how many parameters.
+
+    The bias of the attention keys adds the same number to all scores of a query, and softmax does not see it. Its
+    gradient is rounding noise, which Adam would blow up to steps of full size, different on every number of ranks.
+    """
+    idle = [weight for name, weight in model.named_parameters() if name.endswith("attention.self.key.bias")]
+    for weight in idle:
+        weight.requires_grad_(False)
+    return len(idle)
+
+
+def adamw(groups: list[dict], settings: Training, device: torch.device) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, betas=BETAS, eps=settings.adam_eps, fused=device.type == "cuda")
 
 
 def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule) -> float:

@@ -10,6 +10,7 @@ from torch import nn
 from final_project.settings import Precision, Training
 from final_project.training.apex_parts import use_fused_layer_norms
 from final_project.training.engines.base import Engine
+from final_project.training.optim import freeze_idle_parameters
 from final_project.training.world import World
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ def build_engine(
     name: str, model: nn.Module, settings: Training, precision: Precision, world: World, config: Path | None = None
 ) -> Engine:
     """Wrap a model for training. config: DeepSpeed's JSON file, where the engine is deepspeed."""
+    freeze_idle_parameters(model)
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
     if name == "fairscale":

@@ -31,7 +31,7 @@ class DeepSpeedEngine(Engine):
         groups = parameter_groups(model, settings.lr, settings.weight_decay)
         self.wrapper, self.optimizer, _, _ = deepspeed.initialize(
             model=model.to(world.device),
-            optimizer=adamw(groups, world.device),
+            optimizer=adamw(groups, settings, world.device),
             config=filled_config(config, settings, precision, world),
             dist_init_required=False,
         )

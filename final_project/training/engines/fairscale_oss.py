@@ -12,7 +12,7 @@ from torch import nn
 
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.optim import parameter_groups
+from final_project.training.optim import BETAS, parameter_groups
 from final_project.training.weights import load_training_state, save_training_state
 from final_project.training.world import World
 
@@ -24,7 +24,7 @@ class FairscaleEngine(Engine):
         super().__init__(world, precision)
         self.model = model.to(world.device)
         groups = parameter_groups(model, settings.lr, settings.weight_decay)
-        self.optimizer = OSS(groups, optim=torch.optim.AdamW, lr=settings.lr, betas=(0.9, 0.999), eps=1e-8)
+        self.optimizer = OSS(groups, optim=torch.optim.AdamW, lr=settings.lr, betas=BETAS, eps=settings.adam_eps)
         # every gradient is reduced on its own, so that the sum does not depend on how parameters fill a bucket
         self.wrapper = ShardedDataParallel(model, self.optimizer, reduce_buffer_size=0)
 

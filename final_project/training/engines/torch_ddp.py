@@ -22,7 +22,7 @@ class TorchEngine(Engine):
     def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
         super().__init__(world, precision)
         self.model = model.to(world.device)
-        self.optimizer = adamw(parameter_groups(model, settings.lr, settings.weight_decay), world.device)
+        self.optimizer = adamw(parameter_groups(model, settings.lr, settings.weight_decay), settings, world.device)
         devices = [world.device.index] if world.device.type == "cuda" else None
         self.wrapper = DistributedDataParallel(model, device_ids=devices) if world.size > 1 else model
 
