@@ -71,9 +71,7 @@ class Training(Section):
     schedule: Schedule = setting("linear", "course of the learning rate after the warm-up")
     warmup_frac: float = setting(0.06, "share of the updates that warm up", "share", ge=0, le=1)
     weight_decay: float = setting(0.01, "decay of weight matrices; biases and LayerNorm have none", ge=0, le=1)
-    adam_eps: float = setting(
-        1e-6, "Adam's epsilon; BERT's, since 1e-8 lets rounding noise steer", gt=0
-    )
+    adam_eps: float = setting(1e-6, "Adam's epsilon; BERT's, since 1e-8 lets rounding noise steer", gt=0)
     step_rows: int = setting(64, "rows of one optimizer step, over all devices and accumulation", "rows", ge=1)
     micro_rows: int = setting(64, "most rows in one forward on one device", "rows", ge=1)
     max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
