@@ -6,6 +6,7 @@ is a pure function of (seed, step, micro-batch), so a run that was killed and re
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from final_project.training.batching import MicroBatch, epoch_steps, share_of_ra
 from final_project.training.checkpoint import Checkpoints
 from final_project.training.engines.base import Engine
 from final_project.training.optim import set_lr
+
+log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
@@ -47,6 +50,12 @@ def run_loop(
     eval_every: updates between evaluations; 0 = at the end of each epoch. The last update is always evaluated.
     """
     world = engine.world
+    if settings.step_rows // settings.micro_rows < world.size:
+        log.info(
+            "%s: a step has fewer micro-batches than there are processes, so some stand idle; "
+            "-- %s.micro_rows=%d would give each its share",
+            label, label, max(1, settings.step_rows // world.size),
+        )  # fmt: skip
     per_epoch = steps_per_epoch(len(task.lengths), settings.step_rows, settings.micro_rows)
     total = per_epoch * settings.epochs
     checkpoints = Checkpoints(folder / "checkpoints", engine, world)
