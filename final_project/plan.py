@@ -1,12 +1,15 @@
 """`plan`: the exact command of each stage, with its launcher. run.sh prints these lines (--dry-run) or runs them.
 
 Single process: python -m STAGE. Several: torchrun, or DeepSpeed's launcher where the recipe's engine is DeepSpeed.
-Several machines: NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT.
+Several machines: NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT, and a runs folder that all of them see; what takes one
+process is done by the first machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import json
 import logging
 import os
 import shlex
@@ -45,6 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
         return
     several = recipe.nproc * nodes["NNODES"] > 1
     for stage in arguments.stages:
+        if nodes["NODE_RANK"] > 0 and stage not in MULTI_PROCESS:
+            log.info("%s: the first machine's work, skipped on this one", stage)
+            continue
         # single processes look for themselves; several are not started only to find that there is nothing to do
         if several and stage in MULTI_PROCESS and not arguments.dry_run and not arguments.force:
             state = training_stage_state(recipe, stage)
@@ -98,8 +104,13 @@ def _torchrun(nproc: int, nodes: dict) -> list[str]:
 
 
 def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
-    launcher = [str(Path(sys.executable).parent / "deepspeed"), f"--num_gpus={nproc}", "--no_local_rank"]
-    if nodes["NNODES"] > 1:
-        launcher += [f"--num_nodes={nodes['NNODES']}", f"--node_rank={nodes['NODE_RANK']}", "--no_ssh"]
-        launcher += [f"--master_addr={nodes['MASTER_ADDR']}", f"--master_port={nodes['MASTER_PORT']}"]
-    return [*launcher, "--module"]
+    if nodes["NNODES"] == 1:
+        launcher = str(Path(sys.executable).parent / "deepspeed")
+        return [launcher, f"--num_gpus={nproc}", "--no_local_rank", "--module"]
+    # `deepspeed` itself starts other machines by ssh from a hostfile; here it is started on each of them, so each takes
+    # the part that `deepspeed` would have started there
+    world = {f"node{rank}": list(range(nproc)) for rank in range(nodes["NNODES"])}
+    world_info = base64.urlsafe_b64encode(json.dumps(world).encode()).decode()
+    launcher = [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={world_info}"]
+    launcher += [f"--node_rank={nodes['NODE_RANK']}", f"--master_addr={nodes['MASTER_ADDR']}"]
+    return [*launcher, f"--master_port={nodes['MASTER_PORT']}", "--no_local_rank", "--module"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,25 @@ def test_several_machines_are_taken_from_the_environment():
     assert "--nnodes=2 --node-rank=1 --master-addr=first --master-port=1234" in line
     assert run_sh("--dry-run", "--recipe", "demo", NNODES="2").returncode == 2
     assert "MASTER_ADDR" in run_sh("--dry-run", "--recipe", "demo", NNODES="2").stderr
+
+
+@pytest.mark.parametrize("engine", ["torch", "deepspeed"])
+def test_two_launchers_on_the_loopback_train_as_two_machines(engine, prepared, copy_of):
+    runs = copy_of(prepared)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    arguments = ("--recipe", "demo", "prepare", "posttrain", "--", *TINY, f"runs_dir={runs}")
+    address = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    with ThreadPoolExecutor(2) as machines:
+        first, second = machines.map(
+            lambda rank: run_sh(*arguments, f"posttrain.engine={engine}", **address, NODE_RANK=rank), ("0", "1")
+        )
+    assert first.returncode == second.returncode == 0, first.stderr[-2000:] + second.stderr[-2000:]
+    manifest = json.loads((runs / "demo" / "posttrain" / "manifest.json").read_text())
+    assert manifest["processes"] == 2 and manifest["engine"]["name"] == engine
+    assert "prepare: up to date, skipped" in first.stderr
+    assert "prepare: the first machine's work, skipped on this one" in second.stderr
 
 
 @pytest.mark.parametrize(

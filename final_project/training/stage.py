@@ -42,3 +42,4 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> N
             shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
             elapsed_s = time.monotonic() - began
             log.info("%s: wrote %d files to %s in %.0f s", stage, len(outputs), folder.path, elapsed_s)
+        world.barrier()  # no rank goes on to the next stage before this one's manifest is there
