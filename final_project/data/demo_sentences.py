@@ -82,30 +82,26 @@ def move_clause(rng: random.Random, sentence: Sentence) -> Sentence:
 
 def add_typo(rng: random.Random, sentence: Sentence) -> Sentence:
     """Write one character outside the entity as another of the same sound, or double the ending."""
-    places = [
-        (place, char)
-        for place, piece in enumerate(sentence)
-        for char in grammar.TYPOS
-        if piece.role in ("", "ask") and char in piece.text
-    ]
-    if not places:
-        return *sentence, Piece("？？")
-    place, char = rng.choice(places)
-    return _with_text(sentence, place, sentence[place].text.replace(char, grammar.TYPOS[char], 1))
+    return _swap_one(rng, sentence, grammar.TYPOS) or (*sentence, Piece("？？"))
 
 
 def use_synonym(rng: random.Random, sentence: Sentence) -> Sentence:
     """Say one word outside the entity differently."""
+    return _swap_one(rng, sentence, grammar.SYNONYMS) or add_filler(rng, sentence)
+
+
+def _swap_one(rng: random.Random, sentence: Sentence, swaps: dict[str, str]) -> Sentence | None:
+    """Write one occurrence of a key outside the entity as its value; None where no key occurs."""
     places = [
-        (place, word)
+        (place, old)
         for place, piece in enumerate(sentence)
-        for word in grammar.SYNONYMS
-        if piece.role in ("", "ask") and word in piece.text
+        for old in swaps
+        if piece.role in ("", "ask") and old in piece.text
     ]
     if not places:
-        return add_filler(rng, sentence)
-    place, word = rng.choice(places)
-    return _with_text(sentence, place, sentence[place].text.replace(word, grammar.SYNONYMS[word], 1))
+        return None
+    place, old = rng.choice(places)
+    return _with_text(sentence, place, sentence[place].text.replace(old, swaps[old], 1))
 
 
 def _with_text(sentence: Sentence, place: int, text: str) -> Sentence:
