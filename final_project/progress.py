@@ -66,8 +66,8 @@ class Journal:
             return
         self._rows += rows
         if self._bar is not None:
-            self._bar.update(1)
             self._bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
+            self._bar.update(1)
         if step % self._log_every == 0 or step == self._total:
             elapsed_s = time.monotonic() - self._began
             rate = self._rows / elapsed_s

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -53,8 +54,7 @@ def on_a_terminal(code: str) -> str:
 
 def test_a_terminal_shows_a_bar_with_rate_and_time_left(tmp_path):
     shown = on_a_terminal(CODE.format(folder=str(tmp_path)))
-    assert "fit:  50%" in shown and "3/6" in shown and "step/s" in shown and "loss=0.3333" in shown
-    assert "00:00<00:00" in shown
+    assert re.search(r"fit:  50%.*3/6 \[\d\d:\d\d<\d\d:\d\d, .*step/s, loss=0\.3333\]", shown)
     assert "dev_accuracy 0.5000" in shown
 
 
