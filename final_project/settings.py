@@ -124,6 +124,12 @@ class SimilarityV1(Section):
     batch_tokens: int = setting(8192, "most tokens, padding included, in one attribution batch", "tokens", ge=64)
     report_pairs: int = setting(30, "explained pairs shown in the report", "pairs", ge=0)
 
+    @model_validator(mode="after")
+    def one_step_has_no_path(self):
+        if self.method == "gradient_x_input" and self.ig_steps != 1:
+            raise ValueError(f"gradient_x_input has one step, found ig_steps {self.ig_steps}: use integrated_gradients")
+        return self
+
 
 class Recipe(Section):
     """One experiment: all stages."""

@@ -24,7 +24,6 @@ from similarity_v1.stage import STAGE, run_stage
 
 # What a subcommand needs is imported inside it: only extract and explain pay for torch.
 log = logging.getLogger(__name__)
-DEFAULTS = SimilarityV1()
 MODEL_OPTIONS = {
     "method": {"choices": SimilarityV1.model_fields["method"].annotation.__args__},
     "ig_steps": {"type": int},
@@ -179,21 +178,26 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the pair classifier")
     for name, extra in MODEL_OPTIONS.items():
         field = SimilarityV1.model_fields[name]
-        about = f"{field.description} (default: %(default)s)"
-        parser.add_argument(f"--{_option(name)}", default=field.default, help=about, **extra)
+        # without a method its steps decide: more than one are integrated gradients
+        default = None if name == "method" else field.default
+        about = f"{field.description} (default: {default or 'as --ig-steps has it'})"
+        parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
 
 
 def _settings(arguments: argparse.Namespace) -> SimilarityV1:
     """The options as settings, under the bounds that hold in a recipe; raises RecipeError naming all that are off."""
+    options = {name: getattr(arguments, name) for name in MODEL_OPTIONS}
+    if options["method"] is None:
+        options["method"] = "gradient_x_input" if options["ig_steps"] == 1 else "integrated_gradients"
     try:
-        settings = SimilarityV1(**{name: getattr(arguments, name) for name in MODEL_OPTIONS})
+        return SimilarityV1(**options)
     except ValidationError as error:
-        raise RecipeError(
-            [f"--{_option(str(p['loc'][0]))}: {p['msg']}, found {p['input']}" for p in error.errors()]
-        ) from error
-    if settings.method == "gradient_x_input" and settings.ig_steps != DEFAULTS.ig_steps:
-        log.warning("--ig-steps %d has no effect: gradient_x_input has one step", settings.ig_steps)
-    return settings
+        raise RecipeError([_say(problem) for problem in error.errors()]) from error
+
+
+def _say(problem: dict) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"--{_option(problem['loc'][0])}: {message}, found {problem['input']}" if problem["loc"] else message
 
 
 def _option(name: str) -> str:

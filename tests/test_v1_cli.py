@@ -65,6 +65,7 @@ def test_extract_writes_rationales_and_scores(model, pairs_file, tmp_path, capsy
         (("--ig-steps", "1.5"), "--ig-steps: invalid int value: '1.5'"),
         (("--batch-tokens", "-1"), "--batch-tokens: Input should be greater than or equal to 64"),
         (("--method", "magic"), "--method: invalid choice: 'magic'"),
+        (("--method", "gradient_x_input", "--ig-steps", "8"), "gradient_x_input has one step, found ig_steps 8"),
     ],
 )
 def test_settings_out_of_range_are_refused(model, pairs_file, tmp_path, capsys, options, message):
@@ -73,6 +74,20 @@ def test_settings_out_of_range_are_refused(model, pairs_file, tmp_path, capsys, 
         *run_cli(capsys, "extract", "--model", model, "--pairs", pairs_file, "--output", output, *options)
     )
     assert message in err and not output.exists()
+
+
+def test_more_than_one_step_means_integrated_gradients(model, pairs_file, tmp_path, capsys):
+    texts = {}
+    for name, options in {
+        "implied": ("--ig-steps", "3"),
+        "named": ("--ig-steps", "3", "--method", "integrated_gradients"),
+        "one step": (),
+    }.items():
+        output = tmp_path / f"{name}.txt"
+        code, _, _ = run_cli(capsys, "extract", "--model", model, "--pairs", pairs_file, "--output", output, *options)
+        assert code == 0
+        texts[name] = output.with_name(f"{name}.scores.jsonl").read_text(encoding="utf-8")
+    assert texts["implied"] == texts["named"] != texts["one step"]
 
 
 @pytest.mark.parametrize("part", ["config.json", "model.safetensors", "tokenizer"])
