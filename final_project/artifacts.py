@@ -8,6 +8,7 @@ these has changed.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
@@ -116,6 +117,7 @@ class StageFolder:
         self.stage = stage
         self.path = self.run_dir / stage
         self._began = time.monotonic()
+        self._lock: IO | None = None
 
     @property
     def manifest_path(self) -> Path:
@@ -150,9 +152,28 @@ class StageFolder:
             and all((self.path / name).is_file() for name in manifest["outputs"])
         )
 
+    def lock(self) -> None:
+        """Wait until no other process works on this folder, and keep others out until this process ends.
+
+        The lock goes with the process, however that ends. A run whose shell was killed may still be training.
+        """
+        if self._lock is not None:
+            return
+        try:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.run_dir / f".{self.stage}.lock").open("w")
+        except OSError as error:
+            raise ArtifactError(f"{self.path}: cannot write: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("%s: another process is at work on %s; waiting for it to end", self.stage, self.path)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
     def begin(self, key: str, fresh: bool = False) -> None:
         """Take the manifest away and make the folder ready. What an interrupted run of the same key left is kept
         for resuming; anything else, but for the record of all runs, is removed, and said."""
+        self.lock()
         self.manifest_path.unlink(missing_ok=True)
         started = self.path / "started.json"
         if self.path.exists() and (fresh or not started.is_file() or json.loads(started.read_text())["key"] != key):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -90,3 +91,21 @@ def test_a_changed_setting_starts_over_instead_of_resuming(prepared, copy_of):
     restarted = stage("posttrain", runs, *LONGER, "posttrain.lr=1e-4")
     assert "resuming" not in restarted.stderr
     assert "an earlier run had other settings or inputs" in restarted.stderr
+
+
+def test_the_same_command_while_the_stage_still_runs_waits_and_finds_it_done(prepared, copy_of):
+    """As when only the shell was killed: its child trains on, and two must not write into one folder."""
+    runs = copy_of(prepared)
+    arguments = ("posttrain", "--recipe", "demo", "--", *TINY, *LONGER, f"runs_dir={runs}")
+    first = subprocess.Popen(command(*arguments), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    while last_step(runs, "posttrain") < 1:
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    second = subprocess.Popen(command(*arguments), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
+    said = second.stderr.readline()
+    assert "another process is at work" in said
+    first.send_signal(signal.SIGCONT)
+    assert first.wait() == 0
+    assert "posttrain: up to date, skipped" in second.stderr.read()
+    assert second.wait() == 0

@@ -31,6 +31,12 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> N
     began = time.monotonic()
     with started_world(needs_group=state.engine != "torch") as world:
         if world.is_first:
+            folder.lock()
+        # another process may have finished the stage while this one waited for it
+        if world.gather(state.is_finished)[0] and not force:
+            log.info("%s: up to date, skipped (%s)", stage, folder.path)
+            return
+        if world.is_first:
             folder.begin(state.key, fresh=force)
         world.barrier()
         outputs, facts = work(recipe, folder, world)
