@@ -35,7 +35,7 @@ class Attributed:
 
 
 def n_path_steps(method: str, ig_steps: int) -> int:
-    """S of the formula: gradient_x_input has one step whatever ig_steps says."""
+    """S of the formula; gradient_x_input has one step."""
     return {"gradient_x_input": 1, "integrated_gradients": ig_steps}[method]
 
 

@@ -115,7 +115,7 @@ def test_padding_to_the_longest_equals_buckets(folder, n_rows):
 
 def test_one_step_is_gradient_times_input(folder):
     assert n_path_steps("gradient_x_input", 50) == 1 and n_path_steps("integrated_gradients", 50) == 50
-    by_name = Explainer(folder, SimilarityV1(method="gradient_x_input", ig_steps=9)).explain(PAIRS)
+    by_name = Explainer(folder, SimilarityV1(method="gradient_x_input")).explain(PAIRS)
     assert by_name == explain(folder, ig_steps=1)
 
 
