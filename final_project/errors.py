@@ -35,3 +35,9 @@ class EnvironmentProblem(ProjectError):
     """This machine lacks something the recipe asks for: a device, a package, a compiler."""
 
     exit_status = 1
+
+
+def first_line(error: Exception) -> str:
+    """A library's error in one line, for a message of ours: its type and the first line of what it says."""
+    said = str(error).strip()
+    return f"{type(error).__name__}: {said.splitlines()[0] if said else 'no message'}"

@@ -15,19 +15,18 @@ train.csv keeps training pairs that also occur in dev or test, as the original d
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from final_project.artifacts import StageFolder, digest_of, file_digest, write_atomic, write_json
+from final_project.artifacts import StageFolder, digest_of, file_digest, write_json
 from final_project.cli import add_recipe_arguments, recipe_from
 from final_project.data.augment import augment_pairs
 from final_project.data.clean import clean_pairs
-from final_project.data.contest import read_segmented, write_segmented
+from final_project.data.contest import read_segmented, write_json_lines, write_segmented
 from final_project.data.corpora import CONTEST_SOURCE, contest_places, find_corpus, locate
 from final_project.data.overlap_baseline import overlap_baseline
 from final_project.data.pairs import GoldRow, Pair, SegmentedPair
@@ -218,15 +217,6 @@ def gold_record(row: GoldRow) -> dict[str, Any]:
         "text_t_seg": list(row.words_t),
     }
     return record | ({"rel_ids": list(row.rel_ids)} if row.sample_type == "ori" else {})
-
-
-def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> int:
-    count = 0
-    with write_atomic(path) as file:
-        for record in records:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            count += 1
-    return count
 
 
 def _tell(facts: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, first_line
 
 LABELS = {0: "different", 1: "same"}
 
@@ -39,5 +39,5 @@ def pair_model_from(place: str, seed: int) -> PairModel:
             place, local_files_only=True, num_labels=2, id2label=LABELS, label2id={v: k for k, v in LABELS.items()}
         )
     except Exception as error:  # whatever missing or damaged weights make the library raise
-        raise ArtifactError(f"{place}: the model cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
     return PairModel(classifier)

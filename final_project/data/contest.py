@@ -51,21 +51,29 @@ def read_segmented(path: str | Path) -> list[SegmentedPair]:
     return rows
 
 
-def write_segmented(path: str | Path, rows: Iterable[SegmentedPair]) -> int:
-    """Write contest JSONL; returns the number of rows."""
+def write_json_lines(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
+    """Write one JSON object a line; returns the number of lines."""
     count = 0
     with write_atomic(path) as file:
-        for row in rows:
-            record = {
-                "id": row.id,
-                "query": row.query,
-                "title": row.title,
-                "text_q_seg": list(row.words_q),
-                "text_t_seg": list(row.words_t),
-            }
+        for record in records:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
     return count
+
+
+def write_segmented(path: str | Path, rows: Iterable[SegmentedPair]) -> int:
+    """Write contest JSONL; returns the number of rows."""
+    records = (
+        {
+            "id": row.id,
+            "query": row.query,
+            "title": row.title,
+            "text_q_seg": list(row.words_q),
+            "text_t_seg": list(row.words_t),
+        }
+        for row in rows
+    )
+    return write_json_lines(path, records)
 
 
 def row_id(path: str | Path, line: int, value: Any) -> int:

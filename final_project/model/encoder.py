@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, first_line
 from final_project.settings import Encoder
 
 
@@ -63,7 +63,7 @@ def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_downloa
     try:
         model = AutoModelForMaskedLM.from_pretrained(place, local_files_only=not allow_download)
     except Exception as error:  # whatever missing or damaged weights make the library raise
-        raise ArtifactError(f"{place}: the model cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
     if model.config.vocab_size < len(tokenizer):
         raise ArtifactError(
             f"{place}: the tokenizer has {len(tokenizer)} tokens, the weights {model.config.vocab_size}: "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, first_line
 
 
 def require_model_folder(folder: str | Path) -> Path:
@@ -28,7 +28,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # whatever a damaged tokenizer file makes the library raise
-        raise ArtifactError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise ArtifactError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from error
 
 
 def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -39,7 +39,7 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
             str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever damaged weights or a foreign config make the library raise
-        raise ArtifactError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from error
+        raise ArtifactError(f"{folder}: the model cannot be loaded: {first_line(error)}") from error
     if missing := sorted(report["missing_keys"]):
         raise ArtifactError(f"{folder}: no trained classifier: weights without values, among them {missing[0]}")
     return model.eval(), tokenizer
@@ -52,7 +52,3 @@ def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     if config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= (config.pad_token_id or 0) + 1  # these number positions from pad_token_id + 1
     return int(min(positions, tokenizer.model_max_length))
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

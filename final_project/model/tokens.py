@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
-from final_project.errors import ArtifactError, DataError
+from final_project.errors import ArtifactError, DataError, first_line
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 BUILD_ROWS = 1000  # texts normalised at a time
@@ -38,7 +38,7 @@ def load_init_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizer
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=not allow_download)
     except Exception as error:  # whatever a missing or damaged tokenizer makes the library raise
-        raise ArtifactError(f"{place}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise ArtifactError(f"{place}: the tokenizer cannot be loaded: {first_line(error)}") from error
     if tokenizer.mask_token_id is None:
         raise ArtifactError(f"{place}: the tokenizer has no mask token, so it cannot serve masked-LM training")
     return tokenizer

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from final_project.artifacts import write_json
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, first_line
 from final_project.training.engines.base import Engine
 from final_project.training.world import World
 
@@ -58,7 +58,7 @@ class Checkpoints:
                     shutil.rmtree(old)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk as a RuntimeError
             shutil.rmtree(partial, ignore_errors=True)
-            raise ArtifactError(f"{final}: cannot write the checkpoint: {str(error).splitlines()[0]}") from error
+            raise ArtifactError(f"{final}: cannot write the checkpoint: {first_line(error)}") from error
 
     def load_newest(self) -> tuple[dict, dict[str, torch.Tensor]] | None:
         """Bring the engine to the newest checkpoint that can be read; returns its state and extra tensors.
@@ -75,12 +75,12 @@ class Checkpoints:
                 tensors = load_file(extra, device=str(self._world.device)) if extra.is_file() else {}
                 self._engine.load(folder)
             except Exception as error:  # whatever a damaged file makes the loaders raise
-                problem = f"{type(error).__name__}: {error}"
+                problem = first_line(error)
             problems = [p for p in self._world.gather(problem) if p]
             if not problems:
                 log.info("resuming after step %d (%s)", step, folder)
                 return state, tensors
-            log.warning("%s cannot be used (%s); trying the one before", folder, problems[0].splitlines()[0])
+            log.warning("%s cannot be used (%s); trying the one before", folder, problems[0])
         if found:
             raise ArtifactError(f"{self._folder}: no checkpoint can be read; start afresh with --force")
         return None
