@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,33 @@ from final_project.errors import DataError
 
 
 def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
+    """`iter_json_lines` as a list."""
+    return list(iter_json_lines(path))
+
+
+def iter_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of every line of a JSONL file; raises DataError on anything but one object a line."""
-    rows = []
     for number, text in read_lines(path):
         try:
             row = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
             raise DataError(path, f"broken JSON: {reason}", number) from error
         if not isinstance(row, dict):
             raise DataError(path, f"expected a JSON object, found a {type(row).__name__}", number)
-        rows.append((number, row))
-    return rows
+        yield number, row
 
 
 def read_segmented(path: str | Path) -> list[SegmentedPair]:
-    """The rows of a contest file. Raises DataError with file and line on a missing key, a wrong type, an empty
-    sentence, a duplicate id, or words that do not join to their sentence (white space aside)."""
-    rows: list[SegmentedPair] = []
+    """The rows of a contest file, as `iter_segmented` finds them."""
+    return [row for _, row in iter_segmented(path)]
+
+
+def iter_segmented(path: str | Path) -> Iterator[tuple[int, SegmentedPair]]:
+    """(line number, row) of a contest file. Raises DataError with file and line on a missing key, a wrong type, an
+    empty sentence, a duplicate id, or words that do not join to their sentence (white space aside)."""
     seen: dict[int, int] = {}
-    for line, row in read_json_lines(path):
+    for line, row in iter_json_lines(path):
         for key in ("id", "query", "title", "text_q_seg", "text_t_seg"):
             if key not in row:
                 raise DataError(path, f"missing key {key!r}", line)
@@ -47,8 +54,7 @@ def read_segmented(path: str | Path) -> list[SegmentedPair]:
         if pair.id in seen:
             raise DataError(path, f"duplicate id {pair.id}; the first is at line {seen[pair.id]}", line)
         seen[pair.id] = line
-        rows.append(pair)
-    return rows
+        yield line, pair
 
 
 def write_json_lines(path: str | Path, records: Iterable[dict[str, Any]]) -> int:

@@ -9,13 +9,14 @@ The content decides, not the extension: mirrors name files as they please.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from final_project.artifacts import write_atomic
-from final_project.data.contest import read_json_lines, read_segmented
+from final_project.data.contest import iter_json_lines, iter_segmented
 from final_project.data.lines import read_lines
 from final_project.data.pairs import Pair
 from final_project.errors import DataError
@@ -25,22 +26,33 @@ CSV_HEADER = ("sentence1", "sentence2", "label")
 HEADER_NAMES = {"sentence1", "sentence2", "text_a", "text_b", "text1", "text2", "query1", "query2", "q1", "q2"}
 
 Row = tuple[int, list[str]]
+NumberedPairs = Iterator[tuple[int, Pair]]
 
 
 def read_pairs(path: str | Path, labelled: bool | None = None, header: bool | None = None) -> list[Pair]:
-    """The pairs of a file, in order. Raises DataError with file and line on the first fault.
+    """`iter_pairs` as a list, for files that fit in memory."""
+    return list(iter_pairs(path, labelled, header))
 
-    labelled  True: every row needs a label. False: labels are dropped. None: the file decides, all rows alike.
+
+def iter_pairs(path: str | Path, labelled: bool | None = None, header: bool | None = None) -> Iterator[Pair]:
+    """The pairs of a file, in order, one at a time. Raises DataError with file and line on the first fault.
+
+    labelled  True: every row needs a label. False: labels are dropped. None: the first row decides for all.
     header    True: a TSV must have one. False: it must not. None: either. A CSV always has one.
     """
     path = Path(path)
-    pairs = _reader_for(path)(path, header)
-    if labelled is False:
-        return [Pair(pair.sentence1, pair.sentence2) for _, pair in pairs]
-    without = [line for line, pair in pairs if pair.label is None]
-    if without and (labelled or len(without) < len(pairs)):
-        raise DataError(path, "no label; expected 0 or 1", without[0])
-    return [pair for _, pair in pairs]
+    first_line, any_label = 0, labelled
+    for line, pair in _reader_for(path)(path, header):
+        if labelled is False:
+            yield Pair(pair.sentence1, pair.sentence2)
+            continue
+        if any_label is None:
+            first_line, any_label = line, pair.label is not None
+        if any_label and pair.label is None:
+            raise DataError(path, "no label; expected 0 or 1", line)
+        if not any_label and pair.label is not None:
+            raise DataError(path, f"a label, where line {first_line} has none: label all rows or none", line)
+        yield pair
 
 
 def write_pairs_csv(path: str | Path, pairs: Iterable[Pair]) -> int:
@@ -66,7 +78,7 @@ def write_pairs_tsv(path: str | Path, pairs: Iterable[Pair]) -> int:
     return count
 
 
-def _reader_for(path: Path) -> Callable[[Path, bool | None], list[tuple[int, Pair]]]:
+def _reader_for(path: Path) -> Callable[[Path, bool | None], NumberedPairs]:
     _, first = next(read_lines(path))
     if first.lstrip().startswith("{"):
         return _read_json
@@ -75,44 +87,49 @@ def _reader_for(path: Path) -> Callable[[Path, bool | None], list[tuple[int, Pai
     return _read_tsv
 
 
-def _read_tsv(path: Path, header: bool | None) -> list[tuple[int, Pair]]:
+def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
     """Quotes are ordinary characters here: corpora of this kind hold unbalanced ones."""
-    rows = [(line, text.split("\t")) for line, text in read_lines(path)]
-    rows, n_columns = _without_header(path, rows, header)
-    return [(line, _pair(path, line, columns, n_columns, "tab-separated")) for line, columns in rows]
+    rows = ((line, text.split("\t")) for line, text in read_lines(path))
+    n_columns = None
+    for line, columns in _without_header(path, rows, header):
+        n_columns = n_columns or (2 if len(columns) == 2 else 3)
+        yield line, _pair(path, line, columns, n_columns, "tab-separated")
 
 
-def _without_header(path: Path, rows: list[Row], header: bool | None) -> tuple[list[Row], int]:
-    """The rows below the header, where there is one, and how many columns they must have."""
-    line, first = rows[0]
+def _without_header(path: Path, rows: Iterator[Row], header: bool | None) -> Iterator[Row]:
+    """The rows below the header, where there is one."""
+    line, first = next(rows)
     found = first[0].strip().lower() in HEADER_NAMES
     if header is True and not found:
         raise DataError(path, f"expected a header such as text_a<TAB>text_b<TAB>label, found {first[0][:30]!r}", line)
     if header is False and found:
         raise DataError(path, f"expected no header, found {' '.join(first)!r}", line)
-    if found:
-        rows = rows[1:]
-        if not rows:
-            raise DataError(path, "a header and no rows", line)
-    n_columns = len(first) if len(first) in (2, 3) else len(rows[0][1])
-    return rows, 2 if n_columns == 2 else 3
+    if not found:
+        yield line, first
+        yield from rows
+        return
+    below = next(rows, None)
+    if below is None:
+        raise DataError(path, "a header and no rows", line)
+    yield from itertools.chain((below,), rows)
 
 
-def _read_csv(path: Path, header: bool | None) -> list[tuple[int, Pair]]:
-    rows = _csv_rows(path)
+def _read_csv(path: Path, header: bool | None) -> NumberedPairs:
+    rows = csv_rows(path)
     line, first = next(rows)
     names = tuple(name.strip().lower() for name in first)
     if names not in (CSV_HEADER, CSV_HEADER[:2]):
         raise DataError(path, f"expected the header {','.join(CSV_HEADER)}, found {','.join(first)[:60]!r}", line)
     if header is False:
         raise DataError(path, f"expected no header, found {','.join(first)!r}", line)
-    pairs = [(line, _pair(path, line, columns, len(names), "comma-separated")) for line, columns in rows]
-    if not pairs:
+    n_rows = 0
+    for n_rows, (at, columns) in enumerate(rows, start=1):
+        yield at, _pair(path, at, columns, len(names), "comma-separated")
+    if not n_rows:
         raise DataError(path, "a header and no rows", line)
-    return pairs
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
+def csv_rows(path: Path) -> Iterator[Row]:
     """(line on which the row begins, its columns). Lines are joined as the quotes say; csv itself would lose the
     number of the line where an unclosed quote began."""
     begin, held, is_open = 0, [], False
@@ -152,12 +169,13 @@ def _label(path: Path, line: int, value: Any) -> int | None:
     return int(text)
 
 
-def _read_json(path: Path, header: bool | None) -> list[tuple[int, Pair]]:
-    rows = read_json_lines(path)
-    if "text_q_seg" in rows[0][1] or "query" in rows[0][1]:
-        segmented = read_segmented(path)
-        return [(line, Pair(row.query, row.title)) for (line, _), row in zip(rows, segmented, strict=True)]
-    return [(line, _json_pair(path, line, row)) for line, row in rows]
+def _read_json(path: Path, header: bool | None) -> NumberedPairs:
+    rows = iter_json_lines(path)
+    _, first = next(rows)
+    if "text_q_seg" in first or "query" in first:
+        yield from ((line, Pair(row.query, row.title)) for line, row in iter_segmented(path))
+    else:
+        yield from ((line, _json_pair(path, line, row)) for line, row in iter_json_lines(path))
 
 
 def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:
