@@ -6,19 +6,57 @@ One file here and one entry in CORPORA is all that another corpus takes.
 from __future__ import annotations
 
 import argparse
+import collections
 import difflib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.corpora import lcqmc
+from final_project.data.corpora.afqmc import AFQMC
+from final_project.data.corpora.ccks2018 import CCKS2018_TASK3
+from final_project.data.corpora.chip2019 import CHIP2019
+from final_project.data.corpora.cmnli import CHINESE_MNLI
+from final_project.data.corpora.covid19 import COVID19
+from final_project.data.corpora.csnli import CHINESE_SNLI
+from final_project.data.corpora.cstsb import CHINESE_STS_B
+from final_project.data.corpora.diac2019 import DIAC2019
 from final_project.data.corpora.entry import Corpus
+from final_project.data.corpora.gaiic2021 import GAIIC2021_TASK3
+from final_project.data.corpora.lcqmc import LCQMC
+from final_project.data.corpora.ocnli import OCNLI
+from final_project.data.corpora.pawsx import PAWSX
+from final_project.data.corpora.pku_paraphrase_bank import PKU_PARAPHRASE_BANK
+from final_project.data.corpora.sohu2021 import SOHU_2021
+from final_project.data.corpora.ths2021 import THS2021
+from final_project.data.corpora.xf2021 import XF2021
+from final_project.data.pairs import Pair
 from final_project.data.tables import write_pairs_csv
-from final_project.errors import ProjectError
+from final_project.errors import DataError, ProjectError
 
 log = logging.getLogger(__name__)
 
-CORPORA: dict[str, Corpus] = {entry.name: entry for entry in (lcqmc.LCQMC,)}
+CORPORA: dict[str, Corpus] = {
+    entry.name: entry
+    for entry in (
+        DIAC2019,
+        CCKS2018_TASK3,
+        LCQMC,
+        AFQMC,
+        GAIIC2021_TASK3,
+        THS2021,
+        CHIP2019,
+        SOHU_2021,
+        COVID19,
+        PAWSX,
+        XF2021,
+        CHINESE_MNLI,
+        CHINESE_SNLI,
+        CHINESE_STS_B,
+        OCNLI,
+        PKU_PARAPHRASE_BANK,
+    )
+}
 
 CONTEST_FILE = "sim_interpretation_{}.txt"
 CONTEST_PLACES = (CONTEST_FILE, f"xinzhibei/{CONTEST_FILE}", f"corpora/xinzhibei/{CONTEST_FILE}")
@@ -58,8 +96,30 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     corpus = find_corpus(arguments.corpus)
-    pairs = [pair for path in arguments.input for pair in corpus.read(path)]
-    write_pairs_csv(arguments.output, pairs)
-    n_positive = sum(pair.label == 1 for pair in pairs)
-    log.info("convert: wrote %s: %d rows, %d positive", arguments.output, len(pairs), n_positive)
-    print_json({"corpus": corpus.name, "rows": len(pairs), "positive": n_positive, "output": str(arguments.output)})
+    _check_files(arguments.input, arguments.output)
+    labels: collections.Counter[int | None] = collections.Counter()
+    n_rows = write_pairs_csv(arguments.output, _counted(corpus, arguments.input, labels))
+    counts = {"positive": labels[1], "negative": labels[0], "unlabelled": labels[None]}
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    log.info("convert: wrote %s: %d rows, %s", arguments.output, n_rows, said)
+    print_json({"corpus": corpus.name, "rows": n_rows, **counts, "output": str(arguments.output)})
+
+
+def _counted(corpus: Corpus, paths: list[Path], labels: collections.Counter[int | None]) -> Iterator[Pair]:
+    """The pairs of the files in order, their labels counted."""
+    for path in paths:
+        for pair in corpus.read(path):
+            labels[pair.label] += 1
+            if pair.label is None and len(labels) > 1:
+                raise DataError(path, "has no labels where another input has: convert them into two files")
+            yield pair
+
+
+def _check_files(inputs: list[Path], output: Path) -> None:
+    seen: set[Path] = set()
+    for path in inputs:
+        if path.resolve() in seen:
+            raise ProjectError(f"--input {path} is given twice: its pairs would be counted twice")
+        seen.add(path.resolve())
+    if output.resolve() in seen:
+        raise ProjectError(f"--output {output} is also an --input, which it would replace")

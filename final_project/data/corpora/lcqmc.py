@@ -1,23 +1,30 @@
-"""LCQMC: 238,766 / 8,802 / 12,500 pairs of questions (Harbin Institute of Technology, 2018)."""
+"""LCQMC: 260,068 pairs of questions asked on Baidu Knows (Harbin Institute of Technology, 2018)."""
 
 from __future__ import annotations
 
-from final_project.data.corpora.entry import Corpus
-from final_project.data.tables import read_pairs
-
-FOLDERS = ("LCQMC", "lcqmc", "corpora/lcqmc", "corpora/LCQMC")
-ENDINGS = ("tsv", "txt", "csv")
-
-
-def _places(*stems: str) -> tuple[str, ...]:
-    return tuple(f"{folder}/{stem}.{ending}" for stem in stems for folder in FOLDERS for ending in ENDINGS)
-
+from final_project.data.corpora.entry import Corpus, Part
+from final_project.data.corpora.rows import Rows
 
 LCQMC = Corpus(
     name="LCQMC",
-    places={"train": _places("train"), "dev": _places("dev"), "test": _places("test", "test_unlabelled")},
-    read=read_pairs,
-    raw_format="text_a<TAB>text_b<TAB>label, with or without a header, the test without label; or CSV",
+    folders=("lcqmc",),
+    parts=(
+        Part("train", "train", ("train.tsv", "train.txt", "train.csv", "LCQMC.train.data"), (138_574, 100_192)),
+        Part("dev", "dev", ("dev.tsv", "dev.txt", "dev.csv", "LCQMC.valid.data"), (4_402, 4_400)),
+        Part("test", "test", ("test.tsv", "test.txt", "test.csv", "LCQMC.test.data"), (6_250, 6_250)),
+        Part(
+            "test_unlabelled",
+            "test",
+            ("test_unlabelled.tsv", "test_unlabelled.txt", "test_unlabelled.csv"),
+            merged=False,
+            inside="test",
+        ),
+    ),
+    read=Rows(),
+    counts=(149_226, 110_842),
+    raw_format="text_a<TAB>text_b<TAB>label, with a header or without; the contest's copy of test without label",
+    label_rule="as given",
     licence="on application to HIT, for research; not to be passed on",
     source="http://icrc.hitsz.edu.cn/info/1037/1146.htm, after application",
+    citation="Liu et al., LCQMC: A Large-scale Chinese Question Matching Corpus, COLING 2018",
 )

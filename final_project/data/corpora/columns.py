@@ -1,0 +1,103 @@
+"""Rows of columns: TSV without quoting, CSV with RFC 4180 quotes, or another separator; with or without a header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from final_project.data.corpora.names import LABEL, SENTENCE1, SENTENCE2, RawRow, place_of
+from final_project.data.lines import read_lines
+from final_project.data.tables import Row, csv_rows
+from final_project.errors import DataError
+
+SEPARATOR_NAMES = {"\t": "tab-separated", ",": "comma-separated"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which of a row's columns, from 0, hold what; `id` is a column of digits."""
+
+    n_columns: int
+    sentence1: int
+    sentence2: int
+    label: int | None = None
+    id: int | None = None
+
+    def fits(self, columns: list[str], is_label: Callable[[str], bool]) -> bool:
+        return (
+            len(columns) == self.n_columns
+            and (self.label is None or is_label(columns[self.label].strip()))
+            and (self.id is None or columns[self.id].strip().isdecimal())
+        )
+
+
+SENTENCES = Layout(2, 0, 1)
+SENTENCES_LABEL = Layout(3, 0, 1, label=2)
+LABEL_SENTENCES = Layout(3, 1, 2, label=0)
+ID_SENTENCES = Layout(3, 1, 2, id=0)
+ID_SENTENCES_LABEL = Layout(4, 1, 2, label=3, id=0)
+NAME_SENTENCES_LABEL = Layout(4, 1, 2, label=3)
+
+
+def read_columns(
+    path: Path, separator: str, layouts: tuple[Layout, ...], is_label: Callable[[str], bool]
+) -> Iterator[RawRow]:
+    """The rows of a file, by the names in its header or, where it has none, by the layout that its content fits."""
+    kind = SEPARATOR_NAMES.get(separator, f"{separator}-separated")
+    rows = _rows(path, separator)
+    line, first = next(rows)
+    layout = _named_layout(first)
+    if layout is None:
+        if separator == ",":
+            raise DataError(path, f"expected a header such as sentence1,sentence2,label, found {first[:4]}", line)
+        layout = _fitting_layout(path, _rows(path, separator), layouts, is_label, kind)
+        rows = _rows(path, separator)
+    any_row = False
+    for line, columns in rows:
+        any_row = True
+        if len(columns) != layout.n_columns:
+            raise DataError(path, f"expected {layout.n_columns} {kind} columns, found {len(columns)}", line)
+        label = None if layout.label is None else columns[layout.label]
+        yield line, columns[layout.sentence1], columns[layout.sentence2], label
+    if not any_row:
+        raise DataError(path, "a header and no rows", line)
+
+
+def is_header(columns: list[str]) -> bool:
+    return _named_layout(columns) is not None
+
+
+def _rows(path: Path, separator: str) -> Iterator[Row]:
+    if separator == ",":
+        return csv_rows(path)
+    return ((line, text.split(separator)) for line, text in read_lines(path))
+
+
+def _named_layout(header: list[str]) -> Layout | None:
+    """The layout that a header names; None where the row is no header."""
+    names = [name.strip().lower() for name in header]
+    sentence1, sentence2 = place_of(SENTENCE1, names), place_of(SENTENCE2, names)
+    if sentence1 is None or sentence2 is None:
+        return None
+    return Layout(len(header), sentence1, sentence2, place_of(LABEL, names))
+
+
+def _fitting_layout(
+    path: Path, rows: Iterator[Row], layouts: tuple[Layout, ...], is_label: Callable[[str], bool], kind: str
+) -> Layout:
+    """The first layout that fits every row; looks no further than until one is left.
+
+    Where none fits, one of the first row's width, so that reading by it stops at the row that is wrong.
+    """
+    left = layouts
+    for line, columns in rows:
+        if left is layouts and all(layout.n_columns != len(columns) for layout in layouts):
+            widths = " or ".join(str(width) for width in sorted({layout.n_columns for layout in layouts}))
+            raise DataError(path, f"expected {widths} {kind} columns, found {len(columns)}", line)
+        if left is layouts:
+            left = tuple(layout for layout in layouts if layout.n_columns == len(columns))
+        left = tuple(layout for layout in left if layout.fits(columns, is_label)) or left[:1]
+        if len(left) == 1:
+            break
+    return left[0]
