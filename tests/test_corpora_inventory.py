@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -120,6 +121,21 @@ def test_missing_are_the_parts_that_the_collection_took_in_and_no_parts_inside_o
     assert missing_parts(corpus, data_folders(tmp_path)) == [TRAIN, DEV]
 
 
+def test_pieces_that_make_up_a_larger_part_are_missing_one_by_one(tmp_path):
+    whole = Part("both", "train", ("both.tsv",))
+    pieces = (replace(TRAIN, inside="both"), replace(DEV, inside="both"))
+    corpus, folders = a_corpus(whole, *pieces), data_folders(tmp_path)
+    assert missing_parts(corpus, folders) == list(pieces)
+    write(tmp_path / "tiny" / "dev.tsv", 1, 1)
+    assert missing_parts(corpus, folders) == [pieces[0]]
+    write(tmp_path / "tiny" / "train.tsv")
+    assert missing_parts(corpus, folders) == []
+    assert str(stock_of(corpus, tmp_path)) == "agrees"
+    both = write(tmp_path / "tiny" / "both.tsv", 3, 2)
+    assert find_parts(corpus, folders) == {"both": both}
+    assert str(stock_of(corpus, tmp_path)) == "agrees"
+
+
 def test_the_first_of_the_places_is_the_releases_own(tmp_path):
     assert places(a_corpus(TRAIN), TRAIN, tmp_path)[0] == tmp_path / "Tiny" / "train.tsv"
 
@@ -225,7 +241,7 @@ def test_a_faulty_file_is_shown_the_others_are_counted_and_the_command_fails(tmp
     assert run("--data", tmp_path) == 2
     shown = " ".join(capsys.readouterr().out.split())
     assert "faulty" in shown and "found a folder" in shown and "agrees" in shown
-    assert "found 3 pairs, 2 positive, 1 negative" in shown
+    assert "found: 3 pairs, 2 positive, 1 negative" in shown
 
 
 def test_the_table_names_every_corpus_and_ends_with_the_sum(two_corpora, capsys):
@@ -233,7 +249,7 @@ def test_the_table_names_every_corpus_and_ends_with_the_sum(two_corpora, capsys)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[-1] == "2 corpora: 8 pairs, 5 positive, 3 negative"
-    for said in ("Tiny", "Little", "train.tsv or train.txt", "made up here"):
+    for said in ("Tiny", "Little", "train.tsv (train.txt); dev.tsv", "made up here"):
         assert any(said in line for line in lines)
 
 

@@ -54,12 +54,20 @@ def find_parts(corpus: Corpus, folders: list[Path]) -> dict[str, Path]:
 
 
 def missing_parts(corpus: Corpus, folders: list[Path]) -> list[Part]:
-    """The parts that the collection took in and that are not there; none where its own file is. A part inside a larger
-    one is never missing, the larger one is. Raises like find_part."""
+    """The parts that the collection took in and that are not there; none where its own file is. Raises like find_part.
+
+    A part inside a larger one is not missing, the larger one is. But where several make up the larger one, as train and
+    valid do a file of both, those of them are missing that are not there.
+    """
     found = find_parts(corpus, folders)
     if COLLECTION in found:
         return []
-    return [part for part in corpus.parts if part.merged and not part.inside and part.name not in found]
+    missing = []
+    for part in corpus.parts:
+        if part.merged and not part.inside and part.name not in found:
+            pieces = [piece for piece in corpus.parts if piece.merged and piece.inside == part.name]
+            missing += [piece for piece in pieces if piece.name not in found] if len(pieces) > 1 else [part]
+    return missing
 
 
 def _collection_places(corpus: Corpus, folder: Path) -> list[Path]:

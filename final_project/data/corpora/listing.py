@@ -8,18 +8,18 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from final_project.cli import print_json
 from final_project.data.corpora import CORPORA
-from final_project.data.corpora.entry import Corpus, Counts, Part
+from final_project.data.corpora.entry import Corpus, Counts
 from final_project.data.corpora.inventory import data_folders, places
 from final_project.data.corpora.stock import Stock, take_stock
 from final_project.errors import DataError, ProjectError
@@ -58,7 +58,7 @@ def as_markdown(corpora: Sequence[Corpus]) -> str:
     """The table of docs/CORPORA.md."""
     rows = [MARKDOWN_HEAD, ("---",) * 4 + ("---:",) * 3 + ("---",) * 3]
     for corpus in corpora:
-        files = "<br>".join(_markdown(_names(part)) for part in corpus.parts)
+        files = "<br>".join(f"{kind}: {names}".removeprefix("files: ") for kind, names in _files(corpus, "`"))
         reading = map(_markdown, (corpus.raw_format, corpus.label_rule))
         terms = map(_markdown, (corpus.licence, corpus.source, corpus.citation))
         rows.append((corpus.name, files, *reading, *_figures(corpus.counts), *terms))
@@ -118,9 +118,12 @@ def _said(counts: Counts) -> str:
     return "{} pairs, {} positive, {} negative".format(*_figures(counts))
 
 
-def _names(part: Part) -> str:
-    """The release's file name, and those of mirrors."""
-    return " or ".join(part.files) + ("" if part.merged else " (not in the collection)")
+def _files(corpus: Corpus, quote: str = "") -> Iterator[tuple[str, str]]:
+    """The files that the collection took in, and the others: each with its release's name, and those of mirrors."""
+    for kind, is_merged in (("files", True), ("also read", False)):
+        names = ([f"{quote}{file}{quote}" for file in part.files] for part in corpus.parts if part.merged == is_merged)
+        if said := "; ".join(first + (f" ({', '.join(mirrors)})" if mirrors else "") for first, *mirrors in names):
+            yield kind, said
 
 
 def _markdown(text: str) -> str:
@@ -135,7 +138,7 @@ def print_known(corpora: Sequence[Corpus]) -> None:
         table.add_row(
             name.append(f"{pairs:>9} pairs\n{positive:>9} positive\n{negative:>9} negative", style="not bold"),
             _lines(
-                ("files", "\n".join(_names(part) for part in corpus.parts)),
+                *_files(corpus),
                 ("format", corpus.raw_format),
                 ("labels", corpus.label_rule),
                 ("terms", corpus.licence),
@@ -148,25 +151,32 @@ def print_known(corpora: Sequence[Corpus]) -> None:
 
 
 def print_found(stocks: Sequence[Stock], data_dir: Path) -> None:
-    table = Table("corpus", "state", "positive", "negative", "files", box=box.SIMPLE_HEAD, show_lines=True)
+    columns = (Column("corpus", no_wrap=True), Column("state", width=22), *_figure_columns("positive", "negative"))
+    files = Column(f"files below {data_dir}", ratio=1)
+    table = Table(*columns, files, box=box.SIMPLE_HEAD, show_lines=True, expand=True)
     for stock in stocks:
-        found = [(name, str(path)) for name, path in stock.files.items()]
-        missing = [
-            (part.name, f"missing: {places(stock.corpus, part, data_dir)[0].relative_to(data_dir)}")
-            for part in stock.missing
-        ]
-        _, *figures = _figures(stock.total.counts)
-        table.add_row(stock.corpus.name, Text(str(stock)), *map(Text, figures), _lines(*found, *missing))
-    for column in table.columns[2:4]:
-        column.justify = "right"
+        lines = [(name, _below(data_dir, path)) for name, path in stock.files.items()]
+        if stock.missing:
+            missing = (_below(data_dir, places(stock.corpus, part, data_dir)[0]) for part in stock.missing)
+            lines.append(("missing", ", ".join(missing)))
+        positive, negative = stock.total.counts
+        table.add_row(stock.corpus.name, Text(str(stock)), f"{positive:,}", f"{negative:,}", _lines(*lines))
     _print(table)
-    found, published = (stock.total.counts for stock in stocks), (stock.corpus.counts for stock in stocks)
-    print(f"found {_said(_total(found))}; published {_said(_total(published))}")
+    print(f"found: {_said(_total(stock.total.counts for stock in stocks))}")
+    print(f"published: {_said(_total(stock.corpus.counts for stock in stocks))}")
+
+
+def _figure_columns(*names: str) -> list[Column]:
+    return [Column(name, justify="right", no_wrap=True) for name in names]
+
+
+def _below(data_dir: Path, path: Path) -> str:
+    return str(path.relative_to(data_dir) if path.is_relative_to(data_dir) else path)
 
 
 def _lines(*rows: tuple[str, str]) -> Table:
     """Names in one column, texts in the next, so that a long text stays beside its name."""
-    lines = Table.grid(padding=(0, 2, 0, 0))
+    lines = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for name, text in rows:
         lines.add_row(Text(name, style="dim"), Text(text))
     return lines
