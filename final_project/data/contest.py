@@ -21,14 +21,19 @@ def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
 def iter_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of every line of a JSONL file; raises DataError on anything but one object a line."""
     for number, text in read_lines(path):
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
-            raise DataError(path, f"broken JSON: {reason}", number) from error
-        if not isinstance(row, dict):
-            raise DataError(path, f"expected a JSON object, found a {type(row).__name__}", number)
-        yield number, row
+        yield number, parse_object(path, number, text)
+
+
+def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
+    """The JSON object that a text is; raises DataError where it is anything else."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
+        raise DataError(path, f"broken JSON: {reason}", line) from error
+    if not isinstance(row, dict):
+        raise DataError(path, f"expected a JSON object, found a {type(row).__name__}", line)
+    return row
 
 
 def read_segmented(path: str | Path) -> list[SegmentedPair]:

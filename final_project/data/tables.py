@@ -17,7 +17,7 @@ from typing import Any
 
 from final_project.artifacts import write_atomic
 from final_project.data.contest import iter_json_lines, iter_segmented
-from final_project.data.lines import read_lines
+from final_project.data.lines import MAX_LINE_BYTES, read_lines
 from final_project.data.pairs import Pair
 from final_project.errors import DataError
 
@@ -122,29 +122,32 @@ def _read_csv(path: Path, header: bool | None) -> NumberedPairs:
         raise DataError(path, f"expected the header {','.join(CSV_HEADER)}, found {','.join(first)[:60]!r}", line)
     if header is False:
         raise DataError(path, f"expected no header, found {','.join(first)!r}", line)
-    n_rows = 0
-    for n_rows, (at, columns) in enumerate(rows, start=1):
-        yield at, _pair(path, at, columns, len(names), "comma-separated")
-    if not n_rows:
+    below = next(rows, None)
+    if below is None:
         raise DataError(path, "a header and no rows", line)
+    for at, columns in itertools.chain((below,), rows):
+        yield at, _pair(path, at, columns, len(names), "comma-separated")
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
     """(line on which the row begins, its columns). Lines are joined as the quotes say; csv itself would lose the
     number of the line where an unclosed quote began."""
-    begin, held, is_open = 0, [], False
+    begin, held, n_held, is_open = 0, [], 0, False
     for line, text in read_lines(path):
         if not held:
             begin = line
         held.append(text)
         is_open ^= text.count('"') % 2 == 1
         if is_open:
+            n_held += len(text)
+            if n_held > MAX_LINE_BYTES:
+                raise DataError(path, f"a quote opens here; not closed after {MAX_LINE_BYTES:,} characters", begin)
             continue
         try:
             yield begin, next(csv.reader(["\n".join(held)], strict=True))
         except csv.Error as error:
             raise DataError(path, f"not a CSV row: {error}", begin) from error
-        held = []
+        held, n_held = [], 0
     if held:
         raise DataError(path, "a quote opens here and is never closed", begin)
 

@@ -58,7 +58,7 @@ def read_columns(
         any_row = True
         if len(columns) != layout.n_columns:
             raise DataError(path, f"expected {layout.n_columns} {kind} columns, found {len(columns)}", line)
-        label = None if layout.label is None else columns[layout.label]
+        label = None if layout.label is None else columns[layout.label].strip()
         yield line, columns[layout.sentence1], columns[layout.sentence2], label
     if not any_row:
         raise DataError(path, "a header and no rows", line)

@@ -31,11 +31,11 @@ def numbers_are_no_text(path: Path) -> str | None:
 
 GAIIC2021_TASK3 = Corpus(
     name="GAIIC2021_Task3",
-    folders=("oppo_xiaobu", "OPPO-xiaobu", "gaiic2021", "oppo"),
+    folders=("oppo_xiaobu", "OPPO-xiaobu", "gaiic2021", "oppo-xiaobu"),
     parts=(
-        Part("train", "train", ("train.txt", "train.tsv", "train", "train.csv"), (51_768, 115_405)),
-        Part("dev", "dev", ("dev.txt", "dev.tsv", "dev", "dev.csv"), (3_037, 6_963)),
-        Part("test", "test", ("test.txt", "test.tsv", "test", "test.csv"), merged=False),
+        Part("train", "train", ("train.json", "train.txt", "train.tsv", "train", "train.csv"), (51_768, 115_405)),
+        Part("dev", "dev", ("dev.json", "dev.txt", "dev.tsv", "dev", "dev.csv"), (3_037, 6_963)),
+        Part("test", "test", ("test.json", "test.txt", "test.tsv", "test", "test.csv"), merged=False),
         Part("round1_numbers", "train", ("gaiic_track3_round1_train_20210228.tsv",), merged=False),
         Part("round2_numbers", "train", ("gaiic_track3_round2_train_20210407.tsv",), merged=False),
         Part("testA_numbers", "test", ("gaiic_track3_round1_testA_20210228.tsv",), merged=False),

@@ -6,8 +6,8 @@
         <NotEquivalenceQuestions> <question>...</question> ... </NotEquivalenceQuestions>
       </Questions>
 
-Read as a stream by expat, one group in memory. No document type and hence no entities: they can blow a small file up
-to gigabytes, and the corpus has none.
+Read as a stream by expat, a line at a time. A document type is refused and with it every entity: entities can blow a
+small file up to gigabytes, and the corpus has none.
 """
 
 from __future__ import annotations
@@ -23,99 +23,114 @@ from final_project.data.pairs import Pair
 from final_project.errors import DataError
 
 SAME, NOT_SAME = "EquivalenceQuestions", "NotEquivalenceQuestions"
-INSIDE = {"": ("TrainCorpus",), "TrainCorpus": ("Questions",), "Questions": (SAME, NOT_SAME)}
-INSIDE |= {SAME: ("question",), NOT_SAME: ("question",), "question": ()}
+INSIDE = {
+    "the file": ("TrainCorpus",),
+    "TrainCorpus": ("Questions",),
+    "Questions": (SAME, NOT_SAME),
+    SAME: ("question",),
+    NOT_SAME: ("question",),
+    "question": (),
+}
+
+Group = dict[str, list[str]]  # SAME and NOT_SAME -> questions
 
 read_rows = Rows()
 
 
 def read_groups_or_rows(path: Path) -> Iterator[Pair]:
-    """The pairs of a file of groups or, where it is none, of rows."""
+    """The pairs of a file of groups or, where it does not begin like XML, of rows."""
     _, first = next(read_lines(path))
     return read_groups(path) if first.lstrip().startswith("<") else read_rows(path)
 
 
 def read_groups(path: Path) -> Iterator[Pair]:
-    """The pairs of all groups: (x, y) with label 1 for every two places x, y of the equivalent questions, in either
-    order; then label 0 for every equivalent with every other question. Questions are stripped, empty ones left out,
+    """The pairs of all groups, in order. Label 1: (x, y) and (y, x) of every two equivalent questions that differ;
+    then label 0: every equivalent question with every one that is not. Questions are stripped, empty ones left out,
     repeated ones kept. Raises DataError with file and line on the first fault."""
-    handlers = _Handlers(path)
-    for line, text in read_lines(path):
-        handlers.feed(line, text)
-        for same, not_same in handlers.take():
-            for one, other in itertools.permutations(same, 2):
+    for group in _iter_groups(path):
+        for one, other in itertools.permutations(group[SAME], 2):
+            if one != other:
                 yield Pair(one, other, 1)
-            for one, other in itertools.product(same, not_same):
-                yield Pair(one, other, 0)
-    handlers.close()
+        for one, other in itertools.product(group[SAME], group[NOT_SAME]):
+            yield Pair(one, other, 0)
 
 
-class _Handlers:
-    """What expat calls. It keeps the open elements and the groups that are complete."""
+def _iter_groups(path: Path) -> Iterator[Group]:
+    parser = _GroupParser(path)
+    for line, text in read_lines(path):
+        parser.feed(line, text)
+        yield from parser.take_groups()
+    parser.close()
+    yield from parser.take_groups()
+
+
+class _GroupParser:
+    """Expat's handlers. Holds the names of the open elements and the groups that are complete."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self.open: list[str] = [""]
-        self.questions: dict[str, list[str]] = {}
-        self.pieces: list[str] = []
-        self.n_characters = 0
-        self.complete: list[tuple[list[str], list[str]]] = []
-        self.last_line = 0
-        # An encoding given here overrules the declaration's "utf8", which expat does not know.
-        self.parser = expat.ParserCreate("utf-8")
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-        self.parser.StartDoctypeDeclHandler = self._doctype
+        self._path = path
+        self._open = ["the file"]
+        self._group: Group = {}
+        self._complete: list[Group] = []
+        self._pieces: list[str] = []
+        self._n_since_tag = 0
+        self._last_line = 0
+        # The encoding given here overrules the declaration's "utf8", a name that expat does not know.
+        self._expat = expat.ParserCreate("utf-8")
+        self._expat.StartDoctypeDeclHandler = self._refuse_doctype
+        self._expat.StartElementHandler = self._start
+        self._expat.EndElementHandler = self._end
+        self._expat.CharacterDataHandler = self._text
 
     def feed(self, line: int, text: str) -> None:
-        # read_lines leaves out blank lines; expat counts them.
-        self._parse("\n" * (line - self.last_line - 1) + text + "\n", is_last=False)
-        self.last_line = line
+        self._n_since_tag += len(text)
+        # read_lines leaves out blank lines, which expat has to count.
+        self._parse("\n" * (line - self._last_line - 1) + text + "\n")
+        self._last_line = line
+        if self._n_since_tag > MAX_LINE_BYTES:
+            raise DataError(self._path, f"no tag in the last {MAX_LINE_BYTES:,} characters", line)
 
     def close(self) -> None:
         self._parse("", is_last=True)
 
-    def take(self) -> list[tuple[list[str], list[str]]]:
-        complete, self.complete = self.complete, []
-        return complete
+    def take_groups(self) -> list[Group]:
+        taken, self._complete = self._complete, []
+        return taken
 
-    def _parse(self, text: str, is_last: bool) -> None:
+    def _parse(self, text: str, is_last: bool = False) -> None:
         try:
-            self.parser.Parse(text, is_last)
+            self._expat.Parse(text, is_last)
         except expat.ExpatError as error:
-            raise DataError(self.path, f"broken XML: {expat.ErrorString(error.code)}", error.lineno) from error
+            raise DataError(self._path, f"broken XML: {expat.ErrorString(error.code)}", error.lineno) from error
 
     def _fault(self, what: str) -> DataError:
-        return DataError(self.path, what, self.parser.CurrentLineNumber)
+        return DataError(self._path, what, self._expat.CurrentLineNumber)
 
-    def _doctype(self, *_: object) -> None:
-        raise self._fault("a document type declaration; expected plain elements without it")
+    def _refuse_doctype(self, *_: object) -> None:
+        raise self._fault("a document type declaration, which could define entities; expected none")
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        expected = INSIDE[self.open[-1]]
+        expected = INSIDE[self._open[-1]]
         if name not in expected:
-            raise self._fault(f"expected {' or '.join(expected) or 'no element'}, found <{name}>")
-        self.open.append(name)
+            allowed = " or ".join(f"<{other}>" for other in expected) or "no element"
+            raise self._fault(f"expected {allowed} inside {self._open[-1]}, found <{name}>")
+        self._open.append(name)
+        self._n_since_tag = 0
         if name == "Questions":
-            self.questions = {SAME: [], NOT_SAME: []}
+            self._group = {SAME: [], NOT_SAME: []}
 
     def _end(self, name: str) -> None:
-        self.open.pop()
+        self._open.pop()
+        self._n_since_tag = 0
         if name == "question":
-            question = "".join(self.pieces).strip()
-            if question:
-                self.questions[self.open[-1]].append(question)
-            self.pieces, self.n_characters = [], 0
+            if question := "".join(self._pieces).strip():
+                self._group[self._open[-1]].append(question)
+            self._pieces = []
         elif name == "Questions":
-            self.complete.append((self.questions[SAME], self.questions[NOT_SAME]))
+            self._complete.append(self._group)
 
     def _text(self, text: str) -> None:
-        if self.open[-1] == "question":
-            self.pieces.append(text)
-            self.n_characters += len(text)
-            if self.n_characters > MAX_LINE_BYTES:
-                raise self._fault(f"a question longer than {MAX_LINE_BYTES:,} characters")
+        if self._open[-1] == "question":
+            self._pieces.append(text)
         elif text.strip():
-            raise self._fault(f"expected an element inside <{self.open[-1]}>, found text {text.strip()[:30]!r}")
+            raise self._fault(f"expected no text inside {self._open[-1]}, found {text.strip()[:30]!r}")

@@ -1,6 +1,7 @@
-"""One pair a row: the reader that all corpora but one need, as TSV, CSV or JSON.
+"""One pair a row: the reader that all corpora need, as TSV, CSV or JSON; DIAC2019 has groups besides.
 
-Content decides, not the file's name: mirrors name files as they please and put tabs into what they call CSV.
+Content decides, not the file's name: mirrors name files as they please and put tabs into what they call CSV. Every
+corpus may also come as the collection's plain TSV: sentence1<TAB>sentence2<TAB>label, 0 or 1, with a header or without.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from final_project.errors import DataError
 class Rows:
     """A reader: call it with a path.
 
-    rules      label rules, tried in this order; a file's labels must all be of one
+    rules      label rules, tried in this order; the labels of a file are all of one of them
     layouts    of rows without a header, tried in this order
-    separator  that the corpus may use instead of tabs
+    separator  that the corpus may have in place of tabs
     absent     label of every row where the file has no labels
     """
 
@@ -34,41 +35,41 @@ class Rows:
     absent: int | None = None
 
     def __call__(self, path: Path) -> Iterator[Pair]:
-        """The pairs of a file, in order. Raises DataError with file and line on the first fault."""
+        """The pairs of a file, in order, one at a time. Raises DataError with file and line on the first fault, and
+        where one row has a label and another none. Where the first rows fit several layouts or label rules, the file
+        is read once before, until it is decided."""
         path = Path(path)
-        rule = choose_rule(self.rules, (label for *_, label in self._raw(path)))
-        is_labelled: bool | None = None
-        for line, sentence1, sentence2, raw_label in self._raw(path):
+        rule = choose_rule(self.rules, (row[3] for row in self._raw_rows(path)))
+        labelled: bool | None = None  # decided by the first row
+        for line, sentence1, sentence2, raw_label in self._raw_rows(path):
             if raw_label is None:
                 label = self.absent
-            else:
-                raw_label = raw_label.strip()
-                if raw_label in rule.dropped:
-                    continue
-                if raw_label not in rule.values:
-                    raise DataError(path, f"label must be {rule.expected}, found {raw_label[:30]!r}", line)
+            elif raw_label in rule.values:
                 label = rule.values[raw_label]
+            elif raw_label in rule.dropped:
+                continue
+            else:
+                raise DataError(path, f"label must be {rule.expected}, found {raw_label[:30]!r}", line)
             if not sentence1.strip() or not sentence2.strip():
                 raise DataError(path, f"sentence {2 if sentence1.strip() else 1} is empty", line)
-            if is_labelled is None:
-                is_labelled = label is not None
-            if is_labelled != (label is not None):
-                found, before = ("no label", "one") if is_labelled else ("a label", "none")
-                raise DataError(path, f"{found}, where the rows before have {before}", line)
+            if labelled is None:
+                labelled = label is not None
+            elif labelled != (label is not None):
+                raise DataError(path, "no label, as rows before" if labelled else "a label, unlike rows before", line)
             yield Pair(sentence1, sentence2, label)
 
-    def _raw(self, path: Path) -> Iterator[RawRow]:
+    def _raw_rows(self, path: Path) -> Iterator[RawRow]:
         _, first = next(read_lines(path))
-        if "\t" not in first.strip() and first.lstrip().startswith(("{", "[")):
+        if first.lstrip().startswith(("{", "[")) and "\t" not in first.strip():
             return read_json_rows(path)
-        return read_columns(path, self._separator(path, first), self.layouts, self._is_label)
+        return read_columns(path, self._separator_of(path, first), self.layouts, self._is_label)
 
-    def _separator(self, path: Path, first: str) -> str:
-        if "\t" not in first and self.separator in first:
+    def _separator_of(self, path: Path, first: str) -> str:
+        if "\t" in first:
+            return "\t"
+        if self.separator in first:
             return self.separator
-        if "\t" not in first and (path.suffix.lower() == ".csv" or is_header(first.split(","))):
-            return ","
-        return "\t"
+        return "," if path.suffix.lower() == ".csv" or is_header(first.split(",")) else "\t"
 
     def _is_label(self, text: str) -> bool:
         return any(rule.knows(text) for rule in self.rules)

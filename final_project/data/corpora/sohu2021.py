@@ -18,7 +18,7 @@ KINDS = (
 
 def _parts(kind: str, folder: str, together: str) -> tuple[Part, ...]:
     return (
-        Part(kind, "train", (f"{together}.jsonl", f"{together}.json", f"{together}.txt", f"{kind}.tsv")),
+        Part(kind, "train", (f"{together}.jsonl",)),
         Part(f"{kind}_train", "train", (f"{folder}/train.txt",), inside=kind),
         Part(f"{kind}_valid", "dev", (f"{folder}/valid.txt",), inside=kind),
         Part(f"{kind}_test", "test", (f"{folder}/test_with_id.txt",), merged=False),
