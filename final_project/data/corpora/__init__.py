@@ -121,6 +121,8 @@ def _counted(corpus: Corpus, paths: list[Path], labels: collections.Counter[int 
 def _check_files(inputs: list[Path], output: Path) -> None:
     seen: set[Path] = set()
     for path in inputs:
+        if path.exists() and not path.is_file():  # a pipe could be read only once, and readers look ahead
+            raise DataError(path, "expected a file, found a folder or a pipe")
         if path.resolve() in seen:
             raise ProjectError(f"--input {path} is given twice: its pairs would be counted twice")
         seen.add(path.resolve())

@@ -17,7 +17,7 @@ DIAC2019 = Corpus(
     counts=(38_446, 61_852),
     raw_format="XML: groups of EquivalenceQuestions and NotEquivalenceQuestions; "
     "dev and test qid<TAB>question1<TAB>question2 with a header, unlabelled",
-    label_rule="1: every ordered pair of differing equivalent questions of a group; 0: every equivalent with every other",
+    label_rule="1: ordered pairs of differing equivalent questions of a group; 0: every equivalent with every other",
     licence="terms of the contest on biendata; none stated elsewhere",
     source="https://www.biendata.xyz/competition/2019diac/",
     citation="DIAC 2019, duplicate question detection based on adversarial attack, biendata",
