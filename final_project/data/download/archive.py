@@ -1,0 +1,121 @@
+"""Named files out of a zip or a tar.gz, each to a place of our choosing.
+
+An archive decides nothing but content: where a file goes is the caller's word, and an archive that holds a path leading
+out of itself, or more than any corpus could, is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from final_project.artifacts import write_atomic
+from final_project.data.download.transfer import is_here
+from final_project.errors import ArtifactError, DataError, first_line
+
+PIECE_BYTES = 1 << 20
+LARGEST_BYTES = 2 << 30  # of all files of an archive together; the largest of ours holds 100 MB
+BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of an archive, whichever the format."""
+
+    name: str
+    n_bytes: int
+    is_file: bool
+    open: Callable[[], IO[bytes]]
+
+
+def unpack(archive: Path, members: Mapping[str, Path]) -> None:
+    """Take the members (name in the archive -> where it goes) out, each whole or not at all.
+
+    A member that lies there already is left alone. Raises DataError where the archive is damaged, lacks a member or is
+    no honest one, and where another file is in the way; ArtifactError where the disk is full.
+    """
+    with _reading(archive), _entries(archive) as entries:
+        by_name = {str(PurePosixPath(entry.name)): entry for entry in _honest(archive, entries)}
+        if missing := [name for name in members if name not in by_name]:
+            raise DataError(archive, f"expected {', '.join(missing)} in the archive, found {', '.join(by_name) or '-'}")
+        for name, target in members.items():
+            if not by_name[name].is_file:
+                raise DataError(archive, f"expected a plain file {name}, found a link or a folder")
+            if not is_here(target, _digest(by_name[name])):
+                _write(archive, by_name[name], target)
+
+
+def _write(archive: Path, entry: Entry, target: Path) -> None:
+    free = shutil.disk_usage(archive.parent).free
+    if entry.n_bytes > free:
+        raise ArtifactError(f"{target}: cannot write: {entry.n_bytes:,} bytes needed, {free:,} free on this disk")
+    with write_atomic(target, "wb") as file:
+        for piece in _pieces(entry):
+            file.write(piece)
+    log.info("%s: taken out of %s", target, archive.name)
+
+
+def _digest(entry: Entry) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(entry):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(entry: Entry) -> Iterator[bytes]:
+    """Both formats stop at the size that the archive states, so what unpacks to more is caught beforehand."""
+    with entry.open() as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+def _honest(archive: Path, entries: Iterator[Entry]) -> Iterator[Entry]:
+    n_bytes = 0
+    for entry in entries:
+        path = PurePosixPath(entry.name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise DataError(archive, f"refused: the path {entry.name!r} leads out of the archive")
+        n_bytes += entry.n_bytes
+        if n_bytes > LARGEST_BYTES:
+            raise DataError(archive, f"refused: more than {LARGEST_BYTES:,} bytes when unpacked")
+        yield entry
+
+
+@contextlib.contextmanager
+def _entries(archive: Path) -> Iterator[Iterator[Entry]]:
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive) as opened:
+            yield (_of_zip(opened, info) for info in opened.infolist())
+    else:
+        with tarfile.open(archive, "r:gz") as opened:
+            yield (_of_tar(opened, info) for info in opened)
+
+
+def _of_zip(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    is_file = kind in (0, stat.S_IFREG) and not info.is_dir()  # 0: packed where files have no kind
+    return Entry(info.filename, info.file_size, is_file, lambda: opened.open(info))
+
+
+def _of_tar(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
+    return Entry(info.name, info.size, info.isreg(), lambda: opened.extractfile(info))
+
+
+@contextlib.contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except BROKEN as error:
+        raise DataError(archive, f"not a whole archive ({first_line(error)}); delete it and download again") from error
