@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,10 @@ def read_columns(
         any_row = True
         if len(columns) != layout.n_columns:
             raise DataError(path, f"expected {layout.n_columns} {kind} columns, found {len(columns)}", line)
+        if layout.id is not None and not columns[layout.id].strip().isdecimal():
+            raise DataError(
+                path, f"expected a number in column {layout.id + 1}, found {columns[layout.id][:30]!r}", line
+            )
         label = None if layout.label is None else columns[layout.label].strip()
         yield line, columns[layout.sentence1], columns[layout.sentence2], label
     if not any_row:
@@ -90,13 +95,12 @@ def _fitting_layout(
 
     Where none fits, one of the first row's width, so that reading by it stops at the row that is wrong.
     """
-    left = layouts
-    for line, columns in rows:
-        if left is layouts and all(layout.n_columns != len(columns) for layout in layouts):
-            widths = " or ".join(str(width) for width in sorted({layout.n_columns for layout in layouts}))
-            raise DataError(path, f"expected {widths} {kind} columns, found {len(columns)}", line)
-        if left is layouts:
-            left = tuple(layout for layout in layouts if layout.n_columns == len(columns))
+    line, first = next(rows)
+    left = tuple(layout for layout in layouts if layout.n_columns == len(first))
+    if not left:
+        widths = " or ".join(str(width) for width in sorted({layout.n_columns for layout in layouts}))
+        raise DataError(path, f"expected {widths} {kind} columns, found {len(first)}", line)
+    for _, columns in itertools.chain(((line, first),), rows):
         left = tuple(layout for layout in left if layout.fits(columns, is_label)) or left[:1]
         if len(left) == 1:
             break
