@@ -12,7 +12,7 @@ CHIP2019 = Corpus(
         Part("train", "train", ("train.csv", "train.tsv", "train.txt"), (10_000, 10_000)),
         Part("dev", "dev", ("dev_id.csv",), merged=False),
         Part("test", "test", ("test_final.csv",), merged=False),
-        # CBLUE cut its parts out of the 20,000.
+        # CBLUE's 16,000 and 4,000 are said to be the 20,000 in two parts.
         Part("cblue_train", "train", ("CHIP-STS_train.json",), merged=False, inside="train"),
         Part("cblue_dev", "dev", ("CHIP-STS_dev.json",), merged=False, inside="train"),
         Part("cblue_test", "test", ("CHIP-STS_test.json",), merged=False),
@@ -22,7 +22,7 @@ CHIP2019 = Corpus(
     raw_format="CSV with the header question1,question2,label,category; dev and test id,question1,question2,category; "
     "CBLUE's form: a JSON array of text1, text2, label, category",
     label_rule="as given",
-    licence="terms of the contest on biendata; CBLUE: for research",
+    licence="terms of the contest on biendata, or of CBLUE",
     source="https://www.biendata.xyz/competition/chip2019/, or CHIP-STS of https://tianchi.aliyun.com/dataset/95414",
     citation="CHIP 2019, evaluation task 2: transfer learning across diseases, Ping An Health Technology",
 )

@@ -26,7 +26,8 @@ CHINESE_MNLI = Corpus(
     raw_format="JSON lines: sentence1, sentence2, label (CLUE) or gold_label (CNSD)",
     label_rule="entailment 1; neutral and contradiction 0; - dropped",
     licence="for academic use only (CNSD)",
-    source="https://github.com/CLUEbenchmark/CLUE or https://github.com/pluto-junzeng/CNSD",
+    source="https://github.com/CLUEbenchmark/CLUE or https://github.com/pluto-junzeng/CNSD; "
+    "copy of dev: https://github.com/zejunwang1/CSTS",
     citation="Williams et al., A Broad-Coverage Challenge Corpus for Sentence Understanding through Inference, "
     "NAACL 2018; Xu et al., CLUE: A Chinese Language Understanding Evaluation Benchmark, COLING 2020",
 )

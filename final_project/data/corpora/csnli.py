@@ -34,6 +34,6 @@ CHINESE_SNLI = Corpus(
     raw_format="JSON lines: sentence1, sentence2, gold_label",
     label_rule="entailment 1; neutral and contradiction 0; - dropped",
     licence="for academic use only (CNSD)",
-    source="https://github.com/pluto-junzeng/CNSD",
+    source="https://github.com/pluto-junzeng/CNSD; copy of dev and test: https://github.com/zejunwang1/CSTS",
     citation="Bowman et al., A large annotated corpus for learning natural language inference, EMNLP 2015; CNSD",
 )

@@ -26,6 +26,6 @@ CHINESE_STS_B = Corpus(
     raw_format="id||sentence1||sentence2||score without a header; a copy: sentence1<TAB>sentence2<TAB>score",
     label_rule="score 5 is 1; 0, 1 and 2 are 0; 3 and 4 dropped",
     licence="for academic use only (CNSD)",
-    source="https://github.com/pluto-junzeng/CNSD",
+    source="https://github.com/pluto-junzeng/CNSD; copy: https://github.com/shuxinyin/SimCSE-Pytorch",
     citation="Cer et al., SemEval-2017 Task 1: Semantic Textual Similarity, SemEval 2017; CNSD",
 )

@@ -19,6 +19,7 @@ DIAC2019 = Corpus(
     "dev and test qid<TAB>question1<TAB>question2 with a header, unlabelled",
     label_rule="1: ordered pairs of differing equivalent questions of a group; 0: every equivalent with every other",
     licence="terms of the contest on biendata; none stated elsewhere",
-    source="https://www.biendata.xyz/competition/2019diac/",
+    source="https://www.biendata.xyz/competition/2019diac/; "
+    "copy: https://github.com/julielin123/DIAC2019-DQD-Based-on-Adversarial-Attack",
     citation="DIAC 2019, duplicate question detection based on adversarial attack, biendata",
 )

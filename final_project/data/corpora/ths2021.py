@@ -18,6 +18,6 @@ THS2021 = Corpus(
     raw_format="label<TAB>source<TAB>target, label first, no header; test source<TAB>target",
     label_rule="as given",
     licence="terms of the contest; none stated elsewhere",
-    source="http://contest.aicubes.cn/, topic 23",
+    source="http://contest.aicubes.cn/#/detail?topicId=23; copy: https://github.com/Jarviswx/tonghuashun_text_matching",
     citation="Hithink RoyalFlush AI contest 2021, cross-domain text matching",
 )
