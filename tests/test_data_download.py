@@ -182,7 +182,7 @@ def test_the_waits_grow_and_are_kept(server, target):
 
 def test_silence_is_a_broken_connection(server, target):
     server.moods = ["stall"]
-    fetch(remote(server), target, AT_ONCE, timeout_s=0.2)
+    fetch(remote(server), target, AT_ONCE, timeout_s=0.5)
     assert target.read_bytes() == CONTENT and ranges(server) == [(None, 200), (f"bytes={HALF}-", 206)]
 
 

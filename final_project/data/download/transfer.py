@@ -50,6 +50,7 @@ def fetch(remote: RemoteFile, target: Path, waits_s: Sequence[float] = WAITS_S, 
     """
     if is_here(target, remote.sha256):
         return
+    log.info("%s: fetching it from %s", target, remote.url)
     part = PartialFile(target)
     for attempt, wait_s in enumerate((*waits_s, None), start=1):
         try:
