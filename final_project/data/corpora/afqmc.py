@@ -22,7 +22,7 @@ AFQMC = Corpus(
     counts=(11_911, 26_739),
     raw_format='JSON lines: sentence1, sentence2, label "0" or "1"; test: id, no label',
     label_rule="as given",
-    licence="terms of Tianchi, for research",
+    licence="terms of Tianchi and CLUE: for research only",
     source="https://tianchi.aliyun.com/dataset/106411 or https://github.com/CLUEbenchmark/CLUE; "
     "copy: https://github.com/zejunwang1/CSTS",
     citation="Xu et al., CLUE: A Chinese Language Understanding Evaluation Benchmark, COLING 2020",

@@ -38,7 +38,7 @@ CCKS2018_TASK3 = Corpus(
     counts=(50_000, 50_000),
     raw_format="s1<TAB>s2<TAB>label; dev and test id<TAB>s1<TAB>s2, unlabelled; BQ's own files are CSV with a header",
     label_rule="as given: 1 same meaning (a mirror's Readme says the opposite, and is wrong)",
-    licence="terms of the contest on biendata; BQ on application, for research",
+    licence="terms of the contest on biendata; BQ on application, for research only",
     source="https://www.biendata.xyz/competition/CCKS2018_3/; BQ: http://icrc.hitsz.edu.cn/Article/show/175.html",
     citation="Chen et al., The BQ Corpus: A Large-scale Domain-specific Chinese Corpus For Sentence Semantic "
     "Equivalence Identification, EMNLP 2018",

@@ -22,7 +22,7 @@ CHIP2019 = Corpus(
     raw_format="CSV with the header question1,question2,label,category; dev and test id,question1,question2,category; "
     "CBLUE's form: a JSON array of text1, text2, label, category",
     label_rule="as given",
-    licence="terms of the contest on biendata, or of CBLUE",
+    licence="terms of the contest on biendata, or of CBLUE; no licence stated: take it as for research only",
     source="https://www.biendata.xyz/competition/chip2019/, or CHIP-STS of https://tianchi.aliyun.com/dataset/95414",
     citation="CHIP 2019, evaluation task 2: transfer learning across diseases, Ping An Health Technology",
 )

@@ -21,7 +21,7 @@ COVID19 = Corpus(
     counts=(4_301, 6_448),
     raw_format="CSV with the header id,category,query1,query2,label; the example of a test set has the label -1",
     label_rule="as given",
-    licence="terms of the contest on Tianchi",
+    licence="terms of the contest on Tianchi; no licence stated: take it as for research only",
     source="https://tianchi.aliyun.com/competition/entrance/231776; "
     "copy: https://github.com/zzy99/epidemic-sentence-pair",
     citation="Tianchi 2020, contest on similar sentence pairs about the epidemic",

@@ -18,7 +18,7 @@ DIAC2019 = Corpus(
     raw_format="XML: groups of EquivalenceQuestions and NotEquivalenceQuestions; "
     "dev and test qid<TAB>question1<TAB>question2 with a header, unlabelled",
     label_rule="1: ordered pairs of differing equivalent questions of a group; 0: every equivalent with every other",
-    licence="terms of the contest on biendata; none stated elsewhere",
+    licence="terms of the contest on biendata; no licence stated: take it as for research only",
     source="https://www.biendata.xyz/competition/2019diac/; "
     "copy: https://github.com/julielin123/DIAC2019-DQD-Based-on-Adversarial-Attack",
     citation="DIAC 2019, duplicate question detection based on adversarial attack, biendata",

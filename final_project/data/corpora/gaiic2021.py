@@ -45,7 +45,7 @@ GAIIC2021_TASK3 = Corpus(
     counts=(54_805, 122_368),
     raw_format="q1<TAB>q2<TAB>label, no header; the contest's own files hold numbers in place of words",
     label_rule="as given",
-    licence="terms of Luge, and of the contest on Tianchi",
+    licence="terms of Luge, and of the contest on Tianchi; no licence stated: take it as for research only",
     source="https://www.luge.ai/#/luge/dataDetail?id=28 (plain text); contest: https://tianchi.aliyun.com/competition/entrance/531851",
     citation="GAIIC 2021, track 3: short text matching for the XiaoBu assistant, OPPO",
     why_not_text=numbers_are_no_text,

@@ -24,7 +24,7 @@ LCQMC = Corpus(
     counts=(149_226, 110_842),
     raw_format="text_a<TAB>text_b<TAB>label, with a header or without; the contest's copy of test without label",
     label_rule="as given",
-    licence="on application to HIT, for research; not to be passed on",
+    licence="on application to HIT: for research only, not to be passed on",
     source="http://icrc.hitsz.edu.cn/info/1037/1146.htm, after application",
     citation="Liu et al., LCQMC: A Large-scale Chinese Question Matching Corpus, COLING 2018",
 )

@@ -20,7 +20,7 @@ PKU_PARAPHRASE_BANK = Corpus(
     counts=(509_832, 0),
     raw_format="sentence1<TAB>sentence2, no label, no header; unpacked from paraphrase_unorder.zip",
     label_rule="every pair 1",
-    licence="none stated; cite the paper",
+    licence="none stated: take it as for research only; cite the paper",
     source="https://github.com/pkucoli/PKU-Paraphrase-Bank",
     citation="Zhang et al., PKU Paraphrase Bank: A Sentence-Level Paraphrase Corpus for Chinese, NLPCC 2019",
 )

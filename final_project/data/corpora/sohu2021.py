@@ -39,7 +39,7 @@ SOHU_2021 = Corpus(
     counts=(18_714, 50_864),
     raw_format='JSON lines: source, target, labelA or labelB "0" or "1"; test: id, no label; six kinds in six folders',
     label_rule="labelA and labelB both become the label, so that a pair may be 1 as A and 0 as B",
-    licence="terms of the contest on biendata; the copy says CC BY 4.0 (not verified)",
+    licence="terms of the contest on biendata: take it as for research only; the copy says CC BY 4.0 (not verified)",
     source="https://www.biendata.xyz/competition/sohu_2021/; "
     "copy: https://huggingface.co/datasets/shibing624/sts-sohu2021",
     citation="Sohu campus text matching contest 2021, biendata",

@@ -17,7 +17,7 @@ THS2021 = Corpus(
     counts=(10_478, 31_278),
     raw_format="label<TAB>source<TAB>target, label first, no header; test source<TAB>target",
     label_rule="as given",
-    licence="terms of the contest; none stated elsewhere",
+    licence="terms of the contest; no licence stated: take it as for research only",
     source="http://contest.aicubes.cn/#/detail?topicId=23; copy: https://github.com/Jarviswx/tonghuashun_text_matching",
     citation="Hithink RoyalFlush AI contest 2021, cross-domain text matching",
 )

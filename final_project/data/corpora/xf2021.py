@@ -16,7 +16,7 @@ XF2021 = Corpus(
     counts=(2_892, 2_108),
     raw_format="q1<TAB>q2<TAB>label without a header, in a file named .csv; test q1<TAB>q2",
     label_rule="as given",
-    licence="terms of the contest; its rows are LCQMC's, for research and not to be passed on",
+    licence="terms of the contest; its rows are LCQMC's: for research only, not to be passed on",
     source="https://challenge.xfyun.cn/topic/info?type=chinese-question-similarity; "
     "copy: https://github.com/JackKuo666/xunfei_chinese_question_similarity_competition",
     citation="iFLYTEK A.I. developer challenge 2021, similarity of Chinese questions",
