@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from final_project.data.corpora import CORPORA
+from final_project.data.corpora.listing import as_markdown
+
 ADDING = (ROOT / "docs" / "ADDING_A_CORPUS.md").read_text(encoding="utf-8")
 ATEC_FILE = Path("data/atec/atec_nlp_sim_train.csv")
 REAL_ATEC = ROOT.parent / "shared" / "data" / "corpora.tar.xz"
@@ -96,3 +99,43 @@ def test_following_the_document_on_the_real_file_gives_the_counts_it_states(hous
     head = re.search(r"head -c (\d+) .*\n((?:    [0-9a-f]{8}: .*\n)+)", ADDING)
     shown = "".join("".join(line.split(":")[1][:41].split()) for line in head[2].splitlines())
     assert shown == (house / ATEC_FILE).read_bytes()[: int(head[1])].hex(), "the bytes that the document shows"
+
+
+def table_rows(document: str) -> dict[str, list[str]]:
+    """The cells of every table row that begins with a corpus's name, by that name."""
+    lines = (ROOT / document).read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")]
+    return {row[0]: row for row in cells if row[0] in CORPORA}
+
+
+def first_address(source: str) -> str:
+    return re.search(r"https?://[^\s;,)]+", source)[0]
+
+
+def test_the_table_of_the_document_is_the_one_the_command_prints():
+    document = (ROOT / "docs" / "CORPORA.md").read_text(encoding="utf-8")
+    table = as_markdown(list(CORPORA.values()))
+    assert table in document, "python -m final_project corpora --markdown gives the table of docs/CORPORA.md"
+    assert document.count("\n| **together**") == 1
+
+
+def test_the_document_has_a_note_on_every_corpus():
+    document = (ROOT / "docs" / "CORPORA.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\*\*(\S+)\.\*\* ", document, flags=re.MULTILINE) == list(CORPORA)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readme_says_of_every_corpus_where_it_comes_from(readme):
+    rows = table_rows(readme)
+    assert list(rows) == list(CORPORA)
+    for name, (_, pairs, where, _) in rows.items():
+        assert pairs == f"{sum(CORPORA[name].counts):,}"
+        assert f"]({first_address(CORPORA[name].source)})" in where
+
+
+def test_the_readme_says_what_the_licence_of_every_corpus_allows():
+    english, chinese = table_rows("README.md"), table_rows("README.zh-CN.md")
+    for name, corpus in CORPORA.items():
+        assert english[name][-1] == corpus.licence
+    translations = {(english[name][-1], chinese[name][-1]) for name in CORPORA}
+    assert len(translations) == len({licence for licence, _ in translations}), "one licence, one translation"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.corpora import inventory, listing
+from final_project.data.corpora import CORPORA, inventory, listing
 from final_project.data.corpora.entry import Corpus, Part
 from final_project.data.corpora.inventory import data_folders, find_part, find_parts, missing_parts, places
+from final_project.data.corpora.listing import as_json
 from final_project.data.corpora.stock import Tally, take_stock
 from final_project.data.tables import iter_pairs
 from final_project.errors import DataError
 
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora.tar.xz"
 TRAIN = Part("train", "train", ("train.tsv", "train.txt"), (2, 1))
 DEV = Part("dev", "dev", ("dev.tsv",), (1, 1))
 TEST = Part("test", "test", ("test.tsv",), merged=False)
@@ -271,3 +275,27 @@ def test_wrong_use_is_one_message(arguments, said, capsys):
     assert run(*arguments) == 2
     out, err = capsys.readouterr()
     assert (out, said in err, len(err.splitlines())) == ("", True, 1)
+
+
+def test_the_published_counts_add_up_to_the_collection():
+    totals = as_json(list(CORPORA.values()))["totals"]["published"]
+    assert totals == {"pairs": 2_412_728, "positive": 1_225_715, "negative": 1_187_013}
+
+
+@pytest.mark.parametrize("corpus", CORPORA.values(), ids=CORPORA)
+def test_the_counts_of_the_parts_add_up_to_those_of_the_corpus(corpus):
+    whole = [part.counts for part in corpus.parts if part.merged and not part.inside]
+    if None in whole:
+        assert corpus.name == "SOHU_2021", "the counts of its six kinds are not published"
+    else:
+        assert tuple(map(sum, zip(*whole, strict=True))) == corpus.counts
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason=f"{SHARED} is not at hand")
+def test_every_corpus_at_hand_agrees_as_far_as_it_goes(tmp_path):
+    subprocess.run(["tar", "-xJf", SHARED, "-C", tmp_path], check=True)
+    states = {name: str(take_stock(corpus, data_folders(tmp_path))) for name, corpus in CORPORA.items()}
+    whole = {"DIAC2019", "AFQMC", "THS2021", "CHIP2019", "COVID19", "XF2021", "Chinese-STS-B"}
+    none = {"CCKS2018_Task3", "PKU_Paraphrase_Bank"}
+    for name, state in states.items():
+        assert state == ("agrees" if name in whole else "absent" if name in none else "incomplete"), name

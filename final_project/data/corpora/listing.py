@@ -55,10 +55,10 @@ def as_json(corpora: Sequence[Corpus], stocks: Sequence[Stock] = ()) -> dict[str
 
 
 def as_markdown(corpora: Sequence[Corpus]) -> str:
-    """The table of docs/CORPORA.md."""
+    """The table of docs/CORPORA.md; of the files, those that the collection took in."""
     rows = [MARKDOWN_HEAD, ("---",) * 4 + ("---:",) * 3 + ("---",) * 3]
     for corpus in corpora:
-        files = "<br>".join(f"{kind}: {names}".removeprefix("files: ") for kind, names in _files(corpus, "`"))
+        files = dict(_files(corpus, "`"))["files"]
         reading = map(_markdown, (corpus.raw_format, corpus.label_rule))
         terms = map(_markdown, (corpus.licence, corpus.source, corpus.citation))
         rows.append((corpus.name, files, *reading, *_figures(corpus.counts), *terms))
