@@ -1,4 +1,4 @@
-"""python -m final_project prepare | convert | augment | stats | doctor | plan: what needs no training."""
+"""python -m final_project prepare | corpora | convert | augment | stats | doctor | plan: what needs no training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from final_project import doctor, plan, prepare
 from final_project.cli import run_main
 from final_project.data import augment, corpora, statistics
+from final_project.data.corpora import listing
 
-COMMANDS = (prepare, corpora, augment, statistics, doctor, plan)
+COMMANDS = (prepare, listing, corpora, augment, statistics, doctor, plan)
 
 
 def main(argv: Sequence[str]) -> int | None:
