@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from final_project import doctor, plan, prepare
+from final_project import doctor, plan
 from final_project.cli import run_main
 from final_project.data import augment, corpora, statistics
 from final_project.data.corpora import listing
+from final_project.prepare import stage as prepare
 
 COMMANDS = (prepare, listing, corpora, augment, statistics, doctor, plan)
 

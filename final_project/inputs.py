@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from final_project.errors import ArtifactError
-from final_project.prepare import find_inputs
+from final_project.prepare.inputs import find_inputs
 from final_project.recipe import ROOT
 from final_project.settings import Recipe
 

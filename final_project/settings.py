@@ -22,6 +22,8 @@ class Section(BaseModel):
 
 Precision = Literal["auto", "fp32", "bf16"]
 Schedule = Literal["linear", "cosine", "constant"]
+Policy = Literal["keep", "report", "drop"]  # keep: not even looked for
+CleaningStep = Literal["nfkc", "tags", "entities", "control", "space", "half_width", "simplified"]
 
 
 class Prepare(Section):
@@ -36,7 +38,21 @@ class Prepare(Section):
     contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, found below data_dir")
     demo_pairs: int = setting(8000, "size of the built-in training split", "pairs", ge=100, le=1_000_000)
     demo_seed: int = setting(2022, "seed of the built-in generator", ge=0)
-    clean: bool = setting(False, "strip white space and HTML remains; off reproduces the original's bytes")
+    dev_share: float = setting(0.0, "share of the training pairs held out as dev; 0 = the dev file", ge=0, le=0.5)
+    test_share: float = setting(0.0, "share of the training pairs held out as test; 0 = the test file", ge=0, le=0.5)
+    split_seed: int = setting(2022, "seed of what is held out; pairs that share a sentence stay together", ge=0)
+    clean: list[CleaningStep] = setting([], "cleaning steps; none reproduces the original's bytes", "names")
+    duplicates: Policy = setting("report", "repeated training pairs, either order, by normal form and label")
+    contradictions: Policy = setting("report", "training pairs that occur with both labels")
+    leaks: Policy = setting("report", "training pairs that occur in a set that will be scored")
+    near_duplicates: float = setting(0.0, "Jaccard similarity from which pairs count as repeated; 0 = off", ge=0, lt=1)
+    text_corpora: list[str] = setting([], "corpora that join the post-training text; all = every one at hand", "names")
+    text_parts: Literal["merged", "all"] = setting("merged", "their files: those of the published collection, or all")
+    text_duplicates: Policy = setting("report", "repeated pairs in the post-training text, whatever their label")
+    text_leaks: Policy = setting("drop", "pairs in that text that share a sentence with a set that will be scored")
+    keep_out: list[str] = setting(
+        [], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names"
+    )
     augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
 
 

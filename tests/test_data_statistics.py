@@ -10,7 +10,15 @@ from final_project.__main__ import main
 from final_project.cli import run_main
 from final_project.data.overlap_baseline import overlap_baseline, overlap_features
 from final_project.data.pairs import Pair
-from final_project.data.statistics import describe, normal_form, overlaps, quantiles, statistics_table
+from final_project.data.fingerprints import fingerprints
+from final_project.data.statistics import (
+    LENGTH_EDGES,
+    describe,
+    overlaps,
+    quantiles,
+    shared_sentences,
+    statistics_table,
+)
 
 PAIRS = [
     Pair("甲乙", "甲乙丙", 1),
@@ -22,7 +30,9 @@ PAIRS = [
 
 
 def test_the_figures_of_one_set_by_hand():
-    assert describe(PAIRS) == {
+    figures = describe(fingerprints(PAIRS))
+    assert sum(figures.pop("length_histogram")) == 10
+    assert figures == {
         "rows": 5,
         "labelled": 5,
         "positive": 3,
@@ -36,35 +46,50 @@ def test_the_figures_of_one_set_by_hand():
 
 
 def test_a_set_without_labels_has_no_share_and_an_empty_set_no_lengths():
-    assert describe([Pair("甲", "乙")])["positive_share"] is None
-    assert describe([])["length_chars"] == {}
+    assert describe(fingerprints([Pair("甲", "乙")]))["positive_share"] is None
+    assert describe(fingerprints([]))["length_chars"] == {}
 
 
 def test_quantiles_equal_those_of_numpy_by_inverted_cdf():
     rng = random.Random(3)
     for _ in range(50):
         values = [rng.randrange(40) for _ in range(rng.randrange(1, 60))]
-        found = quantiles(values)
+        found = quantiles(np.array(values))
         for share, value in found.items():
             assert value == np.quantile(values, float(share), method="inverted_cdf")
 
 
-def test_sentences_are_compared_without_spaces_width_or_case():
-    assert normal_form("ＱＱ 怎么 登录？") == normal_form("qq怎么登录?")
+def test_lengths_are_counted_in_bins_of_which_the_last_is_open():
+    counts = describe(fingerprints([Pair("x" * 4, "x" * 5), Pair("x" * 99, "x" * 5000)]))["length_histogram"]
+    assert len(counts) == len(LENGTH_EDGES)
+    assert {edge: count for edge, count in zip(LENGTH_EDGES, counts, strict=True) if count} == {
+        0: 1,
+        5: 1,
+        95: 1,
+        100: 1,
+    }
 
 
 def test_overlaps_count_pairs_in_either_order_and_shared_sentences():
     train = [Pair("甲", "乙", 1), Pair("丙", "丁", 0)]
     dev = [Pair("乙 ", "甲", 1), Pair("甲", "丁", 1), Pair("甲", "戊", 0), Pair("己", "庚", 0)]
-    assert overlaps({"train": train, "dev": dev}) == {"train/dev": {"rows": 4, "pairs": 1, "sharing_a_sentence": 3}}
+    found = overlaps({"train": fingerprints(train), "dev": fingerprints(dev)})
+    assert found == {"train/dev": {"rows": 4, "pairs": 1, "sharing_a_sentence": 3}}
 
 
 def test_three_sets_are_compared_two_by_two():
-    assert list(overlaps({"a": [], "b": [], "c": []})) == ["a/b", "a/c", "b/c"]
+    assert list(overlaps(dict.fromkeys("abc", fingerprints([])))) == ["a/b", "a/c", "b/c"]
+
+
+def test_shared_sentences_are_shares_of_the_distinct_sentences_of_the_row():
+    sets = {"few": fingerprints([Pair("甲", "乙")]), "many": fingerprints([Pair("甲 ", "丙"), Pair("丁", "甲")])}
+    assert shared_sentences(sets) == {"names": ["few", "many"], "shares": [[1.0, 0.5], [0.3333, 1.0]]}
+    assert shared_sentences({"none": fingerprints([])}) == {"names": ["none"], "shares": [[0.0]]}
 
 
 def test_the_table_has_one_line_a_set_and_one_a_comparison():
-    table = statistics_table({"train": describe(PAIRS)}, overlaps({"train": PAIRS, "dev": PAIRS[:1]}))
+    prints = fingerprints(PAIRS)
+    table = statistics_table({"train": describe(prints)}, overlaps({"train": prints, "dev": prints[:1]}))
     assert table.splitlines()[1].split()[:3] == ["train", "5", "60.0%"]
     assert table.splitlines()[-1].split() == ["train/dev", "1", "1", "1"]
 

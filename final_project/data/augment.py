@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from final_project.cli import print_json
@@ -19,19 +19,17 @@ from final_project.data.tables import read_pairs, write_pairs_csv
 log = logging.getLogger(__name__)
 
 
-def augment_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+def augment_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
     """The pairs grouped by first sentence (groups and rows in order of first occurrence, positives before negatives),
     each group followed by what it implies. Every pair needs a label."""
     groups: dict[str, tuple[list[str], list[str]]] = {}
     for pair in pairs:
         positives, negatives = groups.setdefault(pair.sentence1, ([], []))
         (positives if pair.label == 1 else negatives).append(pair.sentence2)
-    augmented = []
     for sentence, (positives, negatives) in groups.items():
-        augmented += [Pair(sentence, other, 1) for other in positives]
-        augmented += [Pair(sentence, other, 0) for other in negatives]
-        augmented += implied_pairs(positives, negatives)
-    return augmented
+        yield from (Pair(sentence, other, 1) for other in positives)
+        yield from (Pair(sentence, other, 0) for other in negatives)
+        yield from implied_pairs(positives, negatives)
 
 
 def implied_pairs(positives: list[str], negatives: list[str]) -> list[Pair]:
@@ -60,7 +58,7 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     pairs = read_pairs(arguments.input, labelled=True)
-    augmented = augment_pairs(pairs)
+    augmented = list(augment_pairs(pairs))
     write_pairs_csv(arguments.output, augmented)
     n_positive = sum(pair.label for pair in augmented)
     log.info(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from final_project.data.fingerprints import normal_form
 from final_project.data.pairs import Pair
-from final_project.data.statistics import normal_form
 
 
 def overlap_features(pair: Pair) -> list[float]:

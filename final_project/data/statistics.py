@@ -1,87 +1,89 @@
-"""Figures about pairs: of one set (`describe`), between sets (`overlaps`), and the table that shows both."""
+"""Figures about pairs, from their fingerprints: of one set (`describe`), between sets (`overlaps`), and their table."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from final_project.cli import print_json
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs
+from final_project.data.checks import Known, repeating
+from final_project.data.fingerprints import UNKNOWN, Fingerprints, fingerprints, found_in
+from final_project.data.tables import iter_pairs
 
 QUANTILES = (0, 0.5, 0.9, 0.99, 1)
+LENGTH_EDGES = (*range(0, 100, 5), 100)  # in characters; the last bin takes all that is longer
 
 
-def normal_form(sentence: str) -> str:
-    """How sentences are compared between sets: NFKC, lower case, no white space."""
-    return "".join(unicodedata.normalize("NFKC", sentence).lower().split())
-
-
-def normal_pair(pair: Pair) -> tuple[str, str]:
-    """The two normal forms in sorted order: which sentence came first says nothing about the meaning."""
-    first, second = sorted((normal_form(pair.sentence1), normal_form(pair.sentence2)))
-    return first, second
-
-
-def describe(pairs: Sequence[Pair]) -> dict[str, Any]:
+def describe(prints: Fingerprints) -> dict[str, Any]:
     """Rows, labels, lengths in characters, and what is odd, of one set. Sentences are compared as they are here.
 
     duplicates: rows that repeat an earlier one, sides and label alike. contradicting: distinct pairs of sentences that
-    occur with both labels. identical_sides: rows whose two sentences are the same.
+    occur with both labels. identical_sides: rows whose two sentences are the same. length_histogram: sentences by
+    length, bins as in LENGTH_EDGES, each with its lower edge.
     """
-    labels = [pair.label for pair in pairs if pair.label is not None]
-    labels_of: dict[tuple[str, str], set[int | None]] = defaultdict(set)
-    for pair in pairs:
-        labels_of[pair.sentence1, pair.sentence2].add(pair.label)
-    lengths = [len(side) for pair in pairs for side in (pair.sentence1, pair.sentence2)]
+    labels, pairs = prints.label_N, prints.exact_pairs_N
+    n_labelled, n_positive = int((labels != UNKNOWN).sum()), int((labels == 1).sum())
     return {
-        "rows": len(pairs),
-        "labelled": len(labels),
-        "positive": sum(labels),
-        "positive_share": round(sum(labels) / len(labels), 4) if labels else None,
-        "sentences": len({side for pair in pairs for side in (pair.sentence1, pair.sentence2)}),
-        "length_chars": quantiles(lengths),
-        "duplicates": len(pairs) - len(set(pairs)),
-        "contradicting": sum({0, 1} <= found for found in labels_of.values()),
-        "identical_sides": sum(pair.sentence1 == pair.sentence2 for pair in pairs),
+        "rows": len(prints),
+        "labelled": n_labelled,
+        "positive": n_positive,
+        "positive_share": round(n_positive / n_labelled, 4) if n_labelled else None,
+        "sentences": len(np.unique(prints.exact_N2)),
+        "length_chars": quantiles(prints.length_N2.ravel()),
+        "length_histogram": histogram(prints.length_N2.ravel()),
+        "duplicates": sum(int(repeating(pairs[labels == label]).sum()) for label in (UNKNOWN, 0, 1)),
+        "contradicting": len(np.intersect1d(pairs[labels == 0], pairs[labels == 1])),
+        "identical_sides": int((prints.exact_N2[:, 0] == prints.exact_N2[:, 1]).sum()),
     }
 
 
-def quantiles(values: Sequence[int]) -> dict[str, int]:
+def quantiles(values: np.ndarray) -> dict[str, int]:
     """The smallest value that at least that share of the values does not exceed."""
-    ordered = sorted(values)
-    if not ordered:
+    if not len(values):
         return {}
-    return {f"{share:g}": ordered[max(0, -(-int(share * 100) * len(ordered) // 100) - 1)] for share in QUANTILES}
+    found = np.quantile(values, QUANTILES, method="inverted_cdf")
+    return {f"{share:g}": int(value) for share, value in zip(QUANTILES, found, strict=True)}
 
 
-def overlaps(sets: dict[str, Sequence[Pair]]) -> dict[str, dict[str, int]]:
+def histogram(lengths: np.ndarray) -> list[int]:
+    counts, _ = np.histogram(lengths, bins=[*LENGTH_EDGES, np.inf])
+    return counts.tolist()
+
+
+def overlaps(sets: Mapping[str, Fingerprints]) -> dict[str, dict[str, int]]:
     """For every two sets, as `first/second`: how many rows of the second occur in the first as a pair (either order),
     and how many have at least one sentence that occurs there; compared by normal form."""
-    pairs_of = {name: [normal_pair(pair) for pair in pairs] for name, pairs in sets.items()}
+    known = Known.of(sets)
     found = {}
-    names = list(sets)
-    for place, first in enumerate(names):
-        known_pairs, known_sentences = set(pairs_of[first]), _sentences(pairs_of[first])
-        for second in names[place + 1 :]:
+    for place, second in enumerate(sets):
+        pairs, sentences = known.sharing_the_pair(sets[second]), known.sharing_a_sentence(sets[second])
+        for first in list(sets)[:place]:
             found[f"{first}/{second}"] = {
-                "rows": len(pairs_of[second]),
-                "pairs": sum(pair in known_pairs for pair in pairs_of[second]),
-                "sharing_a_sentence": sum(not known_sentences.isdisjoint(pair) for pair in pairs_of[second]),
+                "rows": len(sets[second]),
+                "pairs": int(pairs[first].sum()),
+                "sharing_a_sentence": int(sentences[first].sum()),
             }
-    return found
+    return {f"{first}/{second}": found[f"{first}/{second}"] for first, second in combinations(sets, 2)}
 
 
-def _sentences(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    return {side for pair in pairs for side in pair}
+def shared_sentences(sets: Mapping[str, Fingerprints]) -> dict[str, Any]:
+    """`names`, and `shares`: the share of the distinct sentences of one set (row) that occur in another (column)."""
+    distinct = Known.of(sets).sentences
+    shares = [[_share(own, other) for other in distinct.values()] for own in distinct.values()]
+    return {"names": list(sets), "shares": shares}
 
 
-def statistics_table(sets: dict[str, dict[str, Any]], between: dict[str, dict[str, int]] | None = None) -> str:
+def _share(own: np.ndarray, other: np.ndarray) -> float:
+    return round(float(found_in(own, other).mean()), 4) if len(own) else 0.0
+
+
+def statistics_table(sets: Mapping[str, dict[str, Any]], between: Mapping[str, dict[str, int]] | None = None) -> str:
     """`describe` of several sets, one a line, and `overlaps` below."""
     head = ["set", "rows", "label 1", "sentences", *(f"len {q:g}" for q in QUANTILES), "dup", "contra", "same sides"]
     rows = []
@@ -116,8 +118,8 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    sets = {str(path): read_pairs(path) for path in arguments.input}
-    facts = {name: describe(pairs) for name, pairs in sets.items()}
+    sets = {str(path): fingerprints(iter_pairs(path)) for path in arguments.input}
+    facts = {name: describe(prints) for name, prints in sets.items()}
     between = overlaps(sets)
     print(statistics_table(facts, between), file=sys.stderr)
     # One file answers with its own figures, several with one entry each.

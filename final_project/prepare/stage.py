@@ -1,0 +1,181 @@
+"""The stage: find, read, choose, write."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from final_project.artifacts import StageFolder, digest_of, write_json
+from final_project.cli import add_recipe_arguments, recipe_from
+from final_project.data.augment import augment_pairs
+from final_project.data.checks import Known
+from final_project.data.contest import write_json_lines, write_segmented
+from final_project.data.download import add_download_arguments, download_from
+from final_project.data.fingerprints import Fingerprinter, Fingerprints, fingerprints
+from final_project.data.pair_table import PairTable, write_pair_table
+from final_project.data.pairs import GoldRow, Pair
+from final_project.data.tables import write_pairs_csv, write_pairs_tsv
+from final_project.errors import DataError
+from final_project.prepare.facts import gather_facts, tell
+from final_project.prepare.inputs import find_inputs
+from final_project.prepare.material import Material, read_material, segment_into_characters
+from final_project.prepare.selection import select_text, select_training
+from final_project.recipe import describe_fields
+from final_project.settings import Prepare, Recipe
+
+log = logging.getLogger(__name__)
+
+SPOOL = ".spool.arrow"  # training pairs and text as they were read; gone when the stage ends
+
+
+def prepare(recipe: Recipe, force: bool = False) -> Path:
+    """Run the stage, or skip it where its folder is up to date; returns the folder.
+
+    Raises ArtifactError with every missing input at once, DataError with file and line on a fault in one.
+    """
+    started = time.monotonic()
+    settings = recipe.prepare
+    folder = StageFolder(Path(recipe.runs_dir) / recipe.name, "prepare")
+    inputs = find_inputs(settings)
+    digests = inputs.digests()
+    key = digest_of({"prepare": settings.model_dump(mode="json"), "inputs": digests})
+    if folder.is_finished(key) and not force:
+        log.info("prepare: up to date, skipped (%s)", folder.path)
+        return folder.path
+    material = read_material(settings, inputs)
+    folder.lock()
+    # Everything is made beside the folder: a fault in the data must not cost the user what an earlier run left there.
+    partial = folder.run_dir / ".prepare.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        rows = make(partial, settings, material)
+        folder.begin(key, fresh=True)
+        for path in partial.iterdir():
+            path.replace(folder.path / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
+    counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, time.monotonic() - started)
+    return folder.path
+
+
+def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
+    """Write every file of the stage into `folder`; returns the rows of each by name."""
+    table = write_pair_table(folder / SPOOL, material.rows())
+    is_train_N = np.arange(len(table)) < material.n_train
+    is_taken_N = hold_out(table, is_train_N, settings, material)
+    if material.explain is None:
+        material.explain = [segment_into_characters(k, pair) for k, pair in enumerate(material.test, start=1)]
+    scored = scored_sets(material)
+    known = Known.of(scored)
+    train = select_training(table[is_train_N & ~is_taken_N], known, settings)
+    text = select_text(table[~is_taken_N], known, settings)
+    for name, left in (("training pair", train.kept), ("text for post-training", text.kept)):
+        if not len(left):
+            raise DataError(folder.parent, f"no {name} is left: every one was dropped; see prepare's policies")
+
+    rows, train_prints = write_training(folder, train.kept, settings.augment)
+    rows["text.tsv"] = write_pairs_tsv(folder / "text.tsv", text.kept.pairs())
+    if settings.text_corpora:
+        rows["collection.arrow"] = text.kept.copy_to(folder / "collection.arrow")
+    rows |= write_scored(folder, material)
+    (folder / SPOOL).unlink()
+    facts = gather_facts({"train": train_prints, **scored}, train, text, material, folder)
+    write_json(folder / "statistics.json", facts)
+    tell(facts)
+    return rows | {"statistics.json": 1}
+
+
+def hold_out(table: PairTable, is_train_N: np.ndarray, settings: Prepare, material: Material) -> np.ndarray:
+    """Take from the training pairs what dev and test lack; returns the mask (N,) of rows taken.
+
+    Pairs that share a sentence stay together, so that no sentence is on both sides.
+    """
+    is_taken_N = np.zeros(len(table), dtype=bool)
+    for split, share in (("test", settings.test_share), ("dev", settings.dev_share)):
+        if getattr(material, split) is not None:
+            continue
+        from final_project.data.groups import connected_groups, held_out_rows
+
+        rows = np.flatnonzero(is_train_N & ~is_taken_N)
+        groups, labels = connected_groups(table.prints.normal_N2[rows]), table.prints.label_N[rows]
+        wanted = share * is_train_N.sum() / len(rows)  # of all training pairs, also where test has taken some
+        is_taken_N[rows[held_out_rows(groups, labels, wanted, settings.split_seed)]] = True
+        taken = np.zeros(len(table), dtype=bool)
+        taken[rows] = is_taken_N[rows]
+        setattr(material, split, list(table[taken].pairs()))
+    return is_taken_N
+
+
+def scored_sets(material: Material) -> dict[str, Fingerprints]:
+    """Fingerprints of all that will be scored, by name."""
+    sets = {
+        "dev": fingerprints(material.dev),
+        "test": fingerprints(material.test),
+        "explain": fingerprints(Pair(row.query, row.title) for row in material.explain),
+    }
+    for source in material.inputs.held_out:
+        sets[source.name] = fingerprints(source.read())
+    return sets
+
+
+def write_training(folder: Path, kept: PairTable, augment: bool) -> tuple[dict[str, int], Fingerprints]:
+    """train.csv, augmented where asked; returns its rows and their fingerprints."""
+    taker = Fingerprinter()
+    pairs = taker.through(augment_pairs(kept.pairs())) if augment else kept.pairs()
+    rows = {"train.csv": write_pairs_csv(folder / "train.csv", pairs)}
+    return rows, taker.result() if augment else kept.prints
+
+
+def write_scored(folder: Path, material: Material) -> dict[str, int]:
+    """Dev, test, the rows to explain and what belongs to them; returns the rows of each file."""
+    rows = {
+        "dev.csv": write_pairs_csv(folder / "dev.csv", material.dev),
+        "test.csv": write_pairs_csv(folder / "test.csv", material.test),
+        "explain.jsonl": write_segmented(folder / "explain.jsonl", material.explain),
+        "originals.tsv": write_pairs_tsv(folder / "originals.tsv", material.originals or material.test),
+    }
+    if material.gold:
+        rows["gold.jsonl"] = write_json_lines(folder / "gold.jsonl", map(gold_record, material.gold))
+        pair_map = ({"ori": original, "disturb": twin} for original, twin in material.pair_map)
+        rows["pair_map.jsonl"] = write_json_lines(folder / "pair_map.jsonl", pair_map)
+    return rows
+
+
+def gold_record(row: GoldRow) -> dict[str, Any]:
+    """One line of gold JSONL, with the field names of the public evaluators."""
+    record = {
+        "sent_id": row.id,
+        "sent_label": row.label,
+        "rationale_q_idx": [list(chosen) for chosen in row.sets_q],
+        "rationale_t_idx": [list(chosen) for chosen in row.sets_t],
+        "sample_type": row.sample_type,
+        "text_q_seg": list(row.words_q),
+        "text_t_seg": list(row.words_t),
+    }
+    return record | ({"rel_ids": list(row.rel_ids)} if row.sample_type == "ori" else {})
+
+
+def add_command(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "prepare",
+        help="stage 1: pairs, text and rows to explain from raw files or the built-in generator",
+        epilog="settings, given after -- as key=value:\n" + describe_fields("prepare"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_recipe_arguments(parser)
+    add_download_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    recipe = recipe_from(arguments)
+    download_from(arguments, Path(recipe.prepare.data_dir))
+    prepare(recipe, arguments.force)
