@@ -8,9 +8,9 @@ import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
+from final_project.data.fingerprints import fingerprints
 from final_project.data.overlap_baseline import overlap_baseline, overlap_features
 from final_project.data.pairs import Pair
-from final_project.data.fingerprints import fingerprints
 from final_project.data.statistics import (
     LENGTH_EDGES,
     describe,

@@ -168,7 +168,7 @@ def test_a_corpus_without_dev_and_test_holds_out_whole_groups(data):
     assert sum(map(len, sentences)) == len(set.union(*sentences))
     assert all(sum(pair.label for pair in pairs) * 2 == len(pairs) for pairs in splits.values())
     assert facts["text"]["rows"] == 168
-    with pytest.raises(ArtifactError, match="prepare.dev_share=0.1"):
+    with pytest.raises(ArtifactError, match=r"prepare\.dev_share=0\.1"):
         run(data, corpus="THS2021")
 
 
