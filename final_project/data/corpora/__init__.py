@@ -113,8 +113,9 @@ def _counted(corpus: Corpus, paths: list[Path], labels: collections.Counter[int 
     for path in paths:
         for pair in corpus.read(path):
             labels[pair.label] += 1
-            if pair.label is None and len(labels) > 1:
-                raise DataError(path, "has no labels where another input has: convert them into two files")
+            if labels[None] and labels.total() > labels[None]:
+                found, others = ("no labels", "some") if pair.label is None else ("labels", "none")
+                raise DataError(path, f"has {found} where another input has {others}: convert them into two files")
             yield pair
 
 

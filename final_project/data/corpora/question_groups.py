@@ -6,7 +6,7 @@
         <NotEquivalenceQuestions> <question>...</question> ... </NotEquivalenceQuestions>
       </Questions>
 
-Read as a stream by expat, a line at a time. A document type is refused and with it every entity: entities can blow a
+Read as a stream by expat, a block at a time. A document type is refused and with it every entity: entities can blow a
 small file up to gigabytes, and the corpus has none.
 """
 
@@ -31,6 +31,10 @@ INSIDE = {
     NOT_SAME: ("question",),
     "question": (),
 }
+
+# Characters given to expat at once. It scans an unfinished tag anew with every piece, so a tag that never ends would
+# take time that grows with the square of the number of pieces.
+BLOCK = 1_000_000
 
 Group = dict[str, list[str]]  # SAME and NOT_SAME -> questions
 
@@ -57,11 +61,24 @@ def read_groups(path: Path) -> Iterator[Pair]:
 
 def _iter_groups(path: Path) -> Iterator[Group]:
     parser = _GroupParser(path)
-    for line, text in read_lines(path):
-        parser.feed(line, text)
+    for block in _blocks(path):
+        parser.feed(block)
         yield from parser.take_groups()
     parser.close()
     yield from parser.take_groups()
+
+
+def _blocks(path: Path) -> Iterator[str]:
+    """The file's text in blocks of whole lines, the blank ones that read_lines leaves out among them: expat counts."""
+    held, n_held, last_line = [], 0, 0
+    for line, text in read_lines(path):
+        held.append("\n" * (line - last_line - 1) + text + "\n")
+        n_held += len(text)
+        last_line = line
+        if n_held > BLOCK:
+            yield "".join(held)
+            held, n_held = [], 0
+    yield "".join(held)
 
 
 class _GroupParser:
@@ -74,7 +91,6 @@ class _GroupParser:
         self._complete: list[Group] = []
         self._pieces: list[str] = []
         self._n_since_tag = 0
-        self._last_line = 0
         # The encoding given here overrules the declaration's "utf8", a name that expat does not know.
         self._expat = expat.ParserCreate("utf-8")
         self._expat.StartDoctypeDeclHandler = self._refuse_doctype
@@ -82,13 +98,11 @@ class _GroupParser:
         self._expat.EndElementHandler = self._end
         self._expat.CharacterDataHandler = self._text
 
-    def feed(self, line: int, text: str) -> None:
-        self._n_since_tag += len(text)
-        # read_lines leaves out blank lines, which expat has to count.
-        self._parse("\n" * (line - self._last_line - 1) + text + "\n")
-        self._last_line = line
+    def feed(self, block: str) -> None:
+        self._n_since_tag += len(block)
+        self._parse(block)
         if self._n_since_tag > MAX_LINE_BYTES:
-            raise DataError(self._path, f"no tag in the last {MAX_LINE_BYTES:,} characters", line)
+            raise self._fault(f"no whole tag in the next {MAX_LINE_BYTES:,} characters")
 
     def close(self) -> None:
         self._parse("", is_last=True)
