@@ -1,7 +1,11 @@
-"""Pairs made for benchmarks: no sense, but the lengths, repeats, contradictions and leaks of real collections."""
+"""Pairs made for benchmarks: no sense, but the lengths, repeats, contradictions and leaks of real collections.
+
+python bench/made_pairs.py FOLDER ROWS    writes train.tsv of that many rows, dev.tsv and test.tsv
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +54,10 @@ def write_scored_pairs(path: Path, count: int, seed: int) -> list[str]:
     rows = "".join(f"{a}\t{b}\t{label}\n" for a, b, label in zip(first, second, labels, strict=True))
     path.write_text(rows, encoding="utf-8")
     return first + second
+
+
+if __name__ == "__main__":
+    folder, rows = Path(sys.argv[1]), int(sys.argv[2])
+    sentences = write_scored_pairs(folder / "dev.tsv", 8_800, seed=1)
+    sentences += write_scored_pairs(folder / "test.tsv", 12_500, seed=2)
+    write_made_pairs(folder / "train.tsv", rows, seed=rows, scored=sentences)

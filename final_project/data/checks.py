@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from final_project.data.fingerprints import UNKNOWN, Fingerprints, found_in
+from final_project.data.fingerprints import UNKNOWN, Fingerprints, distinct, found_in
 
 
 def repeating(keys_N: np.ndarray) -> np.ndarray:
@@ -23,8 +23,13 @@ def repeating(keys_N: np.ndarray) -> np.ndarray:
 
 def contradicting(keys_N: np.ndarray, label_N: np.ndarray) -> np.ndarray:
     """Rows whose key occurs with label 0 and with label 1."""
-    either = np.intersect1d(keys_N[label_N == 0], keys_N[label_N == 1])
-    return found_in(keys_N, either) & (label_N != UNKNOWN)
+    return found_in(keys_N, in_both(keys_N[label_N == 0], keys_N[label_N == 1])) & (label_N != UNKNOWN)
+
+
+def in_both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The distinct values that occur in both, sorted."""
+    first = distinct(first)
+    return first[found_in(first, distinct(second))]
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Known:
     @classmethod
     def of(cls, sets: Mapping[str, Fingerprints]) -> Known:
         return cls(
-            {name: np.unique(prints.normal_N2) for name, prints in sets.items()},
-            {name: np.unique(prints.normal_pairs_N) for name, prints in sets.items()},
+            {name: distinct(prints.normal_N2) for name, prints in sets.items()},
+            {name: distinct(prints.normal_pairs_N) for name, prints in sets.items()},
         )
 
     def sharing_a_sentence(self, prints: Fingerprints) -> dict[str, np.ndarray]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from final_project.cli import print_json
-from final_project.data.checks import Known, repeating
-from final_project.data.fingerprints import UNKNOWN, Fingerprints, fingerprints, found_in
+from final_project.data.checks import Known, in_both, repeating
+from final_project.data.fingerprints import UNKNOWN, Fingerprints, distinct, fingerprints, found_in
 from final_project.data.tables import iter_pairs
 
 QUANTILES = (0, 0.5, 0.9, 0.99, 1)
@@ -34,11 +34,11 @@ def describe(prints: Fingerprints) -> dict[str, Any]:
         "labelled": n_labelled,
         "positive": n_positive,
         "positive_share": round(n_positive / n_labelled, 4) if n_labelled else None,
-        "sentences": len(np.unique(prints.exact_N2)),
+        "sentences": len(distinct(prints.exact_N2)),
         "length_chars": quantiles(prints.length_N2.ravel()),
         "length_histogram": histogram(prints.length_N2.ravel()),
         "duplicates": sum(int(repeating(pairs[labels == label]).sum()) for label in (UNKNOWN, 0, 1)),
-        "contradicting": len(np.intersect1d(pairs[labels == 0], pairs[labels == 1])),
+        "contradicting": len(in_both(pairs[labels == 0], pairs[labels == 1])),
         "identical_sides": int((prints.exact_N2[:, 0] == prints.exact_N2[:, 1]).sum()),
     }
 
@@ -60,16 +60,14 @@ def overlaps(sets: Mapping[str, Fingerprints]) -> dict[str, dict[str, int]]:
     """For every two sets, as `first/second`: how many rows of the second occur in the first as a pair (either order),
     and how many have at least one sentence that occurs there; compared by normal form."""
     known = Known.of(sets)
-    found = {}
-    for place, second in enumerate(sets):
-        pairs, sentences = known.sharing_the_pair(sets[second]), known.sharing_a_sentence(sets[second])
-        for first in list(sets)[:place]:
-            found[f"{first}/{second}"] = {
-                "rows": len(sets[second]),
-                "pairs": int(pairs[first].sum()),
-                "sharing_a_sentence": int(sentences[first].sum()),
-            }
-    return {f"{first}/{second}": found[f"{first}/{second}"] for first, second in combinations(sets, 2)}
+    return {
+        f"{first}/{second}": {
+            "rows": len(sets[second]),
+            "pairs": int(found_in(sets[second].normal_pairs_N, known.pairs[first]).sum()),
+            "sharing_a_sentence": int(found_in(sets[second].normal_N2, known.sentences[first]).any(axis=1).sum()),
+        }
+        for first, second in combinations(sets, 2)
+    }
 
 
 def shared_sentences(sets: Mapping[str, Fingerprints]) -> dict[str, Any]:

@@ -70,11 +70,12 @@ def read_material(settings: Prepare, inputs: Inputs) -> Material:
     }
     for source in inputs.splits.get("dev", ()):
         _refuse_missing_labels(source, read["dev"])
-    if settings.corpus == BUILT_IN:
+    wanted = {"train", "dev" if not settings.dev_share else "", "test" if not settings.test_share else ""} - {""}
+    if settings.corpus == BUILT_IN and not wanted <= set(inputs.splits):
         material.demo = build_demo(settings.demo_pairs, settings.demo_seed)
-        if not settings.dev_share:
+        if "dev" in wanted:
             read.setdefault("dev", material.demo.dev)
-        if not settings.test_share and "test" not in read:
+        if "test" in wanted and "test" not in read:
             read["test"], material.originals = material.demo.test, material.demo.originals
             if inputs.explain is None:
                 material.explain = material.demo.segmented

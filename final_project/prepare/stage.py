@@ -86,8 +86,8 @@ def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
     if settings.text_corpora:
         rows["collection.arrow"] = text.kept.copy_to(folder / "collection.arrow")
     rows |= write_scored(folder, material)
+    facts = gather_facts({"train": train_prints, **scored}, train, text, material)
     (folder / SPOOL).unlink()
-    facts = gather_facts({"train": train_prints, **scored}, train, text, material, folder)
     write_json(folder / "statistics.json", facts)
     tell(facts)
     return rows | {"statistics.json": 1}
