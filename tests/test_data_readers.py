@@ -8,7 +8,6 @@ import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.clean import clean_pairs, clean_text
 from final_project.data.corpora import find_corpus
 from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs, write_pairs_csv, write_pairs_tsv
@@ -206,26 +205,3 @@ def test_convert_joins_several_inputs_in_order(tmp_path, capsys):
     assert run_main(main, arguments) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 2
     assert (tmp_path / "o.csv").read_text(encoding="utf-8") == "sentence1,sentence2,label\nb.tsv,乙,1\na.tsv,乙,1\n"
-
-
-@pytest.mark.parametrize(
-    ("raw", "clean"),
-    [
-        ("<p>怎么  去<br/>北京</P> ", "怎么 去 北京"),
-        ("A&amp;B&nbsp;好&#33;", "A&B 好!"),
-        ("1<2 <书名> R&D; &x", "1<2 <书名> R&D; &x"),
-        ("零\u200b宽\x07\ufeff", "零宽"),
-        ("\u3000全角空格\t", "全角空格"),
-        ("<br>", "<br>"),
-    ],
-)
-def test_cleaning_removes_remains_and_nothing_else(raw, clean):
-    assert clean_text(raw) == clean
-    assert clean_text(clean) == clean
-
-
-def test_cleaning_counts_the_rows_that_each_step_changed():
-    pairs = [Pair("<p>甲 ", "乙", 1), Pair("丙", "丁&amp;", 0), Pair("戊", "己", None)]
-    cleaned, changed = clean_pairs(pairs)
-    assert cleaned == [Pair("甲", "乙", 1), Pair("丙", "丁&", 0), Pair("戊", "己", None)]
-    assert changed == {"drop_tags": 1, "decode_entities": 1, "drop_control": 0, "collapse_space": 1}

@@ -1,15 +1,18 @@
-"""Optional cleaning of sentences: HTML remains, control characters, white space.
+"""Optional cleaning of sentences, one named step for each kind of remains.
 
-Off by default, because the original trained on the raw text. Each step is a function from text to text; `clean_pairs`
-applies them in order and counts the rows that each has changed.
+Off by default, because the original trained on the raw text. Each step is a pure function from text to text that
+changes nothing when it is applied again.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import unicodedata
+from collections.abc import Callable, Collection
+from functools import cache
+from html.entities import html5
+from typing import Any
 
 from final_project.data.pairs import Pair
 
@@ -18,23 +21,55 @@ _TAG = re.compile(
     r"</?(?:p|br|b|i|u|a|div|span|img|font|strong|em|li|ul|ol|td|tr|table|h[1-6]|sub|sup)(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
-_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
-# Control characters, zero-width ones and direction marks; white space is left to collapse_space.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+_ENTITY = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
+# Control characters, zero-width ones and direction marks; white space is left to the step of that name.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_HALF_WIDTH = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: " "}
+
+
+def apply_nfkc(text: str) -> str:
+    """Unicode NFKC: one form for characters of one meaning. Ａ -> A, ， -> ",", ① -> 1, half-width ｶ -> カ."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def narrow(text: str) -> str:
+    """Full-width ASCII and the ideographic space become half-width; nothing else does, half-width katakana neither."""
+    return text.translate(_HALF_WIDTH)
+
+
+def drop_control(text: str) -> str:
+    """Control characters, zero-width characters and direction marks are dropped."""
+    return _CONTROL.sub("", text)
+
+
+def decode_entities(text: str) -> str:
+    """&amp; -> &, &lt; -> <, &#33; -> !, until none is left: &amp;amp; was escaped twice, and is & as well. What is no
+    entity of HTML stays."""
+    return _until_stable(text, lambda text: _ENTITY.sub(_decoded, text))
+
+
+def _decoded(entity: re.Match[str]) -> str:
+    # html.unescape would read &notit; as &not and a rest.
+    is_number = entity.group()[1] == "#"
+    return html.unescape(entity.group()) if is_number else html5.get(entity.group()[1:], entity.group())
 
 
 def drop_tags(text: str) -> str:
     """Tags such as <p> or <br/> become a blank: they separate words where words are separated at all."""
-    return _TAG.sub(" ", text)
+    return _until_stable(text, lambda text: _TAG.sub(" ", text))
 
 
-def decode_entities(text: str) -> str:
-    """&amp; -> &, &lt; -> <, &nbsp; -> a blank, and so on; what is not an entity stays."""
-    return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
+def simplify(text: str) -> str:
+    """Traditional characters become simplified ones, in words that OpenCC knows as the word asks for: 乾燥 -> 干燥, but
+    乾隆 stays."""
+    return _until_stable(text, _traditional_to_simplified().convert)
 
 
-def drop_control(text: str) -> str:
-    return _CONTROL.sub("", text)
+@cache
+def _traditional_to_simplified() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
 
 
 def collapse_space(text: str) -> str:
@@ -42,26 +77,60 @@ def collapse_space(text: str) -> str:
     return " ".join(text.split())
 
 
-STEPS: tuple[Callable[[str], str], ...] = (drop_tags, decode_entities, drop_control, collapse_space)
+# In the order in which they are applied. Width and control characters come first, since they can hide an entity or a
+# tag; entities before tags, since &lt;p&gt; is an escaped tag; white space last, since other steps leave blanks.
+STEPS: dict[str, Callable[[str], str]] = {
+    "nfkc": apply_nfkc,
+    "half_width": narrow,
+    "control": drop_control,
+    "entities": decode_entities,
+    "tags": drop_tags,
+    "simplified": simplify,
+    "space": collapse_space,
+}
 
 
-def clean_text(text: str) -> str:
-    """All steps in order; a text that would vanish is kept as it was, since a sentence must not become empty."""
-    cleaned = text
-    for step in STEPS:
-        cleaned = step(cleaned)
-    return cleaned or text
+class Cleaner:
+    """Cleans pairs one at a time by the named steps, and counts.
+
+    changed: by step, the rows that it changed. kept_empty: the sides that stay as they were because nothing but white
+    space would be left, since a sentence must not become empty.
+    """
+
+    def __init__(self, names: Collection[str]):
+        """names: keys of STEPS, in any order; raises KeyError on another."""
+        self.steps = {name: STEPS[name] for name in sorted(names, key=list(STEPS).index)}
+        self.changed = dict.fromkeys(self.steps, 0)
+        self.kept_empty = 0
+
+    def __call__(self, pair: Pair) -> Pair:
+        sentence1, changed1 = self._clean(pair.sentence1)
+        sentence2, changed2 = self._clean(pair.sentence2)
+        for name in changed1 | changed2:
+            self.changed[name] += 1
+        return Pair(sentence1, sentence2, pair.label)
+
+    def _clean(self, text: str) -> tuple[str, set[str]]:
+        """The text after all steps, and the names of those that changed it."""
+        changed = set()
+
+        def all_steps(text: str) -> str:
+            for name, step in self.steps.items():
+                after = step(text)
+                if after != text:
+                    changed.add(name)
+                text = after
+            return text
+
+        # Again until nothing changes, because a late step can leave work for an early one: &#65313; is a full-width A.
+        cleaned = _until_stable(text, all_steps)
+        if cleaned.strip():
+            return cleaned, changed
+        self.kept_empty += cleaned != text
+        return text, set()
 
 
-def clean_pairs(pairs: Iterable[Pair]) -> tuple[list[Pair], dict[str, int]]:
-    """The pairs cleaned, and per step the number of rows it changed. Rows are neither dropped nor reordered."""
-    changed = {step.__name__: 0 for step in STEPS}
-    cleaned = []
-    for pair in pairs:
-        sides = [pair.sentence1, pair.sentence2]
-        for step in STEPS:
-            after = [step(side) for side in sides]
-            changed[step.__name__] += after != sides
-            sides = after
-        cleaned.append(replace(pair, sentence1=sides[0] or pair.sentence1, sentence2=sides[1] or pair.sentence2))
-    return cleaned, changed
+def _until_stable(text: str, step: Callable[[str], str]) -> str:
+    while (after := step(text)) != text:
+        text = after
+    return text

@@ -1,0 +1,76 @@
+"""Pairs that share sentences stay on one side: groups of such pairs, and whole groups held out with the labels' shares.
+
+N pairs; the last axis of size 2 is the side. A key is any number that is equal where two sentences are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def connected_groups(keys_N2: np.ndarray) -> np.ndarray:
+    """Number of each pair's group, (N,) int64 from 0 without gaps. Two pairs that have a key in common, on whichever
+    side, are in one group; so are those that are linked through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(keys_N2):
+        return np.zeros(0, dtype=np.int64)
+    sentences, place_N2 = np.unique(keys_N2, return_inverse=True)
+    place_N2 = place_N2.reshape(-1, 2)
+    links = coo_array(
+        (np.ones(len(place_N2), dtype=bool), (place_N2[:, 0], place_N2[:, 1])), shape=(len(sentences),) * 2
+    )
+    _, group_of_sentence = connected_components(links, directed=False)
+    return group_of_sentence[place_N2[:, 0]].astype(np.int64)
+
+
+def held_out_rows(group_N: np.ndarray, label_N: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Mask (N,) of the rows to hold out: whole groups, about `share` of the rows of every label.
+
+    group_N: numbers from 0 without gaps. label_N: any numbers; unknown is one more label. share: at most a half.
+    Each label has room for its share of rows, and a group is held out where all its rows still find room: so every
+    share is kept where groups are small, and a large group stays. Where no group finds room, the smallest is held out,
+    so that neither side is empty; a single group stays. The same arguments give the same rows, another seed others.
+    """
+    is_held_N = np.zeros(len(group_N), dtype=bool)
+    n_groups = int(group_N.max()) + 1 if len(group_N) else 0
+    if n_groups < 2:
+        return is_held_N
+    labels, label_number_N = np.unique(label_N, return_inverse=True)
+    rows_GL = np.bincount(group_N * len(labels) + label_number_N, minlength=n_groups * len(labels))
+    rows_GL = rows_GL.reshape(n_groups, len(labels))
+    room_L = np.rint(share * rows_GL.sum(axis=0)).astype(np.int64)
+    order = _balanced_order(rows_GL, room_L, np.random.default_rng(seed))
+    taken = _first_fit(rows_GL, order, room_L)
+    if not len(taken):
+        taken = np.array([rows_GL.sum(axis=1).argmin()])
+    is_held_G = np.zeros(n_groups, dtype=bool)
+    is_held_G[taken] = True
+    return is_held_G[group_N]
+
+
+def _balanced_order(rows_GL: np.ndarray, room_L: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The groups that fit at all, in an order of which the beginning is a fair sample: of the groups sorted by size and
+    labels every n-th, then the ones behind those, and so on. Groups that are alike are shuffled. Large ones come first
+    in each turn, since small ones fit what room is left."""
+    candidates = np.flatnonzero((rows_GL <= room_L).all(axis=1))
+    if not len(candidates):
+        return candidates
+    rows_CL = rows_GL[candidates]
+    alike = (generator.random(len(candidates)), *rows_CL.T)
+    from_large_to_small = candidates[np.lexsort((*alike, rows_CL.sum(axis=1)))[::-1]]
+    step = -(-int(rows_CL.sum()) // int(room_L.sum()))
+    turn = (np.arange(len(candidates)) + generator.integers(step)) % step
+    return from_large_to_small[np.argsort(turn, kind="stable")]
+
+
+def _first_fit(rows_GL: np.ndarray, order: np.ndarray, room_L: np.ndarray) -> np.ndarray:
+    """Go through the groups in order and take each that fits the room that is left; many at a time."""
+    taken = []
+    while len(order := order[(rows_GL[order] <= room_L).all(axis=1)]):
+        fits = (np.cumsum(rows_GL[order], axis=0) <= room_L).all(axis=1)
+        taken.append(order[fits])
+        room_L = room_L - rows_GL[order[fits]].sum(axis=0)
+        order = order[~fits]
+    return np.concatenate([order, *taken])
