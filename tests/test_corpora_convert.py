@@ -8,6 +8,8 @@ from collections import Counter
 import pytest
 from corpora_support import FORMS, PLAIN, Form, convert, json_lines, read, write
 
+from final_project.data.pairs import Pair
+
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.corpus}-{form.name}")
 def test_convert_writes_the_pairs_and_counts_them(tmp_path, capsys, form):
@@ -23,6 +25,14 @@ def test_convert_writes_the_pairs_and_counts_them(tmp_path, capsys, form):
         "output": str(tmp_path / "o" / "pairs.csv"),
     }
     assert read("LCQMC", tmp_path / "o" / "pairs.csv") == form.pairs
+
+
+@pytest.mark.parametrize("sentence", ["两\n行", "一段\n\n\n又一段\n", "回\r车", '引"号",\r", 逗号'])
+def test_line_breaks_inside_a_sentence_survive(tmp_path, capsys, sentence):
+    rows = [{"source": sentence, "target": "甲", "labelA": "1"}, {"source": "乙", "target": sentence, "labelA": "0"}]
+    path = write(tmp_path, Form("SOHU_2021", "train.txt", json_lines(*rows), []))
+    assert convert(capsys, "SOHU_2021", [path], tmp_path / "o.csv")[0] == 0
+    assert read("SOHU_2021", tmp_path / "o.csv") == [Pair(sentence, "甲", 1), Pair("乙", sentence, 0)]
 
 
 def test_convert_says_that_numbers_are_no_text(tmp_path, capsys):

@@ -60,9 +60,14 @@ def write_pairs_csv(path: str | Path, pairs: Iterable[Pair]) -> int:
     count = 0
     with write_atomic(path) as file:
         writer = csv.writer(file, lineterminator="\n")
+        # Python's csv leaves a carriage return bare where lines end in LF, and would then refuse to read it.
+        quoting_writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(CSV_HEADER)
         for pair in pairs:
-            writer.writerow((pair.sentence1, pair.sentence2, "" if pair.label is None else pair.label))
+            bare = "\r" not in pair.sentence1 and "\r" not in pair.sentence2
+            (writer if bare else quoting_writer).writerow(
+                (pair.sentence1, pair.sentence2, "" if pair.label is None else pair.label)
+            )
             count += 1
     return count
 
@@ -132,11 +137,14 @@ def _read_csv(path: Path, header: bool | None) -> NumberedPairs:
 def csv_rows(path: Path) -> Iterator[Row]:
     """(line on which the row begins, its columns). Lines are joined as the quotes say; csv itself would lose the
     number of the line where an unclosed quote began."""
-    begin, held, n_held, is_open = 0, [], 0, False
+    begin, last, held, n_held, is_open = 0, 0, [], 0, False
     for line, text in read_lines(path):
         if not held:
             begin = line
+        else:  # blank lines, which read_lines leaves out, are part of a sentence here
+            text = "\n" * (line - last - 1) + text
         held.append(text)
+        last = line
         is_open ^= text.count('"') % 2 == 1
         if is_open:
             n_held += len(text)
