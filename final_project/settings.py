@@ -11,13 +11,23 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
-    """A recipe field with its meaning and unit; `bounds` are pydantic's (ge, le, gt, lt)."""
-    return Field(default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
+def setting(default: Any, meaning: str, unit: str = "", outcome: bool = True, **bounds: Any) -> Any:
+    """A recipe field with its meaning and unit; `bounds` are pydantic's (ge, le, gt, lt).
+
+    outcome: False where what the stage writes does not depend on it, so that a change does not start it afresh.
+    """
+    return Field(default, description=meaning, json_schema_extra={"unit": unit, "outcome": outcome}, **bounds)
 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def outcome(self) -> dict[str, Any]:
+        """The settings on which what the stage writes depends, as JSON values."""
+        values = self.model_dump(mode="json")
+        return {
+            name: values[name] for name, field in type(self).model_fields.items() if field.json_schema_extra["outcome"]
+        }
 
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -50,10 +60,16 @@ class Prepare(Section):
     text_parts: Literal["merged", "all"] = setting("merged", "their files: those of the published collection, or all")
     text_duplicates: Policy = setting("report", "repeated pairs in the post-training text, whatever their label")
     text_leaks: Policy = setting("drop", "pairs in that text that share a sentence with a set that will be scored")
-    keep_out: list[str] = setting(
-        [], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names"
-    )
+    keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
     augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
+
+    @model_validator(mode="after")
+    def half_is_left_to_train_on(self):
+        if self.dev_share + self.test_share > 0.5:
+            raise ValueError(
+                f"dev_share {self.dev_share} and test_share {self.test_share} leave less than half to train on"
+            )
+        return self
 
 
 class Encoder(Section):
@@ -93,8 +109,11 @@ class Training(Section):
     max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; 0 = no clipping", ge=0)
     precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it")
-    checkpoint_every: int = setting(200, "updates between checkpoints", "updates", ge=1)
-    log_every: int = setting(20, "updates between log lines", "updates", ge=1)
+    checkpoint_every: int = setting(200, "updates between checkpoints", "updates", outcome=False, ge=1)
+    keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", outcome=False, ge=1)
+    max_bad_steps: int = setting(5, "updates in a row without a finite gradient that end the run", outcome=False, ge=1)
+    log_every: int = setting(20, "updates between log lines", "updates", outcome=False, ge=1)
+    wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", outcome=False)
 
     @model_validator(mode="after")
     def micro_batches_divide_the_step(self):
@@ -111,6 +130,9 @@ class Posttrain(Training):
     text_form: Literal["pair", "sentence"] = setting("pair", "one row = both sentences of a pair, or one")
     mask_prob: float = setting(0.15, "share of the tokens to predict", "share", gt=0, lt=1)
     held_out_rows: int = setting(256, "rows kept aside to measure the loss on", "rows", ge=1)
+    export: Literal["last", "best"] = setting(
+        "last", "weights that are exported: the last, or the lowest held-out loss"
+    )
 
 
 class SimilarityV0(Training):
@@ -154,6 +176,7 @@ class Recipe(Section):
     runs_dir: str = setting("runs", "folder that takes the runs", "path")
     nproc: int = setting(1, "processes on this machine, one a device", "processes", ge=1, le=1024)
     seed: int = setting(111, "seed of shuffling, masking, dropout and initial weights", ge=0)
+    patience_s: int = setting(1800, "longest wait for a silent or missing process before giving up", "seconds", ge=5)
     prepare: Prepare = Prepare()
     encoder: Encoder = Encoder()
     posttrain: Posttrain = Posttrain()

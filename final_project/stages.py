@@ -36,7 +36,7 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
     init = recipe.encoder.init if stage == "posttrain" else recipe.similarity_v0.init
     if init not in ("", "scratch"):
         inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
-    settings = {section: getattr(recipe, section).model_dump(mode="json") for section in sections}
+    settings = {section: getattr(recipe, section).outcome() for section in sections}
     key = digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs})
     return StageState(StageFolder(run_dir, stage), key, inputs, getattr(recipe, stage).engine)
 
