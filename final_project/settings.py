@@ -30,7 +30,7 @@ class Section(BaseModel):
         }
 
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Schedule = Literal["linear", "cosine", "constant"]
 Policy = Literal["keep", "report", "drop"]  # keep: not even looked for
 CleaningStep = Literal["nfkc", "tags", "entities", "control", "space", "half_width", "simplified"]
@@ -98,6 +98,12 @@ class Encoder(Section):
 class Training(Section):
     """What both training stages share. A step is one optimizer update over all devices."""
 
+    engine: Literal["torch", "fsdp2", "fairscale", "deepspeed"] = setting(
+        "torch", "torch (single process or DDP), fsdp2, fairscale or deepspeed"
+    )
+    zero_stage: Literal[None, 0, 1, 2, 3] = setting(None, "DeepSpeed ZeRO stage; null = 1")
+    offload_optimizer: bool = setting(False, "keep DeepSpeed's optimizer in CPU memory (ZeRO 1-3)")
+    activation_checkpointing: bool = setting(False, "compute activations again in the backward pass, to save memory")
     epochs: int = setting(3, "passes over the training rows", "epochs", ge=0, le=1000)
     lr: float = setting(5e-4, "peak learning rate", "per update", gt=0, le=1)
     schedule: Schedule = setting("linear", "course of the learning rate after the warm-up")
@@ -108,7 +114,7 @@ class Training(Section):
     micro_rows: int = setting(64, "most rows in one forward on one device", "rows", ge=1)
     max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; 0 = no clipping", ge=0)
-    precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it")
+    precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it, else fp32")
     checkpoint_every: int = setting(200, "updates between checkpoints", "updates", outcome=False, ge=1)
     keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", outcome=False, ge=1)
     max_bad_steps: int = setting(5, "updates in a row without a finite gradient that end the run", outcome=False, ge=1)
@@ -121,12 +127,24 @@ class Training(Section):
             raise ValueError(f"step_rows {self.step_rows} is not a multiple of micro_rows {self.micro_rows}")
         return self
 
+    @model_validator(mode="after")
+    def engine_has_what_is_asked_of_it(self):
+        problems = []
+        if self.engine != "deepspeed":
+            if self.zero_stage is not None:
+                problems.append(f"zero_stage {self.zero_stage} is DeepSpeed's; engine {self.engine} has no ZeRO stages")
+            if self.offload_optimizer:
+                problems.append(f"offload_optimizer is DeepSpeed's; engine {self.engine} has no offload")
+        elif self.offload_optimizer and self.zero_stage == 0:
+            problems.append("offload_optimizer needs zero_stage 1, 2 or 3; stage 0 keeps the optimizer whole")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
 
 class Posttrain(Training):
     """Masked-LM training on in-domain text."""
 
-    engine: Literal["torch", "deepspeed"] = setting("torch", "torch (single process or DDP) or deepspeed")
-    zero_stage: Literal[0, 1, 2] = setting(1, "DeepSpeed ZeRO stage")
     text_form: Literal["pair", "sentence"] = setting("pair", "one row = both sentences of a pair, or one")
     mask_prob: float = setting(0.15, "share of the tokens to predict", "share", gt=0, lt=1)
     held_out_rows: int = setting(256, "rows kept aside to measure the loss on", "rows", ge=1)
@@ -138,7 +156,6 @@ class Posttrain(Training):
 class SimilarityV0(Training):
     """Fine-tuning of the pair classifier."""
 
-    engine: Literal["torch", "fairscale"] = setting("torch", "torch (single process or DDP) or fairscale")
     init: str = setting("", "transformers folder to start from; empty = what posttrain exported", "path")
     max_train_pairs: int = setting(0, "use only the first N pairs after a seeded shuffle; 0 = all", "pairs", ge=0)
     eval_every: int = setting(0, "updates between evaluations on dev; 0 = once an epoch", "updates", ge=0)

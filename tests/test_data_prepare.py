@@ -164,12 +164,12 @@ def test_text_leaves_out_what_shares_a_sentence_with_held_out_rows_and_train_doe
 
 def test_augmentation_and_cleaning_happen_when_asked(tmp_path):
     write_corpus(tmp_path / "data")
-    folder = prepare(corpus_recipe(tmp_path, "prepare.augment=true", "prepare.clean=[tags,entities]"))
+    folder = prepare(corpus_recipe(tmp_path, "prepare.augment=true", "prepare.clean=[space,tags,entities]"))
     train = read_pairs(folder / "train.csv")
     assert Pair("去北京怎么走", "北京如何去", 1) in train and Pair("带标签的", "带标签的&", 1) in train
     facts = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
     assert facts["augmented_rows"] == 1
-    assert facts["cleaned_rows"]["train"] == {"tags": 1, "entities": 1}
+    assert facts["cleaned_rows"]["train"] == {"entities": 1, "tags": 1, "space": 2}
     assert "去北京怎么走\t北京如何去" not in (folder / "text.tsv").read_text(encoding="utf-8")
 
 

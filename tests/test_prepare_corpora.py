@@ -168,6 +168,8 @@ def test_a_corpus_without_dev_and_test_holds_out_whole_groups(data):
     assert sum(map(len, sentences)) == len(set.union(*sentences))
     assert all(sum(pair.label for pair in pairs) * 2 == len(pairs) for pairs in splits.values())
     assert facts["text"]["rows"] == 168
+    with pytest.raises(ProjectError, match="leave less than half"):
+        run(data, "prepare.dev_share=0.3", "prepare.test_share=0.3", corpus="THS2021")
     with pytest.raises(ArtifactError, match=r"prepare\.dev_share=0\.1"):
         run(data, corpus="THS2021")
 

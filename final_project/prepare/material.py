@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from final_project.data.clean import Cleaner
 from final_project.data.contest import read_segmented
 from final_project.data.demo_pairs import DemoSet, build_demo
 from final_project.data.pairs import GoldRow, Pair, SegmentedPair
@@ -30,7 +30,7 @@ class Material:
     explain: list[SegmentedPair] | None = None
     gold: Sequence[GoldRow] = ()
     pair_map: Sequence[tuple[int, int]] = ()
-    cleaners: dict[str, Any] = field(default_factory=dict)
+    cleaners: dict[str, Cleaner] = field(default_factory=dict)
     n_train: int = 0
 
     def rows(self) -> Iterator[tuple[str, Pair]]:
@@ -51,8 +51,6 @@ class Material:
     def _cleaned(self, name: str, pairs: Iterable[Pair]) -> Iterator[Pair]:
         if not self.settings.clean:
             return iter(pairs)
-        from final_project.data.clean import Cleaner
-
         cleaner = self.cleaners.setdefault(name, Cleaner(self.settings.clean))
         return map(cleaner, pairs)
 

@@ -18,6 +18,7 @@ from final_project.data.checks import Known
 from final_project.data.contest import write_json_lines, write_segmented
 from final_project.data.download import add_download_arguments, download_from
 from final_project.data.fingerprints import Fingerprinter, Fingerprints, fingerprints
+from final_project.data.groups import connected_groups, held_out_rows
 from final_project.data.pair_table import PairTable, write_pair_table
 from final_project.data.pairs import GoldRow, Pair
 from final_project.data.tables import write_pairs_csv, write_pairs_tsv
@@ -102,8 +103,6 @@ def hold_out(table: PairTable, is_train_N: np.ndarray, settings: Prepare, materi
     for split, share in (("test", settings.test_share), ("dev", settings.dev_share)):
         if getattr(material, split) is not None:
             continue
-        from final_project.data.groups import connected_groups, held_out_rows
-
         rows = np.flatnonzero(is_train_N & ~is_taken_N)
         groups, labels = connected_groups(table.prints.normal_N2[rows]), table.prints.label_N[rows]
         wanted = share * is_train_N.sum() / len(rows)  # of all training pairs, also where test has taken some
