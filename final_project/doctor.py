@@ -64,7 +64,7 @@ def examine(recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
         problems.append(
             "the installed package `apex` is an unrelated web toolkit, not NVIDIA's apex: pip uninstall apex"
         )
-    if recipe.posttrain.engine == "deepspeed":
+    if "deepspeed" in (recipe.posttrain.engine, recipe.similarity_v0.engine):
         facts["compiler"] = shutil.which("c++") or shutil.which("g++")
         if facts["compiler"] is None:
             problems.append("DeepSpeed compiles a communication op at first use and no C++ compiler is here")

@@ -26,6 +26,23 @@ TINY_TRAINING = tuple(
 TINY = (*TINY_ENCODER, *TINY_TRAINING, "prepare.demo_pairs=400", "posttrain.held_out_rows=32")
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="also what takes too long for every run")
+
+
+@pytest.fixture(scope="session")
+def thorough(request) -> bool:
+    """Whether --thorough was given; ask for it to do more of the same."""
+    return request.config.getoption("--thorough")
+
+
+@pytest.fixture
+def only_thorough(thorough) -> None:
+    """Skips the test unless --thorough was given."""
+    if not thorough:
+        pytest.skip("takes too long for every run: bash run.sh test --thorough")
+
+
 def command(*arguments: str, nproc: int = 1) -> list[str]:
     """`python -m ...`, or the same under torchrun."""
     if nproc == 1:
