@@ -17,6 +17,7 @@ from similarity_v1.chains import LAST_FILE
 from similarity_v1.gold import read_gold, read_pair_map
 from similarity_v1.metrics import pair_map_of
 from similarity_v1.report.curves import Chart, chart
+from similarity_v1.report.data_pictures import DataPictures, data_pictures
 from similarity_v1.submission import read_submission
 
 
@@ -52,6 +53,7 @@ class Content:
     scores: Mapping[str, Any] | None
     overlap: Mapping[str, Any] | None
     evaluation: Mapping[str, Any] | None
+    data: DataPictures | None
     charts: Mapping[str, Sequence[Chart]]
     cards: Sequence[Card]
 
@@ -62,13 +64,16 @@ def gather(run_dir: Path) -> Content:
         raise ArtifactError(f"{run_dir}: no such run; bash run.sh writes runs to runs/NAME")
     evaluation = _read_json(run_dir / "similarity_v1" / "evaluation.json")
     settings = (evaluation or {}).get("settings") or SimilarityV1().model_dump()
-    statistics = _read_json(run_dir / "prepare" / "statistics.json") or {}
+    statistics = _read_json(run_dir / "prepare" / "statistics.json")
+    if not isinstance(statistics, dict):
+        statistics = {}
     return Content(
         name=run_dir.resolve().name,
         settings=settings,
         scores=_read_json(run_dir / "similarity_v0" / "result" / "scores.json"),
         overlap=statistics.get("overlap_baseline"),
         evaluation=evaluation,
+        data=data_pictures(statistics),
         charts=_charts(run_dir),
         cards=_cards(run_dir, settings["report_pairs"]),
     )

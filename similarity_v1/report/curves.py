@@ -55,16 +55,16 @@ def chart(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str
     if not curves:
         return None
     everything = [point for points in curves.values() for point in points]
-    x_ticks = _ticks(min(x for x, _ in everything), max(x for x, _ in everything), whole=True)
-    y_ticks = _ticks(min(y for _, y in everything), max(y for _, y in everything))
+    x_ticks = ticks(min(x for x, _ in everything), max(x for x, _ in everything), whole=True)
+    y_ticks = ticks(min(y for _, y in everything), max(y for _, y in everything))
     x_range = (min(x for x, _ in everything), max(x_ticks[-1], max(x for x, _ in everything)))
     y_range = (y_ticks[0], y_ticks[-1])
 
     def place_x(x: float) -> str:
-        return f"{_scale(x, *x_range, LEFT, WIDTH - RIGHT):.1f}"
+        return f"{scale(x, *x_range, LEFT, WIDTH - RIGHT):.1f}"
 
     def place_y(y: float) -> str:
-        return f"{_scale(y, *y_range, HEIGHT - BOTTOM, TOP):.1f}"
+        return f"{scale(y, *y_range, HEIGHT - BOTTOM, TOP):.1f}"
 
     lines = []
     for kind, (label, points) in enumerate(curves.items()):
@@ -100,7 +100,7 @@ def _thin(points: list[Point]) -> list[Point]:
     return [points[round(i * stride)] for i in range(MAX_POINTS)]
 
 
-def _ticks(low: float, high: float, whole: bool = False) -> list[float]:
+def ticks(low: float, high: float, whole: bool = False) -> list[float]:
     """Round values that enclose low..high, some four to seven of them."""
     span = (high - low) or abs(high) or 1.0
     step = 10.0 ** math.floor(math.log10(span / 4))
@@ -111,5 +111,6 @@ def _ticks(low: float, high: float, whole: bool = False) -> list[float]:
     return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
 
 
-def _scale(value: float, low: float, high: float, to_low: float, to_high: float) -> float:
+def scale(value: float, low: float, high: float, to_low: float, to_high: float) -> float:
+    """The place between to_low and to_high that value has between low and high."""
     return to_low + (value - low) / ((high - low) or 1.0) * (to_high - to_low)
