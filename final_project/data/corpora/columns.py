@@ -51,7 +51,8 @@ def read_columns(
     layout = _named_layout(first)
     if layout is None:
         if separator == ",":
-            raise DataError(path, f"expected a header such as sentence1,sentence2,label, found {first[:4]}", line)
+            found = ",".join(first)[:60]
+            raise DataError(path, f"expected a header such as sentence1,sentence2,label, found {found!r}", line)
         layout = _fitting_layout(path, _rows(path, separator), layouts, is_label, kind)
         rows = _rows(path, separator)
     any_row = False

@@ -127,7 +127,7 @@ class _GroupParser:
         expected = INSIDE[self._open[-1]]
         if name not in expected:
             allowed = " or ".join(f"<{other}>" for other in expected) or "no element"
-            raise self._fault(f"expected {allowed} inside {self._open[-1]}, found <{name}>")
+            raise self._fault(f"expected {allowed} inside {self._open[-1]}, found <{name[:30]}>")
         self._open.append(name)
         self._n_since_tag = 0
         if name == "Questions":
