@@ -110,8 +110,34 @@ options=(--recipe "$recipe" "${force[@]}")
 if $dry_run; then
     exec "$python" -m final_project plan --dry-run "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 fi
+
+# A signal to this shell goes on to the running stage, which ends when its state is written; this shell waits for that.
+# The stage has a process group of its own, so that Ctrl-C on a terminal reaches it once, through here.
+stage_pid="" stopped_by=""
+pass_on() {
+    stopped_by=$1
+    [[ -z $stage_pid ]] || kill -s "$1" "$stage_pid" 2>/dev/null || true
+}
+trap 'pass_on TERM' TERM
+trap 'pass_on INT' INT
+
+run_stage() {
+    local status=0
+    set -m
+    eval "exec env $1" &
+    stage_pid=$!
+    set +m
+    while wait "$stage_pid" && status=0 || status=$?; kill -0 "$stage_pid" 2>/dev/null; do :; done
+    stage_pid=""
+    case $stopped_by in
+        TERM) exit 143 ;;
+        INT) exit 130 ;;
+    esac
+    return "$status"
+}
+
 "$python" -m final_project plan --check "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 for stage in "${stages[@]}"; do
     command=$("$python" -m final_project plan "${options[@]}" --stages "$stage" -- "${overrides[@]}") || exit
-    [[ -z $command ]] || eval "$command" || exit
+    [[ -z $command ]] || run_stage "$command" || exit
 done

@@ -31,6 +31,10 @@ class ArtifactError(ProjectError):
     """A stage's folder or file is missing, stale or cannot be written."""
 
 
+class TrainingError(ProjectError):
+    """Training cannot go on with these settings on this data: the loss or the gradient is not finite."""
+
+
 class EnvironmentProblem(ProjectError):
     """This machine lacks something the recipe asks for: a device, a package, a compiler."""
 

@@ -14,7 +14,6 @@ import logging
 import os
 import shlex
 import sys
-from pathlib import Path
 
 from final_project.cli import add_recipe_arguments, recipe_from
 from final_project.errors import ArtifactError, RecipeError
@@ -96,7 +95,7 @@ def stage_command(recipe: Recipe, stage: str, arguments: argparse.Namespace, nod
 
 
 def _torchrun(nproc: int, nodes: dict) -> list[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={nproc}"]
+    launcher = [sys.executable, "-m", "final_project.training.torchrun", f"--nproc-per-node={nproc}"]
     if nodes["NNODES"] == 1:
         return [*launcher, "--standalone", "-m"]
     launcher += [f"--nnodes={nodes['NNODES']}", f"--node-rank={nodes['NODE_RANK']}"]
@@ -104,13 +103,10 @@ def _torchrun(nproc: int, nodes: dict) -> list[str]:
 
 
 def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
-    if nodes["NNODES"] == 1:
-        launcher = str(Path(sys.executable).parent / "deepspeed")
-        return [launcher, f"--num_gpus={nproc}", "--no_local_rank", "--module"]
-    # `deepspeed` itself starts other machines by ssh from a hostfile; here it is started on each of them, so each takes
-    # the part that `deepspeed` would have started there
+    # `deepspeed` itself only starts this on every machine of its hostfile, by ssh; and where it is told to end, it goes
+    # without passing that on, and the stage trains on unseen
     world = {f"node{rank}": list(range(nproc)) for rank in range(nodes["NNODES"])}
     world_info = base64.urlsafe_b64encode(json.dumps(world).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={world_info}"]
-    launcher += [f"--node_rank={nodes['NODE_RANK']}", f"--master_addr={nodes['MASTER_ADDR']}"]
+    launcher += [f"--node_rank={nodes['NODE_RANK']}", f"--master_addr={nodes['MASTER_ADDR'] or '127.0.0.1'}"]
     return [*launcher, f"--master_port={nodes['MASTER_PORT']}", "--no_local_rank", "--module"]

@@ -1,24 +1,37 @@
 """What a user sees while a stage works: a bar on a terminal, a log line per interval elsewhere; and what is kept:
-metrics.jsonl (one JSON object a line) and TensorBoard events."""
+metrics.jsonl (one JSON object a line; a figure that is not finite is null) and what trackers.py knows."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
 from final_project.artifacts import write_text
+from final_project.trackers import trackers
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 LINE_EVERY_S = 10.0
+LINE = {  # what of a step's figures its log line shows, and how; metrics.jsonl has them all
+    "loss": "loss {:.4f}",
+    "grad_norm": "norm {:.3g}",
+    "lr": "lr {:.3g}",
+    "tokens_per_s": "{:,.0f} tokens/s",
+    "padding": "{:.0%} padding",
+    "peak_share": "{:.0%} of peak",
+    "memory_mb": "{:,.0f} MB",
+    "bad_steps": "{} skipped",
+}
 
 
 def progress(items: Iterable[Item], total: int, label: str, unit: str = "rows") -> Iterator[Item]:
@@ -41,44 +54,41 @@ class Journal:
     A resumed run cuts metrics.jsonl back to the step it resumes from, so that no step stands there twice.
     """
 
-    def __init__(self, folder: Path | None, label: str, total_steps: int, first_step: int, log_every: int):
+    def __init__(
+        self, folder: Path | None, label: str, total_steps: int, first_step: int, log_every: int, wandb: str = ""
+    ):
+        """wandb: the Weights & Biases project that takes the figures too; empty = none."""
         self._folder = folder
         self._label = label
         self._total = total_steps
         self._first = first_step
         self._log_every = log_every
         self._began = time.monotonic()
-        self._rows = 0
         self._bar = None
+        self._is_losing = False
         if folder is None:
             return
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, so only where it is used
-
         self._path = folder / "metrics.jsonl"
         _cut_back(self._path, first_step)
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
+        self._trackers = trackers(folder, label, first_step, wandb)
         if sys.stderr.isatty():
             self._bar = tqdm(total=total_steps, initial=first_step, desc=label, unit="step", leave=False)
 
-    def update(self, step: int, rows: int, **metrics: float) -> None:
-        """Note one optimizer step (numbered from 1) and the rows it took."""
+    def update(self, step: int, loss: float, figures: Callable[[], dict[str, float]]) -> None:
+        """Note one optimizer step, numbered from 1. figures: gives all that is known of it and of the steps since it
+        was last called; it is called only where they are written down."""
         if self._folder is None:
             return
-        self._rows += rows
         if self._bar is not None:
-            self._bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
+            self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             self._bar.update(1)
         if step % self._log_every == 0 or step == self._total:
-            elapsed_s = time.monotonic() - self._began
-            rate = self._rows / elapsed_s
-            left_s = elapsed_s / (step - self._first) * (self._total - step)
-            self._write(step, {**metrics, "rows_per_s": round(rate, 2)})
+            left_s = (time.monotonic() - self._began) / (step - self._first) * (self._total - step)
+            metrics = {"loss": loss, **figures(), "seconds_left": round(left_s, 1)}
+            self._write(step, metrics)
             if self._bar is None:
-                shown = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
-                log.info(
-                    "%s: step %d/%d  %s  %.0f rows/s, %s left",
-                    self._label, step, self._total, shown, rate, _clock(left_s),
-                )  # fmt: skip
+                shown = "  ".join(form.format(metrics[name]) for name, form in LINE.items() if _is_shown(name, metrics))
+                log.info("%s: step %d/%d  %s  %s left", self._label, step, self._total, shown, _clock(left_s))
 
     def evaluation(self, step: int, metrics: dict[str, float]) -> None:
         """Note figures measured on held-out data after a step."""
@@ -90,15 +100,40 @@ class Journal:
 
     def close(self) -> None:
         if self._folder is not None:
-            self._events.close()
+            for tracker in self._trackers:
+                tracker.close()
         if self._bar is not None:
             self._bar.close()
 
     def _write(self, step: int, metrics: dict[str, float]) -> None:
-        with self._path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps({"step": step, **metrics}, sort_keys=True) + "\n")
-        for key, value in metrics.items():
-            self._events.add_scalar(key, value, step)
+        """One line more. A full disk loses lines, which is said once, but never the training that goes on beside."""
+        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+        line = json.dumps({"step": step, **finite}, sort_keys=True) + "\n"
+        try:
+            append_whole(self._path, line)
+            self._is_losing = False
+        except OSError as error:
+            if not self._is_losing:
+                log.warning("%s: cannot write: %s; figures are lost until it can", self._path, error.strerror)
+            self._is_losing = True
+        for tracker in self._trackers:
+            tracker.add(step, {name: value for name, value in finite.items() if value is not None})
+
+
+def _is_shown(name: str, metrics: dict[str, float]) -> bool:
+    return name in metrics and (metrics[name] > 0 or name != "bad_steps")
+
+
+def append_whole(path: Path, line: str) -> None:
+    """Append a line, or leave the file as it was and raise OSError."""
+    with path.open("ab") as file:
+        before = file.tell()
+        try:
+            file.write(line.encode())
+            file.flush()
+        except OSError:
+            os.ftruncate(file.fileno(), before)
+            raise
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

@@ -5,6 +5,7 @@ This is the only place in the stage that calls backward or step. Shapes: B pairs
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 
 import torch
@@ -54,8 +55,8 @@ def train_step(
     # 3. clip and update
     grad_norm = engine.step(max_grad_norm)
 
-    # 4. average the weights
-    if ema:
+    # 4. average the weights; a gradient that is not finite has changed none
+    if ema and math.isfinite(grad_norm):
         ema.update()
     return {"loss": engine.world.sum(float(clean_sum))[0], "grad_norm": grad_norm}
 

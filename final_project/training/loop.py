@@ -6,7 +6,10 @@ is a pure function of (seed, step, micro-batch), so a run that was killed and re
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
+import signal
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +18,14 @@ import torch
 
 from final_project.progress import Journal
 from final_project.settings import Training
+from final_project.trackers import require_wandb
 from final_project.training.batching import MicroBatch, epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.checkpoint import Checkpoints
 from final_project.training.engines.base import Engine
+from final_project.training.guard import FiniteGuard
 from final_project.training.optim import set_lr
+from final_project.training.signals import StopRequest, stop_requests
+from final_project.training.throughput import Meter, ModelWork, peak_flops
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +36,16 @@ class Task(Protocol):
     lengths: np.ndarray
     """Tokens of every training row."""
 
+    lowest_is_best: str
+    """The evaluated figure whose lowest value marks the best checkpoint; empty = the stage keeps its best itself."""
+
     def update(self, step: int, epoch: int, micro_batches: list[MicroBatch]) -> dict[str, float]:
-        """Take one optimizer step on this rank's micro-batches; returns figures to log, `loss` among them."""
+        """Take one optimizer step on this rank's micro-batches; returns figures to log, `loss` among them.
+
+        Two more are not logged but used, both over all ranks: `predicted_tokens`, positions that the head predicts
+        (without it: one a row), and `padded_tokens`, tokens computed with padding (without it: each micro-batch's rows
+        as long as its longest).
+        """
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Measure on held-out rows and keep what is best; returns the figures to log."""
@@ -41,43 +56,137 @@ class Task(Protocol):
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         """Take up what state() gave."""
 
+    def told(self, rows: np.ndarray) -> list[dict]:
+        """Training rows as a person reads them: row number, token ids, text."""
+
 
 def run_loop(
-    task: Task, engine: Engine, settings: Training, seed: int, eval_every: int, folder: Path, label: str
-) -> int:
+    task: Task, engine: Engine, settings: Training, seed: int, eval_every: int, folder: Path, label: str,
+    work: ModelWork | None = None, end_with_best: bool = False,
+) -> int:  # fmt: skip
     """Train from the newest checkpoint in `folder` (or the start) to the end; returns the number of updates.
 
     eval_every: updates between evaluations; 0 = at the end of each epoch. The last update is always evaluated.
+    work: the model's arithmetic, for the FLOP rate. end_with_best: leave engine and task as they were at the best
+    evaluation. On SIGTERM or SIGINT the running step is finished, a checkpoint written, and SystemExit raised.
     """
-    world = engine.world
-    if settings.step_rows // settings.micro_rows < world.size:
-        log.info(
-            "%s: a step has fewer micro-batches than there are processes, so some stand idle; "
-            "-- %s.micro_rows=%d would give each its share",
-            label, label, max(1, settings.step_rows // world.size),
-        )  # fmt: skip
-    per_epoch = steps_per_epoch(len(task.lengths), settings.step_rows, settings.micro_rows)
-    total = per_epoch * settings.epochs
-    checkpoints = Checkpoints(folder / "checkpoints", engine, world)
-    resumed = checkpoints.load_newest()
-    if resumed is not None:
-        task.restore(*resumed)
-    first = resumed[0]["step"] if resumed else 0
-    engine.wrapper.train()  # models loaded from a folder come in evaluation mode
-    journal = Journal(folder if world.is_first else None, label, total, first, settings.log_every)
-    for epoch in range(first // per_epoch if per_epoch else 0, settings.epochs):
-        steps = epoch_steps(task.lengths, settings.step_rows, settings.micro_rows, seed, epoch)
-        for position, micro_batches in enumerate(steps):
-            done = epoch * per_epoch + position
-            if done < first:
-                continue
-            step = done + 1
-            lr = set_lr(engine.optimizer, done, total, settings)
-            figures = task.update(step, epoch, share_of_rank(micro_batches, world.rank, world.size))
-            journal.update(step, sum(len(rows) for rows in micro_batches), **figures, lr=lr)
-            if step == total or (step % eval_every == 0 if eval_every else step % per_epoch == 0):
-                journal.evaluation(step, task.evaluate(step))
-            if step % settings.checkpoint_every == 0 and step < total:
-                checkpoints.save(step, *task.state())
-    journal.close()
-    return total
+    require_wandb(settings.wandb, label)
+    with stop_requests() as stop:
+        return _Loop(task, engine, settings, seed, eval_every, folder, label, work, end_with_best).run(stop)
+
+
+class _Loop:
+    def __init__(self, task, engine, settings, seed, eval_every, folder, label, work, end_with_best):
+        self.task, self.engine, self.settings, self.seed, self.label = task, engine, settings, seed, label
+        self.world = engine.world
+        self.end_with_best = end_with_best
+        self.per_epoch = steps_per_epoch(len(task.lengths), settings.step_rows, settings.micro_rows)
+        self.total = self.per_epoch * settings.epochs
+        self.eval_every = eval_every or self.per_epoch
+        self.best = math.inf
+        self.checkpoints = Checkpoints(folder / "checkpoints", engine, self.world, settings.keep_checkpoints)
+        bad_rows = folder / "bad_step.json" if self.world.is_first else None
+        self.guard = FiniteGuard(settings.max_bad_steps, bad_rows, label)
+        self._point_out_idle_processes()
+        self.first, self.is_evaluated = self._resume()
+        self.journal = Journal(
+            folder if self.world.is_first else None, label, self.total, self.first, settings.log_every, settings.wandb
+        )
+        peak = self.world.sum(peak_flops(engine.world.device, engine.precision))[0] if work else 0.0
+        self.meter = Meter(task.lengths, work, peak, self.world.device)
+        engine.wrapper.train()  # models loaded from a folder come in evaluation mode
+
+    def run(self, stop: StopRequest) -> int:
+        with contextlib.closing(self.journal):
+            if not self.is_evaluated:
+                self._evaluate(self.first)
+            self._run_epochs(stop)
+        if self.end_with_best and self.checkpoints.best_step:
+            log.info("%s: taking the weights of step %d, the best", self.label, self.checkpoints.best_step)
+            self.task.restore(*self.checkpoints.load_best())
+        return self.total
+
+    def _run_epochs(self, stop: StopRequest) -> None:
+        for epoch in range(self.first // self.per_epoch if self.per_epoch else 0, self.settings.epochs):
+            steps = epoch_steps(self.task.lengths, self.settings.step_rows, self.settings.micro_rows, self.seed, epoch)
+            for position, micro_batches in enumerate(steps):
+                step = epoch * self.per_epoch + position + 1
+                if step > self.first:
+                    self._take(step, epoch, micro_batches)
+                    self._stop_where_asked(step, stop)
+                    if self._is_evaluation_due(step):
+                        self._evaluate(step)
+                    elif step % self.settings.checkpoint_every == 0:
+                        self._save(step)
+
+    def _take(self, step: int, epoch: int, micro_batches: list[np.ndarray]) -> None:
+        """One optimizer step, checked and noted."""
+        lr = set_lr(self.engine.optimizer, step - 1, self.total, self.settings)
+        figures = self.task.update(step, epoch, share_of_rank(micro_batches, self.world.rank, self.world.size))
+        self.meter.add(micro_batches, figures.pop("predicted_tokens", None), figures.pop("padded_tokens", None))
+        scale_can_fall = self.engine.loss_scale.value > 1.0
+        self.guard.check(step, figures, lambda: self.task.told(np.concatenate(micro_batches)), scale_can_fall)
+        self.journal.update(
+            step, figures["loss"], lambda: {**figures, "lr": lr, "bad_steps": self.guard.bad, **self.meter.read()}
+        )
+
+    def _is_evaluation_due(self, step: int) -> bool:
+        return step == self.total or step % self.eval_every == 0
+
+    def _evaluate(self, step: int) -> None:
+        """Measure, and keep a checkpoint where it is the best so far or where one is due anyway."""
+        with self.meter.paused():
+            figures = self.task.evaluate(step)
+            self.journal.evaluation(step, figures)
+        value = figures[self.task.lowest_is_best] if self.task.lowest_is_best else math.inf
+        is_best = value < self.best
+        is_last = step == self.total
+        if is_best and (not is_last or self.end_with_best):
+            before, self.best = self.best, value
+            if not self._save(step, is_best=True):
+                self.best = before
+        elif step % self.settings.checkpoint_every == 0 and not is_last:
+            self._save(step)
+
+    def _save(self, step: int, is_best: bool = False, is_evaluated: bool = True) -> bool:
+        best_step = step if is_best else self.checkpoints.best_step
+        course = {"best": self.best if best_step else None, "best_step": best_step, "is_evaluated": is_evaluated}
+        values, tensors = self.task.state()
+        with self.meter.paused():
+            state = {**values, "course": {**course, "guard": self.guard.state()}}
+            return self.checkpoints.save(step, (state, tensors), is_best)
+
+    def _resume(self) -> tuple[int, bool]:
+        """Take up the newest checkpoint; returns its step and whether the evaluation due there was done."""
+        resumed = self.checkpoints.load_newest()
+        if resumed is None:
+            return 0, True
+        state, tensors = resumed
+        course = state["course"]
+        self.best = math.inf if course["best"] is None else course["best"]
+        self.checkpoints.best_step = course["best_step"]
+        self.guard.restore(course["guard"])
+        self.task.restore(state, tensors)
+        return state["step"], course["is_evaluated"]
+
+    def _stop_where_asked(self, step: int, stop: StopRequest) -> None:
+        """End after this step on every rank where a signal has reached one of them."""
+        asked = self.world.sum(stop.number == signal.SIGINT, stop.number == signal.SIGTERM)
+        if not any(asked):
+            return
+        asked_by = signal.SIGTERM if asked[1] else signal.SIGINT
+        is_written = self._save(step, is_evaluated=not self._is_evaluation_due(step))
+        if self.world.is_first:
+            kept = "its checkpoint is written" if is_written else "its checkpoint could not be written"
+            log.info("%s: stopped by %s after step %d of %d; %s: the same command goes on from there",
+                     self.label, asked_by.name, step, self.total, kept)  # fmt: skip
+        raise SystemExit(128 + asked_by)
+
+    def _point_out_idle_processes(self) -> None:
+        step_rows, size = self.settings.step_rows, self.world.size
+        if step_rows // self.settings.micro_rows < size:
+            log.info(
+                "%s: a step has fewer micro-batches than there are processes, so some stand idle; "
+                "-- %s.micro_rows=%d would give each its share",
+                self.label, self.label, max(1, step_rows // size),
+            )  # fmt: skip

@@ -29,7 +29,7 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> N
     from final_project.training.world import started_world  # torch: only where there is work
 
     began = time.monotonic()
-    with started_world(needs_group=state.engine != "torch") as world:
+    with started_world(state.engine != "torch", recipe.patience_s) as world:
         if world.is_first:
             folder.lock()
         # another process may have finished the stage while this one waited for it

@@ -12,9 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from final_project.errors import EnvironmentProblem
-
-TIMEOUT = timedelta(minutes=30)
+from final_project.errors import EnvironmentProblem, first_line
 
 
 @dataclass(frozen=True)
@@ -48,27 +46,42 @@ class World:
 
 
 @contextlib.contextmanager
-def started_world(needs_group: bool = False) -> Iterator[World]:
+def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator[World]:
     """The world that the launcher's environment describes (torchrun, DeepSpeed's launcher, or none).
 
-    needs_group: start a process group even for one process, as fairscale and DeepSpeed expect.
+    needs_group: start a process group even for one process, as fairscale and DeepSpeed expect. patience_s: how long a
+    process waits for another. Raises EnvironmentProblem where one is missing, has ended or stays silent for longer.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     device = _device(local_rank)
     grouped = size > 1 or needs_group
-    if grouped:
-        backend = "nccl" if device.type == "cuda" else "gloo"
-        if size > 1:
-            dist.init_process_group(backend, timeout=TIMEOUT)
-        else:
-            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1, timeout=TIMEOUT)
     try:
-        yield World(rank, size, device)
-    finally:
         if grouped:
+            store = {} if size > 1 else {"store": dist.HashStore(), "rank": 0, "world_size": 1}
+            backend = "nccl" if device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, timeout=timedelta(seconds=patience_s), **store)
+        yield World(rank, size, device)
+    except RuntimeError as error:
+        if size == 1 or not _is_about_others(error):
+            raise
+        raise EnvironmentProblem(
+            f"process {rank} of {size} lost another one, which has ended or is silent ({_brief(error)}); "
+            "the same command goes on from the last checkpoint"
+        ) from error
+    finally:
+        if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _brief(error: RuntimeError) -> str:
+    return first_line(error).split(". ")[0]
+
+
+def _is_about_others(error: RuntimeError) -> bool:
+    """Whether a collective failed because of another process: NCCL's errors have a type, gloo's name their source."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def _device(local_rank: int) -> torch.device:
