@@ -106,6 +106,13 @@ def test_sts_b_scores_are_known_by_any_third_column_that_is_no_label(tmp_path):
         read_text(tmp_path, "Chinese-STS-B", rows + "甲\t丁\t6\n")
 
 
+@pytest.mark.parametrize("corpus", NAMES)
+@pytest.mark.parametrize("sentence", ["<p>怎么办", "{怎么办}", "[机构]怎么办", "怎么||办", "a,b"])
+def test_a_sentence_that_begins_like_another_format_is_still_a_sentence(tmp_path, corpus, sentence):
+    text = f"{sentence}\t{sentence}\t1\n" + PLAIN
+    assert read_text(tmp_path, corpus, text, "train.csv") == [Pair(sentence, sentence, 1), YES, NO]
+
+
 def test_words_and_numbers_are_not_mixed_as_labels(tmp_path):
     with pytest.raises(DataError, match=r":2: label must be entailment, neutral, contradiction or -, found '1'"):
         read_text(tmp_path, "OCNLI", "甲\t乙\tneutral\n甲\t乙\t1\n")

@@ -44,7 +44,8 @@ read_rows = Rows()
 def read_groups_or_rows(path: Path) -> Iterator[Pair]:
     """The pairs of a file of groups or, where it does not begin like XML, of rows."""
     _, first = next(read_lines(path))
-    return read_groups(path) if first.lstrip().startswith("<") else read_rows(path)
+    first = first.strip()
+    return read_groups(path) if first.startswith("<") and "\t" not in first else read_rows(path)
 
 
 def read_groups(path: Path) -> Iterator[Pair]:
