@@ -71,6 +71,18 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text)
 
 
+def append_whole(path: Path, data: bytes) -> None:
+    """Append all of the data, or leave the file as it was and raise OSError."""
+    with path.open("ab") as file:
+        before = file.tell()
+        try:
+            file.write(data)
+            file.flush()
+        except OSError:
+            os.ftruncate(file.fileno(), before)
+            raise
+
+
 def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 

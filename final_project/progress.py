@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from final_project.artifacts import write_text
+from final_project.artifacts import append_whole, write_text
 from final_project.trackers import trackers
 
 log = logging.getLogger(__name__)
@@ -106,34 +105,22 @@ class Journal:
             self._bar.close()
 
     def _write(self, step: int, metrics: dict[str, float]) -> None:
-        """One line more. A full disk loses lines, which is said once, but never the training that goes on beside."""
+        """One line more. A full disk costs lines, which is said once, and never the training that goes on beside."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         line = json.dumps({"step": step, **finite}, sort_keys=True) + "\n"
         try:
-            append_whole(self._path, line)
+            append_whole(self._path, line.encode())
+            for tracker in self._trackers:
+                tracker.add(step, {name: value for name, value in finite.items() if value is not None})
             self._is_losing = False
         except OSError as error:
             if not self._is_losing:
                 log.warning("%s: cannot write: %s; figures are lost until it can", self._path, error.strerror)
             self._is_losing = True
-        for tracker in self._trackers:
-            tracker.add(step, {name: value for name, value in finite.items() if value is not None})
 
 
 def _is_shown(name: str, metrics: dict[str, float]) -> bool:
     return name in metrics and (metrics[name] > 0 or name != "bad_steps")
-
-
-def append_whole(path: Path, line: str) -> None:
-    """Append a line, or leave the file as it was and raise OSError."""
-    with path.open("ab") as file:
-        before = file.tell()
-        try:
-            file.write(line.encode())
-            file.flush()
-        except OSError:
-            os.ftruncate(file.fileno(), before)
-            raise
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

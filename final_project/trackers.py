@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
+import io
+import os
+import platform
+import time
 import uuid
 from pathlib import Path
 from typing import Protocol
 
+from final_project.artifacts import append_whole
 from final_project.errors import EnvironmentProblem
-
-log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
     def add(self, step: int, metrics: dict[str, float]) -> None:
-        """Note figures of a step."""
+        """Note finite figures of a step; raises OSError where they cannot be written."""
 
     def close(self) -> None:
         """Write what is still in memory."""
 
 
 class TensorBoard:
-    def __init__(self, folder: Path, first_step: int):
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, so only where it is used
+    """An event file, written here and now: SummaryWriter's thread dies of a full disk, with a traceback on the screen,
+    and takes all later figures with it."""
 
-        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
+    def __init__(self, folder: Path, first_step: int):
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        self._event, self._summary = Event, Summary
+        now_s = time.time()
+        self._path = folder / "tensorboard" / f"events.out.tfevents.{now_s:.0f}.{platform.node()}.{os.getpid()}"
+        self._path.parent.mkdir(exist_ok=True)
+        self._write(Event(wall_time=now_s, file_version="brain.Event:2"))
+        # what an interrupted run has noted of later steps is not shown
+        started = SessionLog(status=SessionLog.START)
+        self._write(Event(wall_time=now_s, step=first_step + 1, session_log=started))
 
     def add(self, step: int, metrics: dict[str, float]) -> None:
-        for name, value in metrics.items():
-            self._writer.add_scalar(name, value, step)
+        values = [self._summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]
+        self._write(self._event(wall_time=time.time(), step=step, summary=self._summary(value=values)))
 
     def close(self) -> None:
-        self._writer.close()
+        """Nothing is held back."""
+
+    def _write(self, event) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        record = io.BytesIO()
+        RecordWriter(record).write(event.SerializeToString())
+        append_whole(self._path, record.getvalue())
 
 
 class WeightsAndBiases:

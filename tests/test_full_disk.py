@@ -3,32 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from conftest import TINY, call
 from test_training_resume import weights_digest
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """small_disk(kilobytes): a folder on a file system of that size; call again to resize it."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = []
-
-    def resize(kilobytes: int) -> Path:
-        options = f"{'remount,' if mounted else ''}size={kilobytes}k"
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
-        if done.returncode:
-            pytest.skip("mounting a small file system takes root's rights")
-        mounted.append(True)
-        return folder
-
-    yield resize
-    if mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("spare_kb", [40, 400, 900])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import os
 import pty
@@ -11,10 +12,15 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
+import pytest
 from conftest import ROOT, environment
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from final_project.errors import EnvironmentProblem
 from final_project.progress import Journal, read_metrics
+from final_project.trackers import TensorBoard, require_wandb
 
 CODE = """
 import time
@@ -25,7 +31,7 @@ set_up_logging()
 journal = Journal(Path({folder!r}), "fit", 6, 0, 2)
 for step in range(1, 7):
     time.sleep(0.15)
-    journal.update(step, 8, loss=1.0 / step)
+    journal.update(step, 1.0 / step, lambda: {{"tokens_per_s": 1234.5, "padding": 0.25, "rows_per_s": 8.0}})
 journal.evaluation(6, {{"dev_accuracy": 0.5}})
 journal.close()
 """
@@ -63,32 +69,64 @@ def test_elsewhere_there_is_a_line_per_interval(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True)
     lines = done.stderr.splitlines()
     assert [line.split("  ")[0] for line in lines] == [f"fit: step {step}/6" for step in (2, 4, 6, 6)]
-    assert "rows/s" in lines[0] and "left" in lines[0]
+    assert re.search(r"  loss 0\.5000  1,234 tokens/s  25% padding  \d+:\d\d left$", lines[0])
+    assert "rows" not in lines[0], "a line is short; metrics.jsonl has it all"
     assert "%|" not in done.stderr
 
 
 def test_metrics_and_events_are_kept(tmp_path):
     journal = Journal(tmp_path, "fit", 2, 0, 1)
-    journal.update(1, 8, loss=2.0)
+    journal.update(1, 2.0, lambda: {"lr": 0.1})
     journal.evaluation(1, {"dev_accuracy": 0.75})
     journal.close()
     first, second = read_metrics(tmp_path / "metrics.jsonl")
-    assert (first["step"], first["loss"], second["dev_accuracy"]) == (1, 2.0, 0.75)
-    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+    assert (first["step"], first["loss"], first["lr"], second["dev_accuracy"]) == (1, 2.0, 0.1, 0.75)
+    assert "seconds_left" in first
+    assert events(tmp_path, "loss") == [(1, 2.0)] and events(tmp_path, "dev_accuracy") == [(1, 0.75)]
+
+
+def events(folder: Path, name: str) -> list[tuple[int, float]]:
+    """What TensorBoard shows of a figure."""
+    accumulator = EventAccumulator(str(folder / "tensorboard"))
+    accumulator.Reload()
+    return [(event.step, event.value) for event in accumulator.Scalars(name)]
+
+
+def test_tensorboard_forgets_what_an_interrupted_run_has_noted_of_later_steps(tmp_path):
+    for first_step, steps in ((0, range(1, 6)), (3, range(4, 6))):
+        tracker = TensorBoard(tmp_path, first_step)
+        for step in steps:
+            tracker.add(step, {"loss": float(first_step)})
+    assert events(tmp_path, "loss") == [(1, 0.0), (2, 0.0), (3, 0.0), (4, 3.0), (5, 3.0)]
+
+
+def test_figures_that_are_not_finite_are_null(tmp_path):
+    journal = Journal(tmp_path, "fit", 1, 0, 1)
+    journal.update(1, float("nan"), lambda: {"grad_norm": float("inf"), "bad_steps": 1})
+    journal.close()
+    assert (tmp_path / "metrics.jsonl").read_text().startswith('{"bad_steps": 1, "grad_norm": null, "loss": null,')
+
+
+def test_weights_and_biases_is_asked_for_by_name_and_its_absence_said():
+    require_wandb("", "fit")
+    if importlib.util.find_spec("wandb") is not None:
+        pytest.skip("wandb is installed here")
+    with pytest.raises(EnvironmentProblem, match=r"fit\.wandb=mine needs the package wandb"):
+        require_wandb("mine", "fit")
 
 
 def test_a_resumed_journal_is_cut_back_to_where_it_resumes(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(1, 8)) + '{"step": 8, "lo')
     journal = Journal(tmp_path, "fit", 10, 5, 1)
-    journal.update(6, 8, loss=0.5)
+    journal.update(6, 0.5, dict)
     journal.close()
     assert [row["step"] for row in read_metrics(path)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_rank_without_a_folder_writes_nothing(tmp_path, capsys):
     journal = Journal(None, "fit", 2, 0, 1)
-    journal.update(1, 8, loss=2.0)
+    journal.update(1, 2.0, lambda: {"lr": 0.1})
     journal.evaluation(1, {"dev_accuracy": 0.75})
     journal.close()
     assert capsys.readouterr().err == "" and not list(tmp_path.iterdir())

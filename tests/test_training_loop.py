@@ -19,6 +19,7 @@ class Recorder:
     """A task that only writes down what the loop asks of it."""
 
     lengths = np.full(40, 5)
+    lowest_is_best = ""
 
     def __init__(self, engine, stop_at: int = 0):
         self.engine, self.stop_at = engine, stop_at
@@ -96,8 +97,8 @@ def test_checkpoints_that_are_all_damaged_are_refused_with_the_way_out(tmp_path)
     first = Recorder(engine_in_evaluation_mode(), stop_at=11)
     with pytest.raises(KeyboardInterrupt):
         run_loop(first, first.engine, SETTINGS, 1, 0, tmp_path, "test")
-    for optimizer in tmp_path.glob("checkpoints/*/optimizer.pt"):
-        optimizer.write_bytes(b"no tensors")
+    for state in tmp_path.glob("checkpoints/*/state.json"):
+        state.write_bytes(b"no JSON")
     second = Recorder(engine_in_evaluation_mode())
     with pytest.raises(ArtifactError, match="--force"):
         run_loop(second, second.engine, SETTINGS, 1, 0, tmp_path, "test")

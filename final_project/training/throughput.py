@@ -59,7 +59,7 @@ def work_of(model: PreTrainedModel, passes: int = 1) -> ModelWork:
 
 @functools.lru_cache
 def peak_flops(device: torch.device, precision: Precision) -> float:
-    """Operations a second in the best of several square matrix products: what the device reaches, not its data sheet."""
+    """Operations a second in the best of several matrix products: what the device reaches, not what its sheet says."""
     size = PEAK_SIZE.get(device.type, PEAK_SIZE["cpu"])
     generator = torch.Generator(device).manual_seed(0)  # its own: training's random numbers stay what they are
     square = torch.randn(size, size, generator=generator, device=device).to(DTYPES[precision])
