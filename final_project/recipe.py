@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -89,11 +89,18 @@ def describe_fields(*sections: str) -> str:
         if sections and section and section not in sections:
             continue
         unit = (field.json_schema_extra or {}).get("unit")
-        choices = getattr(field.annotation, "__args__", None)
-        kind = "|".join(str(c) for c in choices if c != "") if choices else field.annotation.__name__
+        kind = _kind(field.annotation)
         default = repr(field.default) if field.default == "" else field.default
         lines.append(f"  {key}={default}  ({kind}{', ' + unit if unit else ''})\n      {field.description}")
     return "\n".join(lines)
+
+
+def _kind(annotation: Any) -> str:
+    """A setting's type as `--help` shows it: int, one|other, or [one|other, ...] for a list."""
+    if get_origin(annotation) is list:
+        return f"[{_kind(get_args(annotation)[0])}, ...]"
+    choices = get_args(annotation)
+    return "|".join(str(choice) for choice in choices if choice != "") if choices else annotation.__name__
 
 
 def _read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
