@@ -152,6 +152,8 @@ def test_numbers_are_refused_as_text_and_left_out_of_all(data):
     write(data / "GAIIC2021_Task3" / "train.tsv", [("12 23 4160", "29 23 169", 1), ("1 2", "3 4", 0)])
     with pytest.raises(DataError, match=r"train\.tsv: .*numbers"):
         run(data, "prepare.text_corpora=[GAIIC2021_Task3]")
+    with pytest.raises(DataError, match=r"train\.tsv: .*numbers"):
+        run(data, corpus="GAIIC2021_Task3")
     folder, facts = run(data, "prepare.text_corpora=[all]")
     assert "4160" not in (folder / "text.tsv").read_text(encoding="utf-8")
     assert "numbers" in facts["refused"]["GAIIC2021_Task3"]

@@ -113,6 +113,9 @@ class _Search:
             place = places(corpus, wanted[0], self.settings.data_dir)[0] if wanted else f"{corpus.name}'s {split} file"
             way_out = "" if split == "train" else f"   or hold out training pairs: prepare.{split}_share=0.1"
             self.missing.append(f"  {place}{way_out}")
+        for source in found:
+            if why := corpus.why_not_text(source.path):
+                raise DataError(source.path, why)
         return found
 
     def _explain(self, contest_set: str) -> Path | None:

@@ -103,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> None:
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     for path in arguments.input:
         if reason := corpus.why_not_text(path):
-            log.warning("convert: %s", reason)
+            log.warning("convert: %s: %s", path, reason)
     log.info("convert: wrote %s: %d rows, %s", arguments.output, n_rows, said)
     print_json({"corpus": corpus.name, "rows": n_rows, **counts, "output": str(arguments.output)})
 

@@ -24,7 +24,7 @@ def numbers_are_no_text(path: Path) -> str | None:
     if not all(side.replace(" ", "").isdecimal() for side in sides):
         return None
     return (
-        f"{path}: the words are numbers of a vocabulary that was never published (first row: {sides[0][:30]!r}), "
+        f"the words are numbers of a vocabulary that was never published (first row: {sides[0][:30]!r}), "
         "so a language model learns nothing from them; get the plain-text OPPO XiaoBu set from Luge instead"
     )
 
