@@ -98,7 +98,7 @@ class Cleaner:
     """
 
     def __init__(self, names: Collection[str]):
-        """names: keys of STEPS, in any order; raises KeyError on another."""
+        """names: keys of STEPS, in any order; raises ValueError on another."""
         self.steps = {name: STEPS[name] for name in sorted(names, key=list(STEPS).index)}
         self.changed = dict.fromkeys(self.steps, 0)
         self.kept_empty = 0

@@ -5,8 +5,10 @@ included: those in common / all. So the order of lines does not matter; texts of
 have 0.83.
 
 Two texts are candidates where one band of their MinHash signatures is equal. A pair of similarity s escapes all bands
-of r values with probability (1 - s^r)^bands; what is below the threshold is never reported. N texts, D distinct ones,
-C candidates, S shingles of all texts, B bands.
+of r values with probability (1 - s^r)^bands; what is below the threshold is never reported. Where a crowd of texts
+shares a band, each is compared with the earliest hundred only, since all with all would be quadratic.
+
+N texts, D distinct ones, C candidates, S shingles of all texts, B bands.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import xxhash
 
 SIGNATURE = 128  # values; the bands share them
 RECALL = 0.95  # least probability that a pair of exactly the threshold's similarity is found
-CHUNK = 4096  # texts whose signatures are made at once
-COMPARED = 100  # of one band's equal texts, so many of the earliest are compared with each; more would be quadratic
+CHUNK = 1024  # texts whose signatures are made at once
+COMPARED = 100  # of the texts that share a band, so many of the earliest are compared with each
 SHINGLES_AT_ONCE = 500_000  # of candidates that are compared
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -29,11 +31,11 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 def near_duplicates(texts: Iterable[str], threshold: float, seed: int) -> np.ndarray:
     """(N,) int64: the number of the earliest text that each nearly repeats, its own where it repeats none.
 
-    threshold: similarity from which a text nearly repeats another; above 0, at most 1. That other text may itself
-    nearly repeat a third. Equal texts are always found; similar ones with a probability of at least 0.95 at the
-    threshold, which soon comes close to 1 above it. The same arguments give the same numbers.
+    threshold: similarity from which a text nearly repeats another, 0.05 to 1. That other text may itself nearly repeat
+    a third. Equal texts are always found; similar ones with a probability of at least 0.95 at the threshold, which soon
+    comes close to 1 above it. The same arguments give the same numbers.
     """
-    assert 0 < threshold <= 1, threshold
+    assert 0.05 <= threshold <= 1, threshold
     n_rows = _rows_per_band(threshold)
     known = _read(texts, n_rows, seed)
     _, first_D, place_N = np.unique(known.digest_N, return_index=True, return_inverse=True)
@@ -65,7 +67,7 @@ class _Known:
     def _n_shared(self, one_C: np.ndarray, other_C: np.ndarray) -> np.ndarray:
         both = np.sort(np.concatenate([self._numbered_shingles(one_C), self._numbered_shingles(other_C)]))
         twice = both[1:][both[1:] == both[:-1]]
-        return np.bincount(twice >> np.uint64(32), minlength=len(one_C))
+        return np.bincount((twice >> np.uint64(32)).astype(np.int64), minlength=len(one_C))
 
     def _numbered_shingles(self, text_C: np.ndarray) -> np.ndarray:
         """The shingles of each text, its place in text_C in the upper half of the number."""
@@ -104,8 +106,7 @@ def _compare_within(
 def _rows_per_band(threshold: float) -> int:
     """The longest bands, hence the fewest candidates in vain, that keep the recall at the threshold."""
     lengths = range(SIGNATURE, 0, -1)
-    good = (n for n in lengths if 1 - (1 - threshold**n) ** (SIGNATURE // n) >= RECALL)
-    return next(good, 1)
+    return next(n for n in lengths if 1 - (1 - threshold**n) ** (SIGNATURE // n) >= RECALL)
 
 
 def _read(texts: Iterable[str], n_rows: int, seed: int) -> _Known:
@@ -141,7 +142,8 @@ def _shingles(framed: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     in_one_text = text[1:] == text[:-1]
     numbered = (text[1:] << np.uint64(32) | unit[:-1] << np.uint64(16) | unit[1:])[in_one_text]
     distinct = np.unique(numbered)
-    return distinct.astype(np.uint32), np.bincount(distinct >> np.uint64(32), minlength=len(framed))
+    text = (distinct >> np.uint64(32)).astype(np.int64)
+    return distinct.astype(np.uint32), np.bincount(text, minlength=len(framed))
 
 
 def _bands(shingle_S: np.ndarray, size_N: np.ndarray, n_rows: int, seed: int) -> np.ndarray:
