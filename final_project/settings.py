@@ -87,11 +87,25 @@ class Encoder(Section):
         "bert", "random weights as BERT has them, or drawn so that equal characters attend to each other (scratch only)"
     )
     vocab_size: int = setting(8000, "largest vocabulary built from the text (scratch only)", "tokens", ge=64)
+    vocab_words: int = setting(0, "frequent words (jieba) among that vocabulary (scratch only)", "words", ge=0)
+    extend_vocab: int = setting(
+        0, "frequent characters and words, unknown to a given tokenizer, that it is taught", "tokens", ge=0
+    )
 
     @model_validator(mode="after")
     def heads_divide_width(self):
         if self.hidden_size % self.n_heads:
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of n_heads {self.n_heads}")
+        return self
+
+    @model_validator(mode="after")
+    def vocabulary_settings_have_an_effect(self):
+        if self.init == "scratch" and self.extend_vocab:
+            raise ValueError("extend_vocab is for a given tokenizer; init is scratch: use vocab_size and vocab_words")
+        if self.init != "scratch" and self.vocab_words:
+            raise ValueError(f"vocab_words is for init scratch; init is {self.init}: use extend_vocab")
+        if self.vocab_words > self.vocab_size // 2:
+            raise ValueError(f"vocab_words {self.vocab_words} leaves less than half of vocab_size {self.vocab_size}")
         return self
 
 
@@ -112,6 +126,9 @@ class Training(Section):
     adam_eps: float = setting(1e-6, "Adam's epsilon; BERT's, since 1e-8 lets rounding noise steer", gt=0)
     step_rows: int = setting(64, "rows of one optimizer step, over all devices and accumulation", "rows", ge=1)
     micro_rows: int = setting(64, "most rows in one forward on one device", "rows", ge=1)
+    micro_tokens: int = setting(
+        0, "most tokens in one forward on one device, padding included; 0 = micro_rows decides", "tokens", ge=0
+    )
     max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; 0 = no clipping", ge=0)
     precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it, else fp32")
@@ -119,12 +136,17 @@ class Training(Section):
     keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", outcome=False, ge=1)
     max_bad_steps: int = setting(5, "updates in a row without a finite gradient that end the run", outcome=False, ge=1)
     log_every: int = setting(20, "updates between log lines", "updates", outcome=False, ge=1)
+    prefetch: Literal["auto", "on", "off"] = setting(
+        "auto", "build the next batches in a thread while a step runs; auto = on CUDA devices", outcome=False
+    )
     wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", outcome=False)
 
     @model_validator(mode="after")
     def micro_batches_divide_the_step(self):
         if self.step_rows % self.micro_rows:
             raise ValueError(f"step_rows {self.step_rows} is not a multiple of micro_rows {self.micro_rows}")
+        if 0 < self.micro_tokens < self.max_length:
+            raise ValueError(f"micro_tokens {self.micro_tokens} has no room for a row of max_length {self.max_length}")
         return self
 
     @model_validator(mode="after")
@@ -146,11 +168,29 @@ class Posttrain(Training):
     """Masked-LM training on in-domain text."""
 
     text_form: Literal["pair", "sentence"] = setting("pair", "one row = both sentences of a pair, or one")
+    batch_form: Literal["rows", "packed"] = setting(
+        "rows", "rows of one length beside each other, or any rows packed into lines without padding"
+    )
+    pack_length: int = setting(128, "length of a line into which rows are packed", "tokens", ge=8, le=65536)
+    mask_unit: Literal["token", "word"] = setting("token", "what is masked together: a token, or a whole word (jieba)")
     mask_prob: float = setting(0.15, "share of the tokens to predict", "share", gt=0, lt=1)
     held_out_rows: int = setting(256, "rows kept aside to measure the loss on", "rows", ge=1)
     export: Literal["last", "best"] = setting(
         "last", "weights that are exported: the last, or the lowest held-out loss"
     )
+
+    @model_validator(mode="after")
+    def rows_fit_lines_and_lines_fit_batches(self):
+        if self.batch_form == "packed":
+            if self.pack_length < self.max_length:
+                raise ValueError(
+                    f"a row of max_length {self.max_length} does not fit into a line of pack_length {self.pack_length}"
+                )
+            if 0 < self.micro_tokens < self.pack_length:
+                raise ValueError(
+                    f"micro_tokens {self.micro_tokens} has no room for a line of pack_length {self.pack_length}"
+                )
+        return self
 
 
 class SimilarityV0(Training):

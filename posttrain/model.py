@@ -8,14 +8,19 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
+from final_project.model.packing import block_mask
 
 
 class MaskedLm(nn.Module):
     def __init__(self, model: PreTrainedModel):
+        """Raises ArtifactError for a model whose head or attention is not what training here rests on."""
         super().__init__()
         heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]
         if len(heads) != 1:
             raise ArtifactError(f"{type(model).__name__}: expected one head beside the encoder, found {heads}")
+        if model.config._attn_implementation != "sdpa":
+            found = model.config._attn_implementation
+            raise ArtifactError(f"{type(model).__name__}: expected torch's sdpa attention, found {found}")
         self.model = model
         self._head = heads[0]
 
@@ -25,10 +30,23 @@ class MaskedLm(nn.Module):
         token_type_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         masked_M: torch.Tensor,
+        position_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, T) inputs and M positions into the flattened B*T -> logits (M, V)."""
+        """(B, T) inputs and M positions into the flattened B*T -> logits (M, V).
+
+        With position_ids the lines hold several rows, and attention_mask numbers them (final_project/model/packing.py).
+        """
+        if position_ids is not None:
+            attention_mask = block_mask(attention_mask, self._attention_dtype(input_ids.device.type))
         hidden_BTH = self.model.base_model(
-            input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask
+            input_ids=input_ids,
+            token_type_ids=token_type_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
         ).last_hidden_state
         hidden_MH = hidden_BTH.flatten(0, 1)[masked_M]
         return getattr(self.model, self._head)(hidden_MH)
+
+    def _attention_dtype(self, device: str) -> torch.dtype:
+        """The mask is made in the type of the scores once, not cast in every layer."""
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.model.dtype

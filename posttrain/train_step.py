@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from final_project.training.batching import seed_of
 from final_project.training.engines.base import Engine
 from final_project.training.precision import at_least_float32
-from posttrain.corpus import MaskedBatch
+from posttrain.batches import MaskedBatch
 
 
 def train_step(

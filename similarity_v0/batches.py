@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import datasets
 import torch
 
-from final_project.model.token_table import pad_rows
+from final_project.model.token_table import TokenTable, pad_rows
 from final_project.training.batching import MicroBatch
 
 
@@ -22,11 +21,11 @@ class PairBatch:
     index: int
 
 
-def pair_batch(table: datasets.Dataset, micro_batch: MicroBatch, pad_id: int, device: torch.device) -> PairBatch:
-    columns = table[micro_batch.rows]
+def pair_batch(table: TokenTable, micro_batch: MicroBatch, pad_id: int, device: torch.device) -> PairBatch:
+    rows = table[micro_batch.rows]
     return PairBatch(
-        inputs=pad_rows(columns, pad_id, device),
-        labels_B=torch.as_tensor(columns["label"], dtype=torch.int64, device=device),
+        inputs=pad_rows(rows, pad_id, device),
+        labels_B=torch.as_tensor(rows.labels_B, dtype=torch.int64, device=device),
         weight=float(micro_batch.counts),
         index=micro_batch.index,
     )

@@ -1,10 +1,9 @@
-"""Masking, the projection at masked positions, text rows, and the exported folder."""
+"""The projection at masked positions, text rows, and the exported folder."""
 
 from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from tiny_models import random_inputs, tiny_masked_lm
@@ -13,53 +12,7 @@ from transformers import pipeline
 
 from final_project.errors import DataError
 from posttrain.corpus import read_texts, split_held_out
-from posttrain.masking import Masking
 from posttrain.model import MaskedLm
-
-SPECIAL = frozenset({0, 1, 2, 3, 4})
-MASKING = Masking(mask_id=4, vocab_size=1000, special_ids=SPECIAL, mask_prob=0.15)
-
-
-def test_masking_follows_the_published_shares_within_binomial_bounds():
-    rows = [np.r_[2, np.random.default_rng(row).integers(5, 1000, 98), 3] for row in range(500)]
-    n_allowed = n_drawn = n_mask = n_random = n_kept = 0
-    for row, ids in enumerate(rows):
-        changed, positions = MASKING(ids, 1, 1, row)
-        n_allowed += 98
-        n_drawn += len(positions)
-        n_mask += int((changed[positions] == 4).sum())
-        n_kept += int((changed[positions] == ids[positions]).sum())
-        n_random += int(((changed[positions] != 4) & (changed[positions] != ids[positions])).sum())
-        untouched = np.setdiff1d(np.arange(100), positions)
-        assert (changed[untouched] == ids[untouched]).all()
-
-    def within(found: int, total: int, share: float) -> bool:
-        return abs(found - total * share) < 5 * np.sqrt(total * share * (1 - share))
-
-    assert within(n_drawn, n_allowed, 0.15)
-    assert within(n_mask, n_drawn, 0.8) and within(n_kept, n_drawn, 0.1) and within(n_random, n_drawn, 0.1)
-
-
-def test_special_tokens_are_neither_hidden_nor_drawn():
-    ids = np.array([2, 10, 11, 3, 12, 3, 0, 0])
-    for row in range(300):
-        changed, positions = MASKING(ids, 1, 1, row)
-        assert set(positions) <= {1, 2, 4}
-        assert len(positions) >= 1
-        assert not set(changed[positions]) & (SPECIAL - {4})
-
-
-def test_masking_is_a_pure_function_that_changes_with_epoch_and_row():
-    ids = np.arange(5, 105)
-    same = [MASKING(ids, 7, 2, 9) for _ in range(2)]
-    assert all((a == b).all() for a, b in zip(*same, strict=True))
-    assert not np.array_equal(MASKING(ids, 7, 3, 9)[1], same[0][1])
-    assert not np.array_equal(MASKING(ids, 7, 2, 8)[1], same[0][1])
-
-
-def test_a_row_of_special_tokens_alone_is_left_as_it_is():
-    changed, positions = MASKING(np.array([2, 3]), 1, 1, 1)
-    assert len(positions) == 0 and changed.tolist() == [2, 3]
 
 
 def test_projecting_masked_positions_only_equals_the_full_projection():

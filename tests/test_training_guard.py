@@ -26,7 +26,10 @@ class NotANumber(Recorder):
         self.bad_steps = bad_steps
         self.weights = []
 
-    def update(self, step, epoch, micro_batches):
+    def prepare(self, epoch, micro_batches):
+        return micro_batches
+
+    def update(self, step, epoch, prepared):
         ids = torch.full((2, 4), step)
         loss = self.engine(input_ids=ids, token_type_ids=ids * 0, attention_mask=ids * 0 + 1).square().sum()
         if step in self.bad_steps:

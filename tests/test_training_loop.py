@@ -19,13 +19,17 @@ class Recorder:
     """A task that only writes down what the loop asks of it."""
 
     lengths = np.full(40, 5)
+    line_tokens = 0
     lowest_is_best = ""
 
     def __init__(self, engine, stop_at: int = 0):
         self.engine, self.stop_at = engine, stop_at
         self.updates, self.evaluations, self.modes, self.rates = [], [], [], []
 
-    def update(self, step, epoch, micro_batches):
+    def prepare(self, epoch, micro_batches):
+        return micro_batches
+
+    def update(self, step, epoch, prepared):
         if step == self.stop_at:
             raise KeyboardInterrupt
         self.updates.append((step, epoch))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_masked_lm
+from tiny_models import random_inputs, tiny_masked_lm
 from transformers import get_scheduler
 
-from final_project.model.token_table import column, open_token_table, pad_rows, write_token_table
+from final_project.errors import ArtifactError
+from final_project.model.token_table import open_token_table, pad_rows, write_token_table
 from final_project.model.tokens import build_tokenizer
+from final_project.settings import Posttrain
 from final_project.training.batching import (
     batches_by_length,
     epoch_steps,
@@ -17,8 +19,11 @@ from final_project.training.batching import (
     share_of_rank,
     steps_per_epoch,
 )
-from final_project.training.optim import lr_factor, parameter_groups
-from final_project.training.weights import load_weights, save_weights
+from final_project.training.engines import build_engine, full_state
+from final_project.training.optim import BETAS, adamw, lr_factor, parameter_groups, start_moments
+from final_project.training.precision import FIRST_SCALE, GROW_AFTER, LossScale
+from final_project.training.weights import distinct_weights, save_tensors, with_ties
+from final_project.training.world import World
 
 LENGTHS = np.random.default_rng(0).integers(4, 60, 1003)
 
@@ -87,12 +92,110 @@ def test_every_parameter_is_in_one_group_and_vectors_do_not_decay():
     assert all(p.ndim < 2 for group in groups if group["weight_decay"] == 0 for p in group["params"])
 
 
+def engine_of(model: torch.nn.Module):
+    return build_engine("torch", model, Posttrain(), "fp32", World())
+
+
 def test_weights_files_keep_ties_and_load_bit_for_bit(tmp_path):
     model, other = tiny_masked_lm(0), tiny_masked_lm(1)
-    save_weights(model, tmp_path / "w.safetensors")
-    load_weights(other, tmp_path / "w.safetensors", torch.device("cpu"))
+    full_state.save_weights(engine_of(model), tmp_path / "w.safetensors")
+    full_state.load_weights(engine_of(other), tmp_path / "w.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
     assert other.cls.predictions.decoder.weight is other.bert.embeddings.word_embeddings.weight
+
+
+def test_a_tied_weight_is_one_tensor_under_its_first_name():
+    model = torch.nn.ModuleDict({"inner": tiny_masked_lm()})
+    distinct = distinct_weights(model)
+    first, second = "inner.bert.embeddings.word_embeddings.weight", "inner.cls.predictions.decoder.weight"
+    assert first in distinct and second not in distinct
+    assert distinct[first] is model["inner"].bert.embeddings.word_embeddings.weight
+    full = {name: value.detach().clone() for name, value in distinct.items()}
+    tied = with_ties(full, model, model["inner"])
+    assert tied.keys() == model["inner"].state_dict().keys()
+    assert tied["cls.predictions.decoder.weight"] is tied["bert.embeddings.word_embeddings.weight"] is full[first]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [("add", "not the model's, foreign"), ("drop", "missing, cls.predictions")]
+)
+def test_a_weights_file_of_another_model_is_refused(change, said, tmp_path):
+    engine = engine_of(tiny_masked_lm())
+    full = engine.full_weights()
+    if change == "add":
+        full["foreign"] = torch.zeros(1)
+    else:
+        del full["cls.predictions.bias"]
+    save_tensors(tmp_path / "w.safetensors", full)
+    with pytest.raises(ArtifactError, match=said):
+        full_state.load_weights(engine, tmp_path / "w.safetensors")
+
+
+def test_moments_start_as_adamw_itself_would_start_them():
+    def stepped(started: bool) -> torch.Tensor:
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 50))
+        adam = adamw([{"params": [weight], "lr": 0.1}], Posttrain())
+        if started:
+            start_moments(adam)
+        for _ in range(3):
+            weight.grad = weight.detach().sin()
+            adam.step()
+        return weight.detach()
+
+    assert torch.equal(stepped(True), stepped(False))
+
+
+def test_the_fused_optimizer_is_plain_adamw():
+    def stepped(fused: bool) -> torch.Tensor:
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(33, 7, dtype=torch.float64))
+        groups = [{"params": [weight], "lr": 0.01, "weight_decay": 0.1}]
+        adam = adamw(groups, Posttrain()) if fused else torch.optim.AdamW(groups, betas=BETAS, eps=1e-6)
+        for _ in range(5):
+            weight.grad = torch.randn_like(weight)
+            adam.step()
+        return weight.detach()
+
+    torch.testing.assert_close(stepped(True), stepped(False), rtol=0, atol=1e-14)
+
+
+def test_the_loss_scale_halves_when_gradients_overflow_and_doubles_after_many_good_steps():
+    scale = LossScale("fp16")
+    scale.update(is_finite=False)
+    assert scale.value == FIRST_SCALE / 2
+    for _ in range(GROW_AFTER):
+        scale.update(is_finite=True)
+    assert scale.value == FIRST_SCALE
+    again = LossScale("fp16")
+    again.restore(scale.state())
+    assert again.state() == scale.state()
+    for _ in range(40):
+        scale.update(is_finite=False)
+    assert scale.value == 1.0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_other_precisions_have_no_loss_scale(precision):
+    scale = LossScale(precision)
+    scale.update(is_finite=False)
+    assert scale.value == 1.0
+
+
+def test_activations_that_are_computed_again_change_nothing():
+    inputs, results, layers_run = random_inputs(), [], []
+    for again in (False, True):
+        model = tiny_masked_lm(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2).train()
+        engine = build_engine("torch", model, Posttrain(activation_checkpointing=again), "fp32", World())
+        counted = []
+        model.bert.encoder.layer[0].attention.register_forward_hook(lambda *_, counted=counted: counted.append(1))
+        torch.manual_seed(3)
+        with engine.backward_pass(synchronise=True):
+            engine.backward(engine(**inputs).logits.square().mean())
+        engine.step(1.0)
+        results.append(engine.full_weights())
+        layers_run.append(len(counted))
+    assert layers_run == [1, 2], "the backward pass was to run the layers again"
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
 
 
 def test_a_token_table_holds_what_the_tokenizer_says_and_counts_what_it_cut(tmp_path):
@@ -101,8 +204,8 @@ def test_a_token_table_holds_what_the_tokenizer_says_and_counts_what_it_cut(tmp_
     n_cut = write_token_table(rows, tokenizer, 12, tmp_path / "t.arrow")
     table = open_token_table(tmp_path / "t.arrow")
     assert n_cut == 1
-    assert column(table, "length").tolist() == [7, 10, 12]
-    assert column(table, "label").tolist() == [1, 0, -1]
+    assert table.lengths.tolist() == [7, 10, 12]
+    assert table.labels.tolist() == [1, 0, -1]
     fetched = table[np.array([1, 0])]
     batch = pad_rows(fetched, tokenizer.pad_token_id, torch.device("cpu"))
     expected = tokenizer(["你好吗", "你好"], ["天气不错", "天气"], padding=True, return_tensors="pt")

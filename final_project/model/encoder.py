@@ -61,7 +61,9 @@ def let_equal_tokens_attend(encoder: BertModel) -> None:
 def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_download: bool) -> PreTrainedModel:
     """A masked-LM model from a folder or hub name; raises ArtifactError where it is unfit."""
     try:
-        model = AutoModelForMaskedLM.from_pretrained(place, local_files_only=not allow_download)
+        model = AutoModelForMaskedLM.from_pretrained(
+            place, local_files_only=not allow_download, attn_implementation="sdpa"
+        )
     except Exception as error:  # whatever missing or damaged weights make the library raise
         raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
     if model.config.vocab_size < len(tokenizer):

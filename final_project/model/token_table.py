@@ -1,79 +1,156 @@
-"""Tokenised rows in one memory-mapped Arrow file: written once by rank 0, opened by all in no time.
+"""Tokenised rows as flat files: written once by rank 0, memory-mapped by all, in no time and only once in memory.
 
-Columns: input_ids, token_type_ids (lists of T), length (T), label (0, 1, or -1 where unknown).
+    NAME/                 one folder a table
+      ids.bin             the tokens of all rows, end to end: uint16, or uint32 for a large vocabulary
+      types.bin           token types, uint8
+      word_starts.bin     1 where a word begins, uint8; only where words were asked for
+      offsets.bin         where each row begins, and the end of the last: int64
+      labels.bin          int8: 0, 1, or -1 where unknown
+      table.json          number of rows and the type of ids
+
+Shapes: B rows, N tokens of all of them together, T tokens of the longest.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 
-import datasets
 import numpy as np
 import torch
-from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
+from final_project.artifacts import folder_atomic, write_json
 from final_project.errors import ArtifactError
+from final_project.model.words import word_starts
 
 ROWS_AT_A_TIME = 1000
-FEATURES = datasets.Features(
-    {
-        "input_ids": datasets.Sequence(datasets.Value("int32")),
-        "token_type_ids": datasets.Sequence(datasets.Value("int8")),
-        "length": datasets.Value("int32"),
-        "label": datasets.Value("int8"),
-    }
-)
+COLUMNS = {"types": "uint8", "word_starts": "uint8", "offsets": "int64", "labels": "int8"}
 Row = tuple[str, str | None, int | None]
 
 
-def write_token_table(rows: Iterable[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, path: Path) -> int:
-    """Tokenise (text, second text or None, label or None) rows into an Arrow file; returns how many were truncated.
+@dataclass(frozen=True)
+class TokenRows:
+    """Some rows of a table, end to end. word_starts_N: None where the table has no words."""
 
-    Longer rows lose tokens from their longer side first.
+    numbers_B: np.ndarray
+    lengths_B: np.ndarray
+    labels_B: np.ndarray
+    ids_N: np.ndarray
+    types_N: np.ndarray
+    word_starts_N: np.ndarray | None
+
+    @cached_property
+    def starts_B(self) -> np.ndarray:
+        """Where each row begins among the N tokens."""
+        return np.cumsum(self.lengths_B) - self.lengths_B
+
+    @cached_property
+    def row_N(self) -> np.ndarray:
+        """The row of each token, from 0 to B - 1."""
+        return np.repeat(np.arange(len(self.lengths_B)), self.lengths_B)
+
+    @cached_property
+    def place_N(self) -> np.ndarray:
+        """The place of each token in its row, from 0."""
+        return np.arange(len(self.ids_N)) - self.starts_B[self.row_N]
+
+    def ids_of_each(self) -> list[np.ndarray]:
+        return np.split(self.ids_N, self.starts_B[1:])
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """Memory-mapped columns. `table[rows]` fetches rows by number, in that order."""
+
+    ids: np.ndarray
+    types: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    word_starts: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens of every row, special ones included: int32."""
+        return np.diff(self.offsets).astype(np.int32)
+
+    def __getitem__(self, numbers_B: np.ndarray) -> TokenRows:
+        begins_B = np.asarray(self.offsets[numbers_B])
+        lengths_B = np.asarray(self.offsets[numbers_B + 1]) - begins_B
+        ends_B = np.cumsum(lengths_B)
+        wanted_N = np.repeat(begins_B - ends_B + lengths_B, lengths_B) + np.arange(lengths_B.sum())
+        return TokenRows(
+            numbers_B=numbers_B,
+            lengths_B=lengths_B,
+            labels_B=np.asarray(self.labels[numbers_B]),
+            ids_N=self.ids[wanted_N].astype(np.int64),
+            types_N=self.types[wanted_N].astype(np.int64),
+            word_starts_N=None if self.word_starts is None else self.word_starts[wanted_N].astype(bool),
+        )
+
+
+def write_token_table(
+    rows: Iterable[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, folder: Path, with_words: bool = False
+) -> int:
+    """Tokenise (text, second text or None, label or None) rows; returns how many were truncated.
+
+    Longer rows lose tokens from their longer side first. Rows stream through: memory holds ROWS_AT_A_TIME of them.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    n_truncated = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with ArrowWriter(path=str(partial), features=FEATURES, writer_batch_size=ROWS_AT_A_TIME) as writer:
+    id_type = "uint16" if len(tokenizer) <= 1 << 16 else "uint32"
+    names = ("ids", "types", "offsets", "labels", *(["word_starts"] if with_words else []))
+    n_rows = n_tokens = n_truncated = 0
+    with folder_atomic(folder) as partial:
+        with ExitStack() as stack:
+            files = {name: stack.enter_context((partial / f"{name}.bin").open("wb")) for name in names}
+            np.zeros(1, np.int64).tofile(files["offsets"])
             for chunk in _chunks(rows):
-                columns, truncated = _encode(chunk, tokenizer, max_length)
-                writer.write_batch(columns)
-                n_truncated += truncated
-            writer.finalize()
-        partial.replace(path)
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot write: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+                columns, lengths, truncated = _encode(chunk, tokenizer, max_length, with_words)
+                for name, values in columns.items():
+                    np.fromiter(values, COLUMNS.get(name, id_type)).tofile(files[name])
+                (n_tokens + np.cumsum(lengths, dtype=np.int64)).tofile(files["offsets"])
+                n_rows, n_tokens, n_truncated = n_rows + len(chunk), n_tokens + sum(lengths), n_truncated + truncated
+        write_json(partial / "table.json", {"rows": n_rows, "ids": id_type, "has_words": with_words})
     return n_truncated
 
 
-def open_token_table(path: Path) -> datasets.Dataset:
-    return datasets.Dataset.from_file(str(path)).with_format("numpy")
+def open_token_table(folder: Path) -> TokenTable:
+    """Map a table that write_token_table has written; raises ArtifactError where it is damaged."""
+    try:
+        facts = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+        names = ("types", "offsets", "labels", *(["word_starts"] if facts["has_words"] else []))
+        columns = {name: _mapped(folder / f"{name}.bin", COLUMNS[name]) for name in names}
+        table = TokenTable(ids=_mapped(folder / "ids.bin", facts["ids"]), **columns)
+        if len(table) != facts["rows"] or len(table.ids) != table.offsets[-1]:
+            raise ValueError("cut short")
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ArtifactError(f"{folder}: no usable token table ({error}): run the stage again with --force") from error
+    return table
 
 
-def column(table: datasets.Dataset, name: str) -> np.ndarray:
-    """One scalar column, whole."""
-    return np.asarray(table.with_format("arrow")[:][name].to_numpy())
-
-
-def pad_rows(rows: dict, pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Columns of lists -> (B, T) tensors, T the longest row."""
-    ids, types = rows["input_ids"], rows["token_type_ids"]
-    longest = max(len(row) for row in ids)
-    input_ids = np.full((len(ids), longest), pad_id, dtype=np.int64)
-    token_type_ids = np.zeros((len(ids), longest), dtype=np.int64)
-    attention_mask = np.zeros((len(ids), longest), dtype=np.int64)
-    for at, (row, row_types) in enumerate(zip(ids, types, strict=True)):
-        input_ids[at, : len(row)] = row
-        token_type_ids[at, : len(row)] = row_types
-        attention_mask[at, : len(row)] = 1
-    arrays = {"input_ids": input_ids, "token_type_ids": token_type_ids, "attention_mask": attention_mask}
+def pad_rows(rows: TokenRows, pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """A row a line -> (B, T) tensors, as a transformers tokenizer gives them."""
+    longest = int(rows.lengths_B.max())
+    is_token_BT = np.arange(longest) < rows.lengths_B[:, None]
+    input_ids = np.full(is_token_BT.shape, pad_id, dtype=np.int64)
+    token_type_ids = np.zeros(is_token_BT.shape, dtype=np.int64)
+    input_ids[is_token_BT] = rows.ids_N
+    token_type_ids[is_token_BT] = rows.types_N
+    arrays = {"input_ids": input_ids, "token_type_ids": token_type_ids, "attention_mask": is_token_BT.astype(np.int64)}
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def _mapped(path: Path, dtype: str) -> np.ndarray:
+    if path.stat().st_size == 0:  # nothing to map: an empty table
+        return np.empty(0, dtype)
+    return np.memmap(path, dtype, mode="r")
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -82,20 +159,28 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _encode(chunk: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[dict, int]:
-    """Columns of one chunk, and how many rows were cut."""
+def _encode(
+    chunk: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, with_words: bool
+) -> tuple[dict[str, Iterable[int]], list[int], int]:
+    """Columns of one chunk, its rows' lengths, and how many rows were cut."""
     firsts, seconds, labels = zip(*chunk, strict=True)
     second_texts = None if seconds[0] is None else list(seconds)
     options = {"add_special_tokens": True, "return_attention_mask": False, "return_token_type_ids": True}
     cut = tokenizer(list(firsts), second_texts, truncation="longest_first", max_length=max_length, **options)
-    n_full = sum(len(ids) == max_length for ids in cut["input_ids"])
+    lengths = [len(ids) for ids in cut["input_ids"]]
+    full = [at for at, length in enumerate(lengths) if length == max_length]
     n_truncated = 0
-    if n_full:
-        whole = tokenizer(list(firsts), second_texts, verbose=False, **options)
+    if full:  # cut, or just as long
+        second_texts = None if second_texts is None else [seconds[at] for at in full]
+        whole = tokenizer([firsts[at] for at in full], second_texts, verbose=False, **options)
         n_truncated = sum(len(ids) > max_length for ids in whole["input_ids"])
-    return {
-        "input_ids": cut["input_ids"],
-        "token_type_ids": cut["token_type_ids"],
-        "length": [len(ids) for ids in cut["input_ids"]],
-        "label": [-1 if label is None else label for label in labels],
-    }, n_truncated
+    columns = {
+        "ids": chain.from_iterable(cut["input_ids"]),
+        "types": chain.from_iterable(cut["token_type_ids"]),
+        "labels": (-1 if label is None else label for label in labels),
+    }
+    if with_words:
+        columns["word_starts"] = chain.from_iterable(
+            word_starts(encoding, texts) for encoding, *texts in zip(cut.encodings, firsts, seconds, strict=True)
+        )
+    return columns, lengths, n_truncated

@@ -1,7 +1,9 @@
 """Which rows make up which optimizer step: a pure function of lengths, seed and epoch.
 
-Rows are shuffled, sorted by length within pools, and cut into micro-batches of one length; a step is a handful of
-random micro-batches. Ranks deal the micro-batches of a step out among themselves. So the same steps are taken on any
+Rows apart: they are shuffled, sorted by length within pools, and cut into groups of one length; a step is a handful of
+random groups, and a group is a micro-batch. Rows packed into lines: a step is the next rows of the shuffle, whatever
+their lengths. Where a token budget is set, it alone cuts a step's rows into micro-batches; which rows are in the step
+does not depend on it. Ranks deal the micro-batches of a step out among themselves. So the same steps are taken on any
 number of processes, and a resumed run needs no sampler state.
 """
 
@@ -11,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from final_project.model.packing import fill_lines
 
 POOL_MICRO_BATCHES = 50  # pools long enough that a micro-batch has one length, short enough to stay shuffled
 
@@ -30,19 +34,67 @@ def steps_per_epoch(n_rows: int, step_rows: int, micro_rows: int) -> int:
     return -(-n_micro // (step_rows // micro_rows))
 
 
-def epoch_steps(lengths: np.ndarray, step_rows: int, micro_rows: int, seed: int, epoch: int) -> list[list[np.ndarray]]:
-    """The epoch's steps in order; each is a list of micro-batches of row numbers. Every row occurs once."""
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
-    pool_rows = POOL_MICRO_BATCHES * micro_rows
-    micro_batches = []
-    for start in range(0, len(order), pool_rows):
-        pool = order[start : start + pool_rows]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        micro_batches += [pool[at : at + micro_rows] for at in range(0, len(pool), micro_rows)]
-    micro_batches = [micro_batches[at] for at in rng.permutation(len(micro_batches))]
-    per_step = step_rows // micro_rows
-    return [micro_batches[at : at + per_step] for at in range(0, len(micro_batches), per_step)]
+def epoch_steps(
+    lengths: np.ndarray,
+    step_rows: int,
+    micro_rows: int,
+    seed: int,
+    epoch: int,
+    micro_tokens: int = 0,
+    line_tokens: int = 0,
+) -> EpochSteps:
+    """The epoch's steps in order; each is a list of micro-batches of row numbers. Every row occurs once.
+
+    micro_tokens: most tokens of a micro-batch, padding included (one row or line may have more); 0 = micro_rows rows.
+    line_tokens: the length of the lines into which rows are packed; 0 = each row stands alone.
+    """
+    return EpochSteps(lengths, step_rows, micro_rows, np.random.default_rng([seed, epoch]), micro_tokens, line_tokens)
+
+
+class EpochSteps(Sequence):
+    """Steps are made when they are asked for: beside the lengths, an epoch holds 4 bytes a row."""
+
+    def __init__(self, lengths, step_rows, micro_rows, rng: np.random.Generator, micro_tokens, line_tokens):
+        self._lengths, self._micro_rows = lengths, micro_rows
+        self._micro_tokens, self._line_tokens = micro_tokens, line_tokens
+        self._groups_a_step = step_rows // micro_rows
+        self._order = np.arange(len(lengths), dtype=np.int32 if len(lengths) < 2**31 else np.int64)
+        rng.shuffle(self._order)
+        n_groups = -(-len(lengths) // micro_rows)
+        if line_tokens:
+            self._groups = np.arange(n_groups)
+            return
+        pool_rows = POOL_MICRO_BATCHES * micro_rows
+        for start in range(0, len(lengths), pool_rows):
+            pool = self._order[start : start + pool_rows]
+            pool[:] = pool[np.argsort(lengths[pool], kind="stable")]
+        self._groups = rng.permutation(n_groups)
+
+    def __len__(self) -> int:
+        return -(-len(self._groups) // self._groups_a_step)
+
+    def __getitem__(self, step: int) -> list[np.ndarray]:
+        if not 0 <= step < len(self):
+            raise IndexError(step)
+        groups = self._groups[step * self._groups_a_step : (step + 1) * self._groups_a_step]
+        micro_batches = [self._order[group * self._micro_rows : (group + 1) * self._micro_rows] for group in groups]
+        if not self._micro_tokens:
+            return micro_batches
+        rows = np.concatenate(micro_batches)
+        if self._line_tokens:
+            return packed_within_budget(rows, self._lengths[rows], self._line_tokens, self._micro_tokens)
+        return [rows[group] for group in batches_by_length(self._lengths[rows], self._micro_tokens)]
+
+
+def packed_within_budget(
+    rows: np.ndarray, lengths: np.ndarray, line_tokens: int, micro_tokens: int
+) -> list[np.ndarray]:
+    """Rows cut into micro-batches that fill whole lines, as many as the budget allows (or one), evenly."""
+    line_of_row, _ = fill_lines(lengths, line_tokens)
+    n_lines = int(line_of_row.max()) + 1
+    n_micro = -(-n_lines // max(1, micro_tokens // line_tokens))
+    micro_of_row = line_of_row * n_micro // n_lines
+    return [rows[micro_of_row == at] for at in range(n_micro)]
 
 
 def share_of_rank(step: Sequence[np.ndarray], rank: int, size: int) -> list[MicroBatch]:
@@ -55,7 +107,7 @@ def share_of_rank(step: Sequence[np.ndarray], rank: int, size: int) -> list[Micr
 
 
 def batches_by_length(lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
-    """Row numbers grouped for evaluation: longest first, each batch at most max_tokens when padded (or one row)."""
+    """Row numbers grouped by length: longest first, each batch at most max_tokens when padded (or one row)."""
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):

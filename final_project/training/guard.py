@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import datasets
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import write_json
 from final_project.errors import TrainingError
+from final_project.model.token_table import TokenTable
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ class FiniteGuard:
         self.bad, self.in_a_row = state["bad"], state["in_a_row"]
 
 
-def told_rows(table: datasets.Dataset, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> list[dict]:
+def told_rows(table: TokenTable, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> list[dict]:
     """Rows of a token table as a person reads them: row number, token ids, text."""
     return [
         {"row": int(row), "token_ids": ids.tolist(), "text": tokenizer.decode(ids)}
-        for row, ids in zip(rows, table[rows]["input_ids"], strict=True)
+        for row, ids in zip(rows, table[rows].ids_of_each(), strict=True)
     ]

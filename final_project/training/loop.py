@@ -10,8 +10,9 @@ import contextlib
 import logging
 import math
 import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,10 +25,13 @@ from final_project.training.checkpoint import Checkpoints
 from final_project.training.engines.base import Engine
 from final_project.training.guard import FiniteGuard
 from final_project.training.optim import set_lr
+from final_project.training.prefetch import built_ahead
 from final_project.training.signals import StopRequest, stop_requests
 from final_project.training.throughput import Meter, ModelWork, peak_flops
 
 log = logging.getLogger(__name__)
+
+STEPS_AHEAD = 2
 
 
 class Task(Protocol):
@@ -36,11 +40,17 @@ class Task(Protocol):
     lengths: np.ndarray
     """Tokens of every training row."""
 
+    line_tokens: int
+    """Length of the lines into which rows are packed; 0 = each row stands alone."""
+
     lowest_is_best: str
     """The evaluated figure whose lowest value marks the best checkpoint; empty = the stage keeps its best itself."""
 
-    def update(self, step: int, epoch: int, micro_batches: list[MicroBatch]) -> dict[str, float]:
-        """Take one optimizer step on this rank's micro-batches; returns figures to log, `loss` among them.
+    def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> Any:
+        """Fetch what the update on these micro-batches needs. A pure function: it may run ahead, in a thread."""
+
+    def update(self, step: int, epoch: int, prepared: Any) -> dict[str, float]:
+        """Take one optimizer step on what prepare gave for it; returns figures to log, `loss` among them.
 
         Two more are not logged but used, both over all ranks: `predicted_tokens`, positions that the head predicts
         (without it: one a row), and `padded_tokens`, tokens computed with padding (without it: each micro-batch's rows
@@ -107,22 +117,36 @@ class _Loop:
         return self.total
 
     def _run_epochs(self, stop: StopRequest) -> None:
-        for epoch in range(self.first // self.per_epoch if self.per_epoch else 0, self.settings.epochs):
-            steps = epoch_steps(self.task.lengths, self.settings.step_rows, self.settings.micro_rows, self.seed, epoch)
-            for position, micro_batches in enumerate(steps):
-                step = epoch * self.per_epoch + position + 1
-                if step > self.first:
-                    self._take(step, epoch, micro_batches)
-                    self._stop_where_asked(step, stop)
-                    if self._is_evaluation_due(step):
-                        self._evaluate(step)
-                    elif step % self.settings.checkpoint_every == 0:
-                        self._save(step)
+        is_ahead = self.settings.prefetch == "on" or (
+            self.settings.prefetch == "auto" and self.world.device.type == "cuda"
+        )
+        with built_ahead(self._upcoming(), STEPS_AHEAD if is_ahead else 0) as upcoming:
+            for step, epoch, micro_batches, prepared in upcoming:
+                self._take(step, epoch, micro_batches, prepared)
+                self._stop_where_asked(step, stop)
+                if self._is_evaluation_due(step):
+                    self._evaluate(step)
+                elif step % self.settings.checkpoint_every == 0:
+                    self._save(step)
 
-    def _take(self, step: int, epoch: int, micro_batches: list[np.ndarray]) -> None:
+    def _upcoming(self) -> Iterator[tuple[int, int, list[np.ndarray], Any]]:
+        """(step, epoch, its micro-batches over all ranks, what the task prepared for this rank), to the end."""
+        settings, world = self.settings, self.world
+        for epoch in range(self.first // self.per_epoch if self.per_epoch else 0, settings.epochs):
+            steps = epoch_steps(
+                self.task.lengths, settings.step_rows, settings.micro_rows, self.seed, epoch,
+                settings.micro_tokens, self.task.line_tokens,
+            )  # fmt: skip
+            before = epoch * self.per_epoch
+            for position in range(max(0, self.first - before), len(steps)):
+                micro_batches = steps[position]
+                mine = share_of_rank(micro_batches, world.rank, world.size)
+                yield before + position + 1, epoch, micro_batches, self.task.prepare(epoch, mine)
+
+    def _take(self, step: int, epoch: int, micro_batches: list[np.ndarray], prepared: Any) -> None:
         """One optimizer step, checked and noted."""
         lr = set_lr(self.engine.optimizer, step - 1, self.total, self.settings)
-        figures = self.task.update(step, epoch, share_of_rank(micro_batches, self.world.rank, self.world.size))
+        figures = self.task.update(step, epoch, prepared)
         self.meter.add(micro_batches, figures.pop("predicted_tokens", None), figures.pop("padded_tokens", None))
         scale_can_fall = self.engine.loss_scale.value > 1.0
         self.guard.check(step, figures, lambda: self.task.told(np.concatenate(micro_batches)), scale_can_fall)
@@ -184,7 +208,7 @@ class _Loop:
 
     def _point_out_idle_processes(self) -> None:
         step_rows, size = self.settings.step_rows, self.world.size
-        if step_rows // self.settings.micro_rows < size:
+        if not self.settings.micro_tokens and step_rows // self.settings.micro_rows < size:
             log.info(
                 "%s: a step has fewer micro-batches than there are processes, so some stand idle; "
                 "-- %s.micro_rows=%d would give each its share",
