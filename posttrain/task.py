@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,25 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
-from final_project.model.token_table import column, open_token_table
+from final_project.model.packing import first_position_of
+from final_project.model.token_table import open_token_table
 from final_project.settings import Recipe
-from final_project.training.batching import MicroBatch, batches_by_length
+from final_project.training.batching import MicroBatch, batches_by_length, share_of_rank
 from final_project.training.engines.base import Engine
-from posttrain.corpus import HELD_OUT_EPOCH, MaskedBatch, masked_batch, split_held_out
+from final_project.training.guard import told_rows
+from posttrain.batches import BatchMaker, MaskedBatch
+from posttrain.corpus import split_held_out
 from posttrain.masking import Masking
 from posttrain.train_step import train_step
 
 EVAL_TOKENS = 8192
+HELD_OUT_EPOCH = 0  # held-out rows are masked the same way each time they are measured
 
 
 class MaskedLmTask:
     """Masked-LM training as the shared loop (final_project/training/loop.py) sees it."""
+
+    lowest_is_best = "held_out_loss"
 
     def __init__(self, engine: Engine, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, table_path: Path):
         self.engine = engine
@@ -30,23 +37,36 @@ class MaskedLmTask:
         self.settings = recipe.posttrain
         self.tokenizer = tokenizer
         self.table = open_token_table(table_path)
-        self.masking = Masking(
+        masking = Masking(
             mask_id=tokenizer.mask_token_id,
             vocab_size=len(tokenizer),
             special_ids=frozenset(tokenizer.all_special_ids),
             mask_prob=self.settings.mask_prob,
+            whole_words=self.settings.mask_unit == "word",
         )
-        lengths = column(self.table, "length")
+        self.batch = BatchMaker(self.table, masking, tokenizer.pad_token_id, self.seed)
+        self.line_tokens = self.settings.pack_length if self.settings.batch_form == "packed" else 0
+        if self.line_tokens:
+            self.batch = replace(self.batch, first_position=first_position_of(engine.model.model))
+        lengths = self.table.lengths
         self.train_rows, self.held_out_rows = split_held_out(len(lengths), self.settings.held_out_rows, self.seed)
         self.lengths = lengths[self.train_rows]
         self.held_out_lengths = lengths[self.held_out_rows]
         self.scores: dict[str, float] = {}
 
-    def update(self, step: int, epoch: int, micro_batches: list[MicroBatch]) -> dict[str, float]:
-        batches = [self._batch(self.train_rows[m.rows], m, epoch + 1) for m in micro_batches]
-        n_masked = sum(len(batch.targets_M) for batch in batches if batch.weight)
-        total = int(self.engine.world.sum(n_masked)[0])
-        return train_step(self.engine, batches, total, self.seed, step, self.settings.max_grad_norm)
+    def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> list[MaskedBatch]:
+        batches = [self.batch(self.train_rows[m.rows], m, epoch + 1, self.line_tokens) for m in micro_batches]
+        return [batch.pinned() for batch in batches] if self.engine.world.device.type == "cuda" else batches
+
+    def update(self, step: int, epoch: int, prepared: list[MaskedBatch]) -> dict[str, float]:
+        batches = [batch.to(self.engine.world.device) for batch in prepared]
+        counted = [batch for batch in batches if batch.weight]
+        n_masked = sum(len(batch.targets_M) for batch in counted)
+        n_computed = sum(batch.inputs["input_ids"].numel() for batch in counted)
+        total, computed = map(int, self.engine.world.sum(n_masked, n_computed))
+        # rows without a token that may be predicted have no loss, and nothing to divide
+        figures = train_step(self.engine, batches, max(1, total), self.seed, step, self.settings.max_grad_norm)
+        return {**figures, "predicted_tokens": total, "padded_tokens": computed}
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
@@ -55,11 +75,14 @@ class MaskedLmTask:
         loss_sum = n_right = n_masked = 0.0
         groups = batches_by_length(self.held_out_lengths, EVAL_TOKENS)
         model.eval()
-        for index in range(world.rank, len(groups), world.size):
-            rows = self.held_out_rows[groups[index]]
-            batch = self._batch(rows, MicroBatch(rows, index), HELD_OUT_EPOCH)
+        # every rank runs as many forwards: where weights are sharded, each of them is a collective
+        for group in share_of_rank(groups, world.rank, world.size):
+            rows = self.held_out_rows[group.rows]
+            batch = self.batch(rows, group, HELD_OUT_EPOCH).to(world.device)
             with self.engine.autocast():
                 logits_MV = model(**batch.inputs, masked_M=batch.masked_M).float()
+            if not group.counts:
+                continue
             loss_sum += float(F.cross_entropy(logits_MV, batch.targets_M, reduction="sum"))
             n_right += int((logits_MV.argmax(-1) == batch.targets_M).sum())
             n_masked += len(batch.targets_M)
@@ -79,6 +102,5 @@ class MaskedLmTask:
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         self.scores = state["scores"]
 
-    def _batch(self, rows: np.ndarray, micro_batch: MicroBatch, epoch: int) -> MaskedBatch:
-        device = self.engine.world.device
-        return masked_batch(self.table, rows, micro_batch, self.masking, self.tokenizer, self.seed, epoch, device)
+    def told(self, rows: np.ndarray) -> list[dict]:
+        return told_rows(self.table, self.train_rows[rows], self.tokenizer)

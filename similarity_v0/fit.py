@@ -18,6 +18,7 @@ from final_project.settings import Recipe
 from final_project.training.engines import build_engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
+from final_project.training.throughput import work_of
 from final_project.training.world import World
 from similarity_v0.model import pair_model_from
 from similarity_v0.record import append_record
@@ -31,6 +32,7 @@ SPLITS = ("train", "dev", "test")
 def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], dict]:
     """Fine-tune on every rank; returns the written files and the facts for the manifest."""
     settings = recipe.similarity_v0
+    precision = resolve_precision(settings.precision, world.device)  # refused before anything is loaded
     place = start_place(recipe, folder.run_dir)
     tokenizer = load_tokenizer(place)
     tokenizer.model_max_length = settings.max_length  # saved with it, so that others cut where training did
@@ -40,17 +42,18 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     if world.is_first:
         tokenise(folder, tokenizer, settings.max_length)
     world.barrier()
-    tables = {split: open_token_table(folder.path / f"{split}.arrow") for split in SPLITS}
-    precision = resolve_precision(settings.precision, world.device)
+    tables = {split: open_token_table(folder.path / f"{split}_tokens") for split in SPLITS}
+    n_weights = model.classifier.num_parameters()
+    work = work_of(model.classifier, passes=2 if settings.fgm_eps else 1)
     engine = build_engine(settings.engine, model, settings, precision, world)
     task = PairTask(engine, model, recipe, tokenizer, tables, folder.path)
     log.info(
         "similarity_v0: %d pairs, %.1f M weights from %s, %s in %s on %d x %s",
-        len(task.train_rows), sum(p.numel() for p in model.parameters()) / 1e6, place,
+        len(task.train_rows), n_weights / 1e6, place,
         engine.name, precision, world.size, world.device.type,
     )  # fmt: skip
     began = time.monotonic()
-    n_updates = run_loop(task, engine, settings, recipe.seed, settings.eval_every, folder.path, "similarity_v0")
+    n_updates = run_loop(task, engine, settings, recipe.seed, settings.eval_every, folder.path, "similarity_v0", work)
     train_s = time.monotonic() - began
     scores = task.finish()
     rows = {split: len(table) for split, table in tables.items()} | {"train": len(task.train_rows)}
@@ -79,8 +82,8 @@ def start_place(recipe: Recipe, run_dir: Path) -> str:
 def tokenise(folder: StageFolder, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
     """Write a token table for each split that an earlier, interrupted run has not left."""
     for split in SPLITS:
-        target = folder.path / f"{split}.arrow"
-        if target.is_file():
+        target = folder.path / f"{split}_tokens"
+        if target.is_dir():
             continue
         source = folder.run_dir / "prepare" / f"{split}.csv"
         pairs = read_pairs(source)

@@ -10,20 +10,19 @@ import csv
 import tempfile
 from pathlib import Path
 
-import datasets
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from final_project.artifacts import write_atomic
 from final_project.cli import print_json
 from final_project.data.tables import read_pairs
 from final_project.model.decision import load_decision
 from final_project.model.folder import load_classifier, longest_input
-from final_project.model.token_table import column, open_token_table, pad_rows, write_token_table
+from final_project.model.token_table import TokenTable, open_token_table, pad_rows, write_token_table
 from final_project.progress import progress
-from final_project.training.batching import batches_by_length
+from final_project.training.batching import batches_by_length, share_of_rank
 from final_project.training.world import World
+from similarity_v0.model import PairModel
 from similarity_v0.scores import scores_of
 
 BATCH_TOKENS = 8192
@@ -31,19 +30,21 @@ BATCH_TOKENS = 8192
 
 @torch.no_grad()
 def predict_probabilities(
-    model: PreTrainedModel, table: datasets.Dataset, pad_id: int, world: World, label: str = ""
+    model: PairModel, table: TokenTable, pad_id: int, world: World, label: str = ""
 ) -> np.ndarray:
     """(N, C) class probabilities of every row, in the table's order, on every rank. Leaves the model in its mode."""
-    groups = batches_by_length(column(table, "length"), BATCH_TOKENS)
-    mine = groups[world.rank :: world.size]
+    groups = batches_by_length(table.lengths, BATCH_TOKENS)
+    # every rank runs as many forwards: where weights are sharded, each of them is a collective
+    mine = share_of_rank(groups, world.rank, world.size)
     was_training = model.training
     model.eval()
     parts = []
-    for rows in progress(mine, len(mine), label, "batches") if label else mine:
-        logits_BC = model(**pad_rows(table[rows], pad_id, world.device)).logits
-        parts.append((rows, torch.softmax(logits_BC.double(), dim=-1).cpu().numpy()))
+    for batch in progress(mine, len(mine), label, "batches") if label else mine:
+        logits_BC = model(**pad_rows(table[batch.rows], pad_id, world.device))
+        if batch.counts:
+            parts.append((batch.rows, torch.softmax(logits_BC.double(), dim=-1).cpu().numpy()))
     model.train(was_training)
-    probabilities_NC = np.zeros((len(table), model.config.num_labels))
+    probabilities_NC = np.zeros((len(table), model.classifier.config.num_labels))
     for part in world.gather(parts):
         for rows, values in part:
             probabilities_NC[rows] = values
@@ -71,11 +72,11 @@ def run(arguments: argparse.Namespace) -> None:
     pairs = read_pairs(arguments.input)
     decision = load_decision(arguments.model)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tokens.arrow"
+        path = Path(folder) / "tokens"
         rows = ((pair.sentence1, pair.sentence2, pair.label) for pair in pairs)
         n_truncated = write_token_table(rows, tokenizer, longest_input(model, tokenizer), path)
         table = open_token_table(path)
-        probabilities_NC = predict_probabilities(model, table, tokenizer.pad_token_id, World(), "predict")
+        probabilities_NC = predict_probabilities(PairModel(model), table, tokenizer.pad_token_id, World(), "predict")
     labels_N = decision.labels(probabilities_NC)
     write_predictions(Path(arguments.output), probabilities_NC[:, 1], labels_N)
     answer = {"rows": len(pairs), "truncated": n_truncated, "positive": int(labels_N.sum())}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_json
 from final_project.model.decision import Decision
-from final_project.model.token_table import column
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch
 from final_project.training.engines.base import Engine
-from final_project.training.weights import copied_weights, load_weights, save_weights
+from final_project.training.engines.full_state import load_weights
+from final_project.training.guard import told_rows
+from final_project.training.weights import save_tensors, with_ties
 from similarity_v0.batches import pair_batch
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities, write_predictions
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 class PairTask:
     """Fine-tuning as the shared loop (final_project/training/loop.py) sees it."""
+
+    line_tokens = 0  # pairs stand alone, each a line
+    lowest_is_best = ""  # the best weights are kept here, by the measure that the recipe names
 
     def __init__(
         self,
@@ -49,19 +54,19 @@ class PairTask:
         self.tables = tables
         self.folder = folder
         self.train_rows = chosen_rows(len(tables["train"]), self.settings.max_train_pairs, self.seed)
-        self.lengths = column(tables["train"], "length")[self.train_rows]
-        self.labels = {split: column(table, "label").astype(np.int64) for split, table in tables.items()}
+        self.lengths = tables["train"].lengths[self.train_rows]
+        self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
         eps, decay = self.settings.fgm_eps, self.settings.ema_decay
         self.attack = Fgm(model.word_embedding, eps, self.settings.fgm_direction) if eps else None
-        self.ema = Ema(model, decay) if decay else None
+        self.ema = Ema(engine, decay) if decay else None
         self.best: dict = {"score": None, "step": 0}
 
-    def update(self, step: int, epoch: int, micro_batches: list[MicroBatch]) -> dict[str, float]:
-        device = self.engine.world.device
-        batches = []
-        for micro_batch in micro_batches:
-            rows = MicroBatch(self.train_rows[micro_batch.rows], micro_batch.index, micro_batch.counts)
-            batches.append(pair_batch(self.tables["train"], rows, self.tokenizer.pad_token_id, device))
+    def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> list[MicroBatch]:
+        return [replace(m, rows=self.train_rows[m.rows]) for m in micro_batches]
+
+    def update(self, step: int, epoch: int, prepared: list[MicroBatch]) -> dict[str, float]:
+        table, pad_id = self.tables["train"], self.tokenizer.pad_token_id
+        batches = [pair_batch(table, micro_batch, pad_id, self.engine.world.device) for micro_batch in prepared]
         n_pairs = int(self.engine.world.sum(sum(len(b.labels_B) * b.weight for b in batches))[0])
         return train_step(
             self.engine, batches, n_pairs, self.seed, step, self.settings.max_grad_norm, self.attack, self.ema
@@ -75,9 +80,10 @@ class PairTask:
             score = -scores["loss"] if by == "loss" else scores[by]
             if self.best["score"] is None or score > self.best["score"]:
                 self.best = {"score": score, "step": step}
+                full = self.engine.full_weights()
                 if self.engine.world.is_first:
                     with folder_atomic(self.folder / "best") as partial:
-                        save_weights(self.model, partial / "model.safetensors")
+                        save_tensors(partial / "model.safetensors", full)
         return {f"dev_{key}": value for key, value in scores.items()}
 
     def evaluated_weights(self):
@@ -93,7 +99,7 @@ class PairTask:
         world = self.engine.world
         world.barrier()
         if (best := self.folder / "best" / "model.safetensors").is_file():  # absent where epochs is 0
-            load_weights(self.model, best, world.device)
+            load_weights(self.engine, best)
         probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
         threshold = self._threshold(probabilities["dev"][:, 1])
         scores = {
@@ -101,10 +107,11 @@ class PairTask:
             for split, p in probabilities.items()
             if (self.labels[split] >= 0).all()
         }
+        full = self.engine.full_weights()
         if world.is_first:
             with folder_atomic(self.folder / "result") as result:
                 classifier = self.model.classifier
-                classifier.save_pretrained(result / "model", state_dict=copied_weights(classifier))
+                classifier.save_pretrained(result / "model", state_dict=with_ties(full, self.engine.model, classifier))
                 self.tokenizer.save_pretrained(result / "model")
                 decision = Decision(threshold)
                 decision.save(result / "model")
@@ -124,9 +131,12 @@ class PairTask:
         if self.ema:
             self.ema.restore(tensors)
 
+    def told(self, rows: np.ndarray) -> list[dict]:
+        return told_rows(self.tables["train"], self.train_rows[rows], self.tokenizer)
+
     def _probabilities(self, split: str) -> np.ndarray:
         return predict_probabilities(
-            self.model.classifier, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
+            self.engine.model, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
         )
 
     def _threshold(self, dev_probabilities: np.ndarray) -> float:

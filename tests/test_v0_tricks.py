@@ -107,11 +107,15 @@ def test_fgm_refuses_a_radius_that_is_not_positive():
         Fgm(double_model().word_embedding, 0.0)
 
 
+def engine_of(model: torch.nn.Module):
+    return build_engine("torch", model, SimilarityV0(), "fp32", World())
+
+
 def test_ema_is_the_weighted_sum_of_all_weights_so_far():
     model = torch.nn.Linear(1, 1, bias=False).double()
     values, decay = [1.0, 2.0, -3.0, 5.0], 0.9
     model.weight.data.fill_(values[0])
-    ema = Ema(model, decay)
+    ema = Ema(engine_of(model), decay)
     for value in values[1:]:
         model.weight.data.fill_(value)
         ema.update()
@@ -123,7 +127,7 @@ def test_ema_is_the_weighted_sum_of_all_weights_so_far():
 
 def test_ema_without_decay_is_the_weights_themselves():
     model = torch.nn.Linear(3, 3)
-    ema = Ema(model, 0.0)
+    ema = Ema(engine_of(model), 0.0)
     model.weight.data.normal_()
     ema.update()
     own = model.weight.clone()
@@ -131,9 +135,22 @@ def test_ema_without_decay_is_the_weights_themselves():
         assert torch.equal(model.weight, own)
 
 
+def test_ema_goes_on_from_its_state_and_leaves_the_weights_alone():
+    model, decay = torch.nn.Linear(3, 3), 0.5
+    first = Ema(engine_of(model), decay)
+    model.weight.data.normal_()
+    first.update()
+    own = model.weight.clone()
+    second = Ema(engine_of(model), decay)
+    second.restore(first.state())
+    assert torch.equal(model.weight, own)
+    for name, averaged in first.state().items():
+        assert torch.equal(second.state()[name], averaged)
+
+
 def test_ema_gives_the_weights_back_after_an_error():
     model = torch.nn.Linear(2, 2)
-    ema = Ema(model, 0.5)
+    ema = Ema(engine_of(model), 0.5)
     model.weight.data.normal_()
     ema.update()
     own = model.weight.clone()

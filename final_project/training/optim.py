@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -10,6 +11,8 @@ from torch import nn
 from final_project.settings import Schedule, Training
 
 BETAS = (0.9, 0.999)
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What AdamW keeps of every weight, by torch's names."""
 
 
 def parameter_groups(model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
@@ -35,8 +38,16 @@ def freeze_idle_parameters(model: nn.Module) -> int:
     return len(idle)
 
 
-def adamw(groups: list[dict], settings: Training, device: torch.device) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, betas=BETAS, eps=settings.adam_eps, fused=device.type == "cuda")
+def adamw(groups: list[dict], settings: Training) -> torch.optim.AdamW:
+    """torch's fused AdamW: one kernel a parameter instead of a dozen; on a CPU three times as fast and more."""
+    return torch.optim.AdamW(groups, betas=BETAS, eps=settings.adam_eps, fused=True)
+
+
+def start_moments(adam: torch.optim.AdamW, weights: Iterable[torch.Tensor] | None = None) -> None:
+    """Give the optimizer's weights the state that AdamW itself would give them in its first step."""
+    for weight in weights or [weight for group in adam.param_groups for weight in group["params"]]:
+        step = torch.zeros((), dtype=torch.float32, device=weight.device)
+        adam.state[weight] = {"step": step, **{key: torch.zeros_like(weight) for key in MOMENTS}}
 
 
 def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule) -> float:

@@ -1,50 +1,46 @@
-"""Weights as safetensors, also where an engine has made them views into buffers of its own."""
+"""Weights of a model by name, ties included, as safetensors files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
+
+from final_project.errors import ArtifactError
 
 
 def first_names(model: nn.Module) -> dict[str, str]:
-    """Each weight's name -> the first name of the same tensor; the two differ for tied weights."""
-    first: dict[tuple, str] = {}
+    """Each name of the state dict -> the first name of the same tensor; the two differ for tied weights."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(value), name) for name, value in model.state_dict(keep_vars=True).items()}
+
+
+def distinct_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Every weight and buffer once, under the first of its names: the live parameters, sharded where they are."""
+    live = model.state_dict(keep_vars=True)
+    return {name: live[name] for name in dict.fromkeys(first_names(model).values())}
+
+
+def with_ties(full: Mapping[str, torch.Tensor], model: nn.Module, module: nn.Module) -> dict[str, torch.Tensor]:
+    """The state dict of one module of the model, made of the model's full weights by first names; tied weights are
+    one tensor under all their names."""
+    (prefix,) = [name for name, part in model.named_modules() if part is module]
+    start = f"{prefix}." if prefix else ""
     return {
-        name: first.setdefault((tensor.data_ptr(), tensor.shape, tensor.stride()), name)
-        for name, tensor in model.state_dict().items()
+        name.removeprefix(start): full[first] for name, first in first_names(model).items() if name.startswith(start)
     }
 
 
-def copied_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A state dict of copies; tied weights stay tied, and nothing is a view into a sharding buffer."""
-    weights = model.state_dict()
-    names = first_names(model)
-    copies = {name: weights[name].detach().clone() for name in set(names.values())}
-    return {name: copies[first] for name, first in names.items()}
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    save_file({name: value.contiguous() for name, value in tensors.items()}, path)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write every distinct tensor once, under the first of its names."""
-    weights = model.state_dict()
-    save_file({name: weights[name].detach().clone() for name in sorted(set(first_names(model).values()))}, path)
-
-
-def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
-    """Read what save_weights wrote, in place; raises RuntimeError or KeyError where names or shapes differ."""
-    weights = load_file(path, device=str(device))
-    model.load_state_dict({name: weights[first] for name, first in first_names(model).items()}, strict=True)
-
-
-def save_training_state(folder: Path, model: nn.Module, optimizer_state: dict) -> None:
-    """Weights as safetensors, the optimizer's state as a torch file of tensors and numbers."""
-    save_weights(model, folder / "model.safetensors")
-    torch.save(optimizer_state, folder / "optimizer.pt")
-
-
-def load_training_state(folder: Path, model: nn.Module, device: torch.device) -> dict:
-    """Load the weights into the model in place; returns the optimizer's state."""
-    load_weights(model, folder / "model.safetensors", device)
-    return torch.load(folder / "optimizer.pt", map_location=device, weights_only=True)
+def expect_names(path: Path, found: set[str], expected: set[str]) -> None:
+    """Raises ArtifactError where a file holds other weights than the model."""
+    if missing := expected - found:
+        raise ArtifactError(f"{path}: {len(missing)} weights of the model are missing, {min(missing)} among them")
+    if foreign := found - expected:
+        raise ArtifactError(f"{path}: {len(foreign)} weights are not the model's, {min(foreign)} among them")

@@ -93,5 +93,7 @@ class Fgm:
         self._gradient_BTH = gradient_BTH.detach()
         if self._keeps_sum:
             if self._sum_VH is None:
-                self._sum_VH = self._gradient_BTH.new_zeros(self._embedding.weight.shape)
+                self._sum_VH = self._gradient_BTH.new_zeros(
+                    self._embedding.num_embeddings, self._embedding.embedding_dim
+                )
             self._sum_VH.index_add_(0, self._ids_BT.flatten(), self._gradient_BTH.flatten(0, 1))

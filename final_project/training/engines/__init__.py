@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from torch import nn
+from transformers import PreTrainedModel
 
 from final_project.settings import Precision, Training
 from final_project.training.apex_parts import use_fused_layer_norms
@@ -16,13 +16,17 @@ from final_project.training.world import World
 log = logging.getLogger(__name__)
 
 
-def build_engine(
-    name: str, model: nn.Module, settings: Training, precision: Precision, world: World, config: Path | None = None
-) -> Engine:
-    """Wrap a model for training. config: DeepSpeed's JSON file, where the engine is deepspeed."""
+def build_engine(name: str, model: nn.Module, settings: Training, precision: Precision, world: World) -> Engine:
+    """Make a model ready for training. The engine takes the model over: it may replace its parameters."""
     freeze_idle_parameters(model)
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
+    if settings.activation_checkpointing:
+        checkpoint_activations(model)
+    if name == "fsdp2":
+        from final_project.training.engines.fsdp2 import Fsdp2Engine
+
+        return Fsdp2Engine(model, settings, precision, world)
     if name == "fairscale":
         from final_project.training.engines.fairscale_oss import FairscaleEngine
 
@@ -30,7 +34,17 @@ def build_engine(
     if name == "deepspeed":
         from final_project.training.engines.deepspeed_zero import DeepSpeedEngine
 
-        return DeepSpeedEngine(model, settings, precision, world, config)
+        return DeepSpeedEngine(model, settings, precision, world)
     from final_project.training.engines.torch_ddp import TorchEngine
 
     return TorchEngine(model, settings, precision, world)
+
+
+def checkpoint_activations(model: nn.Module) -> None:
+    """Keep only the inputs of each transformer layer for the backward pass; the rest is computed again there, with the
+    same dropout."""
+    for part in model.modules():
+        if isinstance(part, PreTrainedModel):
+            part.activation_checkpointing_enable({"use_reentrant": False})
+            return
+    raise TypeError(f"{type(model).__name__} holds no transformers model, whose layers could be computed again")

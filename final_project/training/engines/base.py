@@ -10,12 +10,17 @@ A step of training, written once in each stage's train_step, is the same on all 
 
 Losses are divided by the number of rows in the whole step over all ranks, and gradients are summed over ranks; so any
 number of processes and any accumulation give the same update.
+
+What an engine has trained is read and written in full, weight by weight (see full_state.py), so that a checkpoint or
+an export depends neither on the engine nor on the number of ranks.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +28,16 @@ import torch
 from torch import nn
 
 from final_project.settings import Precision
-from final_project.training.precision import autocast
+from final_project.training.engines import full_state
+from final_project.training.precision import LossScale, autocast
+from final_project.training.weights import distinct_weights
 from final_project.training.world import World
 
 
 class Engine(ABC):
-    """Attributes: `model`, the plain module whose weights are trained; `wrapper`, what a forward goes through;
-    `optimizer`, with torch's param_groups."""
+    """Attributes: `model`, the module whose weights are trained, callable on every rank alike for evaluation;
+    `wrapper`, what a forward of training goes through; `optimizer`, with torch's param_groups; `n_updates`, the
+    updates taken so far."""
 
     name: str
     model: nn.Module
@@ -39,35 +47,129 @@ class Engine(ABC):
     def __init__(self, world: World, precision: Precision):
         self.world = world
         self.precision = precision
+        self.loss_scale = LossScale(precision)
+        self.n_updates = 0
 
-    @abstractmethod
+    # --- one step -----------------------------------------------------------------------------------------------------
+
     def __call__(self, *inputs: Any, **named_inputs: Any) -> Any:
         """The forward pass, in the engine's precision."""
+        with self.autocast():
+            return self.wrapper(*inputs, **named_inputs)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        return autocast(self.precision, self.world.device)
 
     @abstractmethod
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
         """Surrounds one forward and backward; gradients are exchanged between ranks only where synchronise is True,
         which must be the case in the last pass of a step and in no other."""
 
-    @abstractmethod
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of the loss, summed over ranks."""
+        # all engines average over ranks where we want the sum
+        (loss * (self.world.size * self.loss_scale.value)).backward()
 
-    @abstractmethod
     def step(self, max_grad_norm: float) -> float:
-        """Clip (0 = do not), update the weights, clear the gradients; returns the norm before clipping."""
+        """Clip (0 = do not), update the weights, clear the gradients; returns the norm before clipping.
+
+        Where a gradient is not finite nothing is updated on any rank, and the norm that is returned is not finite.
+        """
+        norm = self._update(max_grad_norm)
+        is_finite = math.isfinite(norm)
+        self.n_updates += is_finite
+        self.loss_scale.update(is_finite)
+        return norm
 
     @abstractmethod
+    def _update(self, max_grad_norm: float) -> float:
+        """What step does, with gradients that carry the loss scale; the returned norm does not."""
+
+    def _unscale_gradients(self) -> None:
+        if self.loss_scale.value != 1.0:
+            gradients = [weight.grad for weight in self.trained().values() if weight.grad is not None]
+            torch._foreach_mul_(gradients, 1.0 / self.loss_scale.value)
+
+    # --- weights and moments in full: `whole` and `moment` are collectives, called on every rank alike ----------------
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The weights that are trained, by their first names; sharded where the engine shards them."""
+        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+
+    def whole(self, weight: torch.Tensor) -> torch.Tensor:
+        """A weight or buffer in full."""
+        return weight.detach()
+
+    def assign(self, weight: torch.Tensor, value: torch.Tensor) -> None:
+        """Write a full value into a weight or buffer, this rank's part of it where it is sharded."""
+        weight.detach().copy_(value)
+
+    def weights_changed(self) -> None:  # noqa: B027
+        """Called after weights were assigned: for engines that keep a second copy of them; most do not."""
+
+    @property
+    @abstractmethod
+    def adam(self) -> torch.optim.AdamW:
+        """The optimizer that holds this rank's moments."""
+
+    @abstractmethod
+    def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
+        """AdamW's exp_avg or exp_avg_sq of a trained weight, in full."""
+
+    @abstractmethod
+    def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
+        """Write a full moment, or this rank's part of it."""
+
+    def full_weights(self) -> dict[str, torch.Tensor]:
+        """Every weight and buffer in full, by its first name, in CPU memory of the first rank; empty on the others."""
+        return full_state.gathered(self, distinct_weights(self.model), self.whole)
+
+    def set_weights(self, read: Callable[[str], torch.Tensor]) -> None:
+        """Assign every weight and buffer; read(name) gives its full value on every rank."""
+        for name, weight in distinct_weights(self.model).items():
+            self.assign(weight, read(name))
+        self.weights_changed()
+
     def save(self, folder: Path) -> None:
-        """Write weights and optimizer into an existing folder. Called on every rank."""
+        """Write weights, moments and counts into an existing folder. Called on every rank, the first writes."""
+        full_state.save(self, folder)
 
-    @abstractmethod
     def load(self, folder: Path) -> None:
-        """Take up what save wrote. Called on every rank."""
+        """Take up what save wrote, on any engine and number of ranks. Called on every rank."""
+        full_state.load(self, folder)
 
-    def evidence(self) -> dict[str, str]:
-        """Which classes really do the work, for the manifest: the wrapper, if any, and the optimizer."""
-        return {"name": self.name, "wrapper": type(self.wrapper).__name__, "optimizer": type(self.optimizer).__name__}
+    # --- this rank's part of the weights, for averages over time ------------------------------------------------------
 
-    def autocast(self) -> contextlib.AbstractContextManager:
-        return autocast(self.precision, self.world.device)
+    def parts(self) -> dict[str, torch.Tensor]:
+        """What this rank holds of each trained weight, to be read."""
+        return {name: weight.detach() for name, weight in self.trained().items()}
+
+    def set_parts(self, parts: Mapping[str, torch.Tensor]) -> None:
+        """Overwrite what this rank holds of each trained weight, for forwards that follow; the next update of the
+        optimizer counts on parts() of before."""
+        for name, part in self.parts().items():
+            part.copy_(parts[name])
+
+    # --- evidence -----------------------------------------------------------------------------------------------------
+
+    def evidence(self) -> dict[str, Any]:
+        """Which classes really do the work, for the manifest, and what share of weights and moments this rank holds."""
+        n_trained = sum(self.numel(weight) for weight in self.trained().values())
+        moments = [state["exp_avg"] for state in self.adam.state.values()]
+        return {
+            "name": self.name,
+            "wrapper": type(self.wrapper).__name__,
+            "optimizer": type(self.optimizer).__name__,
+            "weights": ", ".join(sorted({type(weight.data).__name__ for weight in self.trained().values()})),
+            "weights_held": round(sum(part.numel() for part in self.parts().values()) / n_trained, 3),
+            "moments_held": round(sum(local(moment).numel() for moment in moments) / n_trained, 3),
+            "moments_on": ", ".join(sorted({moment.device.type for moment in moments})),
+        }
+
+    def numel(self, weight: nn.Parameter) -> int:
+        return weight.numel()
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """What this rank holds of a tensor: its part of a DTensor, all of any other."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor

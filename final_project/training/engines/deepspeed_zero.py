@@ -1,44 +1,76 @@
-"""DeepSpeed ZeRO 0, 1 and 2. The JSON file names the stage; the fields that must agree with the recipe come from it."""
+"""DeepSpeed ZeRO 0 to 3. The JSON file names the stage; the fields that must agree with the recipe come from it.
+
+Every stage cuts up more: 1 the optimizer's state, 2 the gradients, 3 the weights.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from final_project.recipe import ROOT
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.optim import adamw, parameter_groups
+from final_project.training.optim import adamw, parameter_groups, start_moments
 from final_project.training.world import World
 
-TAG = "deepspeed"
+CONFIG_DIR = ROOT / "posttrain" / "ds_config"
+DEFAULT_STAGE = 1
 
 
 class DeepSpeedEngine(Engine):
     name = "deepspeed"
 
-    def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World, config: Path):
+    def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
         super().__init__(world, precision)
         if world.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
 
+        self._deepspeed = deepspeed
+        self._is_training_forward = False
+        self._autocast_inside(model)
         groups = parameter_groups(model, settings.lr, settings.weight_decay)
         self.wrapper, self.optimizer, _, _ = deepspeed.initialize(
             model=model.to(world.device),
-            optimizer=adamw(groups, settings, world.device),
-            config=filled_config(config, settings, precision, world),
+            optimizer=adamw(groups, settings),
+            config=filled_config(settings, world),
             dist_init_required=False,
         )
         self.model = self.wrapper.module
+        self.stage = self.wrapper.zero_optimization_stage()
+        # stage 3 lends its flat weights to the optimizer's groups only for the moment of an update
+        start_moments(self.adam, self.optimizer.fp32_partitioned_groups_flat if self.stage == 3 else None)
+        if self.stage in (1, 2):
+            # DeepSpeed would link names to moments after the update of the first group, when the second has none yet
+            self.optimizer._lazy_init_hp_params_optimizer_state()
+
+    # --- one step -----------------------------------------------------------------------------------------------------
+
+    def _autocast_inside(self, model: nn.Module) -> None:
+        """Enter autocast inside the model's forward. DeepSpeed switches off one that is entered around it, and its own
+        `torch_autocast` sums gradients in 16 bit, and in fp16 clips them while they still carry the loss scale."""
+        forward = model.forward
+
+        def forward_in_precision(*inputs, **named_inputs):
+            with self.autocast() if self._is_training_forward else contextlib.nullcontext():
+                return forward(*inputs, **named_inputs)
+
+        model.forward = forward_in_precision
 
     def __call__(self, *inputs, **named_inputs):
-        return self.wrapper(*inputs, **named_inputs)
+        self._is_training_forward = True
+        try:
+            return self.wrapper(*inputs, **named_inputs)
+        finally:
+            self._is_training_forward = False
 
     @contextlib.contextmanager
     def backward_pass(self, synchronise: bool) -> Iterator[None]:
@@ -46,30 +78,112 @@ class DeepSpeedEngine(Engine):
         yield
 
     def backward(self, loss: torch.Tensor) -> None:
-        self.wrapper.backward(loss * self.world.size)
+        scale = self.loss_scale.value
+        if self.precision == "fp16" and self.stage:
+            self.optimizer.override_loss_scale(scale)  # multiplies the loss, and unscales before it clips
+            scale = 1.0
+        self.wrapper.backward(loss * (self.world.size * scale))
 
-    def step(self, max_grad_norm: float) -> float:
-        self.wrapper.step()  # clips at the configured max_grad_norm
-        norm = self.wrapper.get_global_grad_norm()
-        return float(norm) if norm is not None else float("nan")
+    def _update(self, max_grad_norm: float) -> float:
+        if self.stage:
+            self.wrapper.step()  # clips at the configured max_grad_norm; passes over gradients that are not finite
+            return float(self.wrapper.get_global_grad_norm())
+        self._unscale_gradients()
+        norm = float(nn.utils.get_total_norm([w.grad for w in self.trained().values() if w.grad is not None]))
+        if math.isfinite(norm):
+            self.wrapper.step()
+        else:
+            self.wrapper.zero_grad()
+        return norm
 
-    def save(self, folder: Path) -> None:
-        self.wrapper.save_checkpoint(str(folder), tag=TAG)
+    # --- weights and moments in full ----------------------------------------------------------------------------------
 
-    def load(self, folder: Path) -> None:
-        self.wrapper.load_checkpoint(str(folder), tag=TAG)
+    def whole(self, weight: torch.Tensor) -> torch.Tensor:
+        if not is_partitioned(weight):
+            return weight.detach()
+        with self._deepspeed.zero.GatheredParameters([weight]):
+            return weight.detach().clone()
+
+    def assign(self, weight: torch.Tensor, value: torch.Tensor) -> None:
+        if not is_partitioned(weight):
+            return super().assign(weight, value)
+        with self._deepspeed.zero.GatheredParameters([weight], modifier_rank=0):
+            weight.detach().copy_(value)
+
+    def weights_changed(self) -> None:
+        if self.stage:
+            self.optimizer.refresh_fp32_params()
+
+    @property
+    def adam(self) -> torch.optim.AdamW:
+        return self.optimizer.optimizer if self.stage else self.optimizer
+
+    def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
+        if not self.stage:
+            return self.adam.state[weight][key]
+        return self._deepspeed.utils.safe_get_full_optimizer_state(weight, key)
+
+    def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
+        if not self.stage:
+            self.adam.state[weight][key].copy_(value)
+        elif is_partitioned(weight):
+            # the last part is padded, which DeepSpeed's safe_set_full_optimizer_state fails on
+            n = weight.ds_tensor.numel()
+            part = value.flatten()[self.world.rank * n :][:n]
+            part = nn.functional.pad(part, (0, n - len(part)))
+            self._deepspeed.utils.safe_set_local_optimizer_state(weight, part, key)
+        else:
+            self._deepspeed.utils.safe_set_full_optimizer_state(weight, value, key)
+
+    # --- this rank's part ---------------------------------------------------------------------------------------------
+
+    def parts(self) -> dict[str, torch.Tensor]:
+        return {
+            name: weight.ds_tensor.detach() if is_partitioned(weight) else weight.detach()
+            for name, weight in self.trained().items()
+        }
+
+    def set_parts(self, parts: Mapping[str, torch.Tensor]) -> None:
+        super().set_parts(parts)
+        for weight in self.trained().values():
+            if is_partitioned(weight):
+                weight.partition()  # drops a whole copy that was made of the old parts
+
+    def evidence(self) -> dict:
+        weights = list(self.trained().values())
+        partitioned = {"weights": "partitioned"} if all(map(is_partitioned, weights)) else {}
+        offload = bool(self.stage) and self.wrapper.zero_cpu_offload()
+        return {**super().evidence(), "zero_stage": self.stage, "offload": offload, **partitioned}
+
+    def numel(self, weight: nn.Parameter) -> int:
+        return weight.ds_numel if is_partitioned(weight) else weight.numel()
 
 
-def filled_config(path: Path, settings: Training, precision: Precision, world: World) -> dict:
-    """The JSON file's content with batch size, clipping and precision taken from the recipe.
+def is_partitioned(weight: torch.Tensor) -> bool:
+    """Is this one of ZeRO-3's parameters, of which each rank holds a part?"""
+    return hasattr(weight, "ds_id")
 
-    Accumulation is driven by the training step, which marks its last backward, so DeepSpeed's own count is 1.
+
+def filled_config(settings: Training, world: World) -> dict:
+    """The JSON file of the recipe's stage, with batch size, clipping and offload as the recipe says.
+
+    Accumulation is driven by the training step, which marks its last backward, so DeepSpeed's own count is 1. Its
+    precision stays float32: autocast and loss scale are the engine's, as with every other engine.
     """
-    config = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        **config,
+    stage = DEFAULT_STAGE if settings.zero_stage is None else settings.zero_stage
+    config = json.loads(config_path(stage).read_text(encoding="utf-8"))
+    config |= {
         "train_micro_batch_size_per_gpu": settings.micro_rows,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": settings.max_grad_norm,
-        "torch_autocast": {"enabled": precision == "bf16", "dtype": "bfloat16"},
     }
+    if settings.offload_optimizer:
+        config["zero_optimization"]["offload_optimizer"] = {
+            "device": "cpu", "pin_memory": world.device.type == "cuda",
+        }  # fmt: skip
+        config["zero_force_ds_cpu_optimizer"] = False  # torch's fused AdamW works on CPU tensors, nothing to compile
+    return config
+
+
+def config_path(stage: int) -> Path:
+    return CONFIG_DIR / f"zero{stage}.json"
