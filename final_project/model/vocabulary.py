@@ -36,14 +36,22 @@ def teach(units: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokeniz
     """Add the units to tokenizer and model, in place. Each starts as the mean of its characters' embeddings, an
     unknown character's being that of the unknown token; an output bias likewise."""
     pieces = {unit: _pieces(unit, tokenizer) for unit in units}
-    # a unit of several characters stands between others, and is not to be found within a longer one
-    tokenizer.add_tokens([AddedToken(unit, single_word=len(unit) > 1, normalized=True) for unit in units])
+    tokenizer.add_tokens([_as_token(unit, tokenizer) for unit in units])
     model.resize_token_embeddings(max(model.config.vocab_size, len(tokenizer)), mean_resizing=False)
     outputs = model.get_output_embeddings()
     tables = {model.get_input_embeddings().weight, outputs.weight} | ({outputs.bias} - {None})
     for table in tables:  # tied weights are one table
         for unit, ids in pieces.items():
             table[tokenizer.convert_tokens_to_ids(unit)] = table[ids].mean(dim=0)
+
+
+def _as_token(unit: str, tokenizer: PreTrainedTokenizerBase) -> AddedToken:
+    """Looked for in the normalised text, so that capitals are found; but a Chinese character, around which BERT's
+    normaliser puts spaces, in the text itself. What has several characters is not to be found within something longer.
+    """
+    normaliser = tokenizer.backend_tokenizer.normalizer
+    is_stable = normaliser is None or normaliser.normalize_str(unit) == unit
+    return AddedToken(unit, single_word=len(unit) > 1, normalized=is_stable)
 
 
 def _pieces(unit: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
