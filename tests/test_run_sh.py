@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import subprocess
@@ -65,8 +66,10 @@ def test_several_processes_get_torchrun_or_the_launcher_of_deepspeed():
         "--",
         "posttrain.engine=deepspeed",
     ).stdout.splitlines()[1:]
-    assert "deepspeed --num_gpus=4" in lines[0] and "--module posttrain" in lines[0]
-    assert "torch.distributed.run --nproc-per-node=4 --standalone -m similarity_v0" in lines[1]
+    assert "-m deepspeed.launcher.launch" in lines[0] and "--module posttrain" in lines[0]
+    (world_info,) = [word.split("=", 1)[1] for word in lines[0].split() if word.startswith("--world_info=")]
+    assert json.loads(base64.urlsafe_b64decode(world_info)) == {"node0": [0, 1, 2, 3]}
+    assert "final_project.training.torchrun --nproc-per-node=4 --standalone -m similarity_v0" in lines[1]
 
 
 def test_several_machines_are_taken_from_the_environment():

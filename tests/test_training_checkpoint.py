@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from test_training_loop import SETTINGS, Recorder, engine_in_evaluation_mode
+from training_support import run_on_two_ranks, tiny_run, write_corpus
 
 from final_project.errors import ArtifactError
 from final_project.progress import read_metrics
+from final_project.training.checkpoint import Checkpoints
 from final_project.training.loop import run_loop
+from final_project.training.world import World
 
 EVERY_STEP = SETTINGS.model_copy(update={"checkpoint_every": 1, "log_every": 1})
 
@@ -136,3 +140,28 @@ def test_extra_tensors_come_back_as_they_were(tmp_path):
     seen: dict[str, torch.Tensor] = {}
     run(second, tmp_path)
     assert seen["extra"].tolist() == [5.0]
+
+
+def saving_beside_a_full_disk(world: World, folder: Path) -> None:
+    """Only the first rank writes what all gather for it: none may wait for one that has failed."""
+    disk = Path((folder / "disk_of_the_test").read_text())
+    run = tiny_run(folder, world, "engine=fsdp2")
+    run.train(1)
+    checkpoints = Checkpoints(disk / "checkpoints", run.engine, world, 2)
+    assert checkpoints.save(1, ({}, {}))
+    if world.is_first:
+        with pytest.raises(OSError), (disk / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    assert not checkpoints.save(2, ({}, {})), "on every rank"
+    run.train(2)
+    if world.is_first:
+        (disk / "filler").unlink()
+    assert checkpoints.save(3, ({}, {}))
+    assert checkpoints.load_newest()[0]["step"] == 3
+
+
+def test_two_ranks_agree_that_a_checkpoint_could_not_be_written(prepared, small_disk, tmp_path):
+    (tmp_path / "disk_of_the_test").write_text(str(small_disk(3000)))
+    write_corpus(tmp_path, prepared / "demo" / "prepare" / "text.tsv")
+    run_on_two_ranks(saving_beside_a_full_disk, tmp_path)

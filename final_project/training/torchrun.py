@@ -6,30 +6,56 @@ traceback and status 1.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
+import psutil
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+GRACE_S = 300  # from a signal to the end by force; a checkpoint of a large model takes longer than torchrun's 30 s
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the processes; returns 0, the status of the one that failed first, or 128 + the signal that ended them."""
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(GRACE_S))
     try:
         run.main(list(argv))
     except SignalException as error:
+        see_children_out()
         return 128 + error.sigval
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode >= 0:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name
-        print(f"error: process {rank} was ended by {name}; the same command goes on from the last checkpoint",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"error: process {rank} was ended by {name}; the same command goes on from the last checkpoint",
+            file=sys.stderr,
+        )
         return 128 - failure.exitcode
     return 0
+
+
+def see_children_out() -> None:
+    """Wait until the processes have ended. torchrun waits too, but a second signal tears it away from that, and a
+    cluster that signals all processes at once sends it two: one from there, one passed on by run.sh."""
+    children = psutil.Process().children()
+
+    def pass_on(number: int, _frame: object) -> None:
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    _, alive = psutil.wait_procs(children, timeout=GRACE_S)
+    for child in alive:
+        child.kill()
 
 
 if __name__ == "__main__":
