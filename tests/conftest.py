@@ -30,17 +30,19 @@ def pytest_addoption(parser) -> None:
     parser.addoption("--thorough", action="store_true", help="also what takes too long for every run")
 
 
+def pytest_configure(config) -> None:
+    config.addinivalue_line("markers", "thorough: takes too long for every run, and waits for --thorough")
+
+
+def pytest_runtest_setup(item) -> None:
+    if item.get_closest_marker("thorough") and not item.config.getoption("--thorough"):
+        pytest.skip("takes too long for every run: bash run.sh test --thorough")
+
+
 @pytest.fixture(scope="session")
 def thorough(request) -> bool:
     """Whether --thorough was given; ask for it to do more of the same."""
     return request.config.getoption("--thorough")
-
-
-@pytest.fixture
-def only_thorough(thorough) -> None:
-    """Skips the test unless --thorough was given."""
-    if not thorough:
-        pytest.skip("takes too long for every run: bash run.sh test --thorough")
 
 
 def command(*arguments: str, nproc: int = 1) -> list[str]:
