@@ -11,10 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-def setting(default: Any, meaning: str, unit: str = "", outcome: bool = True, **bounds: Any) -> Any:
+def setting(
+    default: Any, meaning: str, unit: str = "", outcome: bool | Literal["rounding"] = True, **bounds: Any
+) -> Any:
     """A recipe field with its meaning and unit; `bounds` are pydantic's (ge, le, gt, lt).
 
-    outcome: False where what the stage writes does not depend on it, so that a change does not start it afresh.
+    outcome: False where what the stage writes does not depend on it, so that a change does not start it afresh;
+    "rounding" where it does so by rounding alone, so that a half-done stage may go on under another value.
     """
     return Field(default, description=meaning, json_schema_extra={"unit": unit, "outcome": outcome}, **bounds)
 
@@ -22,12 +25,11 @@ def setting(default: Any, meaning: str, unit: str = "", outcome: bool = True, **
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self, up_to_rounding: bool = False) -> dict[str, Any]:
         """The settings on which what the stage writes depends, as JSON values."""
-        values = self.model_dump(mode="json")
-        return {
-            name: values[name] for name, field in type(self).model_fields.items() if field.json_schema_extra["outcome"]
-        }
+        values, without = self.model_dump(mode="json"), (False, "rounding") if up_to_rounding else (False,)
+        extras = {name: field.json_schema_extra["outcome"] for name, field in type(self).model_fields.items()}
+        return {name: values[name] for name, outcome in extras.items() if outcome not in without}
 
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -62,6 +64,12 @@ class Prepare(Section):
     text_leaks: Policy = setting("drop", "pairs in that text that share a sentence with a set that will be scored")
     keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
     augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
+
+    @model_validator(mode="after")
+    def near_means_more_than_half(self):
+        if 0 < self.near_duplicates < 0.5:
+            raise ValueError(f"near_duplicates {self.near_duplicates}: 0 (off), or 0.5 and more; less is not alike")
+        return self
 
     @model_validator(mode="after")
     def half_is_left_to_train_on(self):
@@ -113,11 +121,13 @@ class Training(Section):
     """What both training stages share. A step is one optimizer update over all devices."""
 
     engine: Literal["torch", "fsdp2", "fairscale", "deepspeed"] = setting(
-        "torch", "torch (single process or DDP), fsdp2, fairscale or deepspeed"
+        "torch", "torch (single process or DDP), fsdp2, fairscale or deepspeed", outcome="rounding"
     )
-    zero_stage: Literal[None, 0, 1, 2, 3] = setting(None, "DeepSpeed ZeRO stage; null = 1")
-    offload_optimizer: bool = setting(False, "keep DeepSpeed's optimizer in CPU memory (ZeRO 1-3)")
-    activation_checkpointing: bool = setting(False, "compute activations again in the backward pass, to save memory")
+    zero_stage: Literal[None, 0, 1, 2, 3] = setting(None, "DeepSpeed ZeRO stage; null = 1", outcome="rounding")
+    offload_optimizer: bool = setting(False, "keep DeepSpeed's optimizer in CPU memory (ZeRO 1-3)", outcome="rounding")
+    activation_checkpointing: bool = setting(
+        False, "compute activations again in the backward pass, to save memory", outcome="rounding"
+    )
     epochs: int = setting(3, "passes over the training rows", "epochs", ge=0, le=1000)
     lr: float = setting(5e-4, "peak learning rate", "per update", gt=0, le=1)
     schedule: Schedule = setting("linear", "course of the learning rate after the warm-up")

@@ -124,6 +124,8 @@ def test_near_repeats_are_found_when_asked(data):
     folder, facts = run(data, "prepare.near_duplicates=0.8", "prepare.duplicates=drop")
     assert facts["train"]["left_out"]["nearly repeated"] == 1
     assert [pair.sentence1 for pair in read_pairs(folder / "train.csv")] == [TRAIN[0][0], long]
+    with pytest.raises(ProjectError, match=r"0\.5 and more"):
+        run(data, "prepare.near_duplicates=0.1")
 
 
 def test_everything_dropped_is_an_error_and_not_an_empty_file(data):
@@ -170,6 +172,9 @@ def test_a_corpus_without_dev_and_test_holds_out_whole_groups(data):
     assert sum(map(len, sentences)) == len(set.union(*sentences))
     assert all(sum(pair.label for pair in pairs) * 2 == len(pairs) for pairs in splits.values())
     assert facts["text"]["rows"] == 168
+    write(data / "THS2021" / "train.tsv", [(k % 2, "同一个问题", f"说法{k}") for k in range(20)])
+    with pytest.raises(DataError, match=r"train\.tsv: no test pairs can be held out: shared sentences connect all"):
+        run(data, "prepare.dev_share=0.1", "prepare.test_share=0.2", corpus="THS2021")
     with pytest.raises(ProjectError, match="leave less than half"):
         run(data, "prepare.dev_share=0.3", "prepare.test_share=0.3", corpus="THS2021")
     with pytest.raises(ArtifactError, match=r"prepare\.dev_share=0\.1"):

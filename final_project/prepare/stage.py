@@ -109,6 +109,11 @@ def hold_out(table: PairTable, is_train_N: np.ndarray, settings: Prepare, materi
         is_taken_N[rows[held_out_rows(groups, labels, wanted, settings.split_seed)]] = True
         taken = np.zeros(len(table), dtype=bool)
         taken[rows] = is_taken_N[rows]
+        if not taken.any():
+            raise DataError(
+                material.inputs.splits["train"][0].path if material.inputs.splits else settings.corpus,
+                f"no {split} pairs can be held out: shared sentences connect all of its pairs",
+            )
         setattr(material, split, list(table[taken].pairs()))
     return is_taken_N
 
