@@ -112,7 +112,10 @@ def _words(words: Sequence[str], scores: Sequence[float], ranked: Mapping[str, S
 
 def _charts(run_dir: Path) -> dict[str, list[Chart]]:
     wanted = {
-        "posttrain": {"Masked-LM loss": {"loss": "training", "held_out_loss": "held out"}},
+        "posttrain": {
+            "Masked-LM loss": {"loss": "training", "held_out_loss": "held out"},
+            "Masked-LM perplexity": {"held_out_perplexity": "held out"},
+        },
         "similarity_v0": {
             "Loss": {"loss": "training", "dev_loss": "dev"},
             "Dev scores": {"dev_accuracy": "accuracy", "dev_f1": "F1"},
