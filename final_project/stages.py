@@ -12,10 +12,13 @@ from final_project.settings import Recipe
 
 @dataclass(frozen=True)
 class StageState:
-    """key: digest of all the stage depends on. inputs: digests by stage of what it reads."""
+    """key: digest of all the stage depends on. resume_key: the same without what changes results by rounding alone,
+    such as the engine; a half-done run of the same resume_key may be gone on with. inputs: digests by stage of what it
+    reads."""
 
     folder: StageFolder
     key: str
+    resume_key: str
     inputs: dict[str, str]
     engine: str
 
@@ -36,9 +39,11 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
     init = recipe.encoder.init if stage == "posttrain" else recipe.similarity_v0.init
     if init not in ("", "scratch"):
         inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
-    settings = {section: getattr(recipe, section).outcome() for section in sections}
-    key = digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs})
-    return StageState(StageFolder(run_dir, stage), key, inputs, getattr(recipe, stage).engine)
+    keys = []
+    for up_to_rounding in (False, True):
+        settings = {section: getattr(recipe, section).outcome(up_to_rounding) for section in sections}
+        keys.append(digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs}))
+    return StageState(StageFolder(run_dir, stage), *keys, inputs, getattr(recipe, stage).engine)
 
 
 def _stamp_of(folder: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import stage
 from safetensors.torch import load_file
-from training_support import ENGINES, largest_difference
+from training_support import ENGINES, largest_difference, settings_of
 
 EVIDENCE = {
     "ddp": {"wrapper": "DistributedDataParallel", "optimizer": "AdamW", "weights": "Tensor"},
@@ -29,10 +29,6 @@ def manifest_of(runs: Path, name: str) -> dict:
 def weights_of(runs: Path, name: str) -> dict:
     (path,) = [path for path in manifest_of(runs, name)["outputs"] if path.endswith("model.safetensors")]
     return load_file(runs / "demo" / name / path)
-
-
-def settings_of(stage_name: str, engine: str) -> list[str]:
-    return [f"{stage_name}.{setting}" for setting in ENGINES[engine]]
 
 
 @pytest.fixture(scope="module")

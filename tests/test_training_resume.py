@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ROOT, TINY, command, environment, stage
+from safetensors.torch import load_file
+from training_support import largest_difference, settings_of
 
 from final_project.artifacts import file_digest
 from final_project.progress import read_metrics
@@ -40,29 +42,45 @@ def kill_at(runs: Path, name: str, step: int, *overrides: str, nproc: int = 1) -
     assert not (runs / "demo" / name / "manifest.json").exists(), "a killed stage must not look finished"
 
 
-def weights_digest(runs: Path, name: str) -> str:
+def weights_file(runs: Path, name: str) -> Path:
     manifest = json.loads((runs / "demo" / name / "manifest.json").read_text())
     (weights,) = [path for path in manifest["outputs"] if path.endswith("model.safetensors")]
-    return file_digest(runs / "demo" / name / weights)
+    return runs / "demo" / name / weights
+
+
+def weights_digest(runs: Path, name: str) -> str:
+    return file_digest(weights_file(runs, name))
+
+
+MOMENTS = {"few": 1, "some": 3, "many": 5}  # of kill -9
 
 
 @pytest.mark.parametrize(
-    ("name", "engine", "nproc"),
+    ("name", "engine", "nproc", "kills"),
     [
-        ("posttrain", "torch", 1),
-        ("posttrain", "deepspeed", 2),
-        ("similarity_v0", "torch", 1),
-        ("similarity_v0", "fairscale", 2),
+        ("posttrain", "ddp", 1, "some"),
+        ("posttrain", "fsdp2", 2, "few"),
+        ("posttrain", "zero3", 2, "few"),
+        ("similarity_v0", "ddp", 1, "some"),
+        ("similarity_v0", "fairscale", 2, "few"),
+        *(
+            pytest.param("posttrain", engine, nproc, "many", marks=pytest.mark.thorough)
+            for engine, nproc in (("ddp", 1), ("ddp", 2), ("fsdp2", 2), ("zero2", 2), ("zero3", 2))
+        ),
+        *(
+            pytest.param("similarity_v0", engine, 2, "many", marks=pytest.mark.thorough)
+            for engine in ("fairscale", "fsdp2", "zero3")
+        ),
     ],
 )
-def test_a_stage_killed_three_times_ends_with_the_bits_of_an_undisturbed_one(
-    name, engine, nproc, prepared, posttrained, copy_of
+def test_a_stage_killed_at_random_ends_with_the_bits_of_an_undisturbed_one(
+    name, engine, nproc, kills, prepared, posttrained, copy_of
 ):
     source = prepared if name == "posttrain" else posttrained
-    overrides = (*EXTRA[name], f"{name}.engine={engine}")
+    overrides = (*EXTRA[name], *settings_of(name, engine))
     calm, disturbed = copy_of(source, "calm"), copy_of(source, "disturbed")
     stage(name, calm, *LONGER, *overrides, nproc=nproc)
-    for moment in sorted(random.Random(f"{name}{engine}").sample(range(1, 22), 3)):
+    for moment in sorted(random.Random(f"{name}{engine}").sample(range(4, 22), MOMENTS[kills])):
         kill_at(disturbed, name, moment, *overrides, nproc=nproc)
     resumed = stage(name, disturbed, *LONGER, *overrides, nproc=nproc)
     assert "resuming after step" in resumed.stderr, "the last run was to go on from a checkpoint"
@@ -71,6 +89,17 @@ def test_a_stage_killed_three_times_ends_with_the_bits_of_an_undisturbed_one(
         json.loads(line)["step"] for line in (disturbed / "demo" / name / "metrics.jsonl").read_text().splitlines()
     ]
     assert steps == sorted(steps), "no step stands twice in the journal"
+
+
+def test_a_run_may_go_on_with_another_engine_and_number_of_ranks(prepared, copy_of):
+    calm, disturbed = copy_of(prepared, "calm"), copy_of(prepared, "disturbed")
+    stage("posttrain", calm, *LONGER)
+    for moment, engine, nproc in ((5, "zero3", 2), (12, "ddp", 1)):
+        kill_at(disturbed, "posttrain", moment, *settings_of("posttrain", engine), nproc=nproc)
+    resumed = stage("posttrain", disturbed, *LONGER, *settings_of("posttrain", "fsdp2"), nproc=2)
+    assert "resuming after step" in resumed.stderr and "removing" not in resumed.stderr
+    both = [load_file(weights_file(runs, "posttrain")) for runs in (calm, disturbed)]
+    assert largest_difference(*both) < 1e-6
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over_aloud(prepared, copy_of):

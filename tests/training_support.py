@@ -41,6 +41,11 @@ OFFLOADED = {f"{zero}_offload": (*ENGINES[zero], "offload_optimizer=true") for z
 TOTAL = 50
 
 
+def settings_of(stage: str, engine: str) -> list[str]:
+    """The overrides that choose one of ENGINES for a stage."""
+    return [f"{stage}.{setting}" for setting in ENGINES[engine]]
+
+
 @dataclass
 class Run:
     """One engine with its task, at some update. losses, norms: of the updates taken by this object."""

@@ -37,7 +37,7 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> N
             log.info("%s: up to date, skipped (%s)", stage, folder.path)
             return
         if world.is_first:
-            folder.begin(state.key, fresh=force)
+            folder.begin(state.resume_key, fresh=force)
         world.barrier()
         outputs, facts = work(recipe, folder, world)
         world.barrier()
