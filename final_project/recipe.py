@@ -64,7 +64,7 @@ def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) 
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        problems += [_say(problem, origins, path) for problem in error.errors()]
+        problems += [line for problem in error.errors() for line in _say(problem, origins, path)]
     if problems:
         raise RecipeError(problems)
     return recipe
@@ -183,10 +183,12 @@ def _nearest(word: str, candidates: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _say(problem: dict, origins: dict[str, str], path: Path) -> str:
+def _say(problem: dict, origins: dict[str, str], path: Path) -> list[str]:
+    """One line for a wrong value; one for each conflict between settings of a section."""
     key = ".".join(str(part) for part in problem["loc"])
     where = origins.get(key) or origins.get(key.split(".")[0]) or str(path)
-    message = problem["msg"].removeprefix("Value error, ")
+    start = f"{where}: {key}: " if key else f"{where}: "
+    messages = problem["msg"].removeprefix("Value error, ").split("\n")
     if isinstance(problem["input"], (dict, BaseModel)):
-        return f"{where}: {key}: {message}" if key else f"{where}: {message}"
-    return f"{where}: {key}: {message}, found {problem['input']!r}"
+        return [start + message for message in messages]
+    return [f"{start}{messages[0]}, found {problem['input']!r}"]

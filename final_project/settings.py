@@ -6,6 +6,7 @@ A recipe is one YAML file that holds only what differs from these defaults.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +25,16 @@ def setting(
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def conflicts(self) -> Iterator[str]:
+        """Settings that do not go together, one message each."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def settings_go_together(self):
+        if conflicts := list(self.conflicts()):
+            raise ValueError("\n".join(conflicts))
+        return self
 
     def outcome(self, up_to_rounding: bool = False) -> dict[str, Any]:
         """The settings on which what the stage writes depends, as JSON values."""
@@ -65,19 +76,11 @@ class Prepare(Section):
     keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
     augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
 
-    @model_validator(mode="after")
-    def near_means_more_than_half(self):
+    def conflicts(self) -> Iterator[str]:
         if 0 < self.near_duplicates < 0.5:
-            raise ValueError(f"near_duplicates {self.near_duplicates}: 0 (off), or 0.5 and more; less is not alike")
-        return self
-
-    @model_validator(mode="after")
-    def half_is_left_to_train_on(self):
+            yield f"near_duplicates {self.near_duplicates}: 0 (off), or 0.5 and more; less is not alike"
         if self.dev_share + self.test_share > 0.5:
-            raise ValueError(
-                f"dev_share {self.dev_share} and test_share {self.test_share} leave less than half to train on"
-            )
-        return self
+            yield f"dev_share {self.dev_share} and test_share {self.test_share} leave less than half to train on"
 
 
 class Encoder(Section):
@@ -100,21 +103,15 @@ class Encoder(Section):
         0, "frequent characters and words, unknown to a given tokenizer, that it is taught", "tokens", ge=0
     )
 
-    @model_validator(mode="after")
-    def heads_divide_width(self):
+    def conflicts(self) -> Iterator[str]:
         if self.hidden_size % self.n_heads:
-            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of n_heads {self.n_heads}")
-        return self
-
-    @model_validator(mode="after")
-    def vocabulary_settings_have_an_effect(self):
+            yield f"hidden_size {self.hidden_size} is not a multiple of n_heads {self.n_heads}"
         if self.init == "scratch" and self.extend_vocab:
-            raise ValueError("extend_vocab is for a given tokenizer; init is scratch: use vocab_size and vocab_words")
+            yield "extend_vocab is for a given tokenizer; init is scratch: use vocab_size and vocab_words"
         if self.init != "scratch" and self.vocab_words:
-            raise ValueError(f"vocab_words is for init scratch; init is {self.init}: use extend_vocab")
+            yield f"vocab_words is for init scratch; init is {self.init}: use extend_vocab"
         if self.vocab_words > self.vocab_size // 2:
-            raise ValueError(f"vocab_words {self.vocab_words} leaves less than half of vocab_size {self.vocab_size}")
-        return self
+            yield f"vocab_words {self.vocab_words} leaves less than half of vocab_size {self.vocab_size}"
 
 
 class Training(Section):
@@ -151,27 +148,18 @@ class Training(Section):
     )
     wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", outcome=False)
 
-    @model_validator(mode="after")
-    def micro_batches_divide_the_step(self):
+    def conflicts(self) -> Iterator[str]:
         if self.step_rows % self.micro_rows:
-            raise ValueError(f"step_rows {self.step_rows} is not a multiple of micro_rows {self.micro_rows}")
+            yield f"step_rows {self.step_rows} is not a multiple of micro_rows {self.micro_rows}"
         if 0 < self.micro_tokens < self.max_length:
-            raise ValueError(f"micro_tokens {self.micro_tokens} has no room for a row of max_length {self.max_length}")
-        return self
-
-    @model_validator(mode="after")
-    def engine_has_what_is_asked_of_it(self):
-        problems = []
+            yield f"micro_tokens {self.micro_tokens} has no room for a row of max_length {self.max_length}"
         if self.engine != "deepspeed":
             if self.zero_stage is not None:
-                problems.append(f"zero_stage {self.zero_stage} is DeepSpeed's; engine {self.engine} has no ZeRO stages")
+                yield f"zero_stage {self.zero_stage} is DeepSpeed's; engine {self.engine} has no ZeRO stages"
             if self.offload_optimizer:
-                problems.append(f"offload_optimizer is DeepSpeed's; engine {self.engine} has no offload")
+                yield f"offload_optimizer is DeepSpeed's; engine {self.engine} has no offload"
         elif self.offload_optimizer and self.zero_stage == 0:
-            problems.append("offload_optimizer needs zero_stage 1, 2 or 3; stage 0 keeps the optimizer whole")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+            yield "offload_optimizer needs zero_stage 1, 2 or 3; stage 0 keeps the optimizer whole"
 
 
 class Posttrain(Training):
@@ -189,18 +177,15 @@ class Posttrain(Training):
         "last", "weights that are exported: the last, or the lowest held-out loss"
     )
 
-    @model_validator(mode="after")
-    def rows_fit_lines_and_lines_fit_batches(self):
+    def conflicts(self) -> Iterator[str]:
+        yield from super().conflicts()
         if self.batch_form == "packed":
             if self.pack_length < self.max_length:
-                raise ValueError(
+                yield (
                     f"a row of max_length {self.max_length} does not fit into a line of pack_length {self.pack_length}"
                 )
             if 0 < self.micro_tokens < self.pack_length:
-                raise ValueError(
-                    f"micro_tokens {self.micro_tokens} has no room for a line of pack_length {self.pack_length}"
-                )
-        return self
+                yield f"micro_tokens {self.micro_tokens} has no room for a line of pack_length {self.pack_length}"
 
 
 class SimilarityV0(Training):
@@ -229,11 +214,9 @@ class SimilarityV1(Section):
     batch_tokens: int = setting(8192, "most tokens, padding included, in one attribution batch", "tokens", ge=64)
     report_pairs: int = setting(30, "explained pairs shown in the report", "pairs", ge=0)
 
-    @model_validator(mode="after")
-    def one_step_has_no_path(self):
+    def conflicts(self) -> Iterator[str]:
         if self.method == "gradient_x_input" and self.ig_steps != 1:
-            raise ValueError(f"gradient_x_input has one step, found ig_steps {self.ig_steps}: use integrated_gradients")
-        return self
+            yield f"gradient_x_input has one step, found ig_steps {self.ig_steps}: use integrated_gradients"
 
 
 class Recipe(Section):
@@ -250,13 +233,9 @@ class Recipe(Section):
     similarity_v0: SimilarityV0 = SimilarityV0()
     similarity_v1: SimilarityV1 = SimilarityV1()
 
-    @model_validator(mode="after")
-    def sequences_fit_the_positions(self):
+    def conflicts(self) -> Iterator[str]:
         if self.encoder.init == "scratch":
             for stage in ("posttrain", "similarity_v0"):
                 length = getattr(self, stage).max_length
                 if length > self.encoder.max_positions:
-                    raise ValueError(
-                        f"{stage}.max_length {length} exceeds encoder.max_positions {self.encoder.max_positions}"
-                    )
-        return self
+                    yield f"{stage}.max_length {length} exceeds encoder.max_positions {self.encoder.max_positions}"

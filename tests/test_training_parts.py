@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
 from tiny_models import random_inputs, tiny_masked_lm
 from transformers import get_scheduler
 
-from final_project.errors import ArtifactError
+from final_project.artifacts import StageFolder
+from final_project.errors import ArtifactError, EnvironmentProblem, RecipeError
 from final_project.model.token_table import open_token_table, pad_rows, write_token_table
 from final_project.model.tokens import build_tokenizer
+from final_project.recipe import load_recipe
 from final_project.settings import Posttrain
 from final_project.training.batching import (
     batches_by_length,
@@ -219,3 +223,44 @@ def test_a_built_tokenizer_knows_every_character_of_its_text_and_is_stable():
     assert tokenizer.unk_token_id not in tokenizer(texts[0])["input_ids"]
     assert tokenizer.get_vocab() == build_tokenizer(texts, 100).get_vocab()
     assert len(build_tokenizer(texts, 9)) == 9
+
+
+ZERO_STAGES, OFFLOAD = "is DeepSpeed's; engine {} has no ZeRO stages", "offload_optimizer is DeepSpeed's; engine {}"
+
+
+@pytest.mark.parametrize("stage", ["posttrain", "similarity_v0"])
+@pytest.mark.parametrize(
+    ("settings", "messages"),
+    [
+        (("zero_stage=1",), ["zero_stage 1 " + ZERO_STAGES.format("torch")]),
+        (("engine=fsdp2", "zero_stage=3"), ["zero_stage 3 " + ZERO_STAGES.format("fsdp2")]),
+        (("engine=fairscale", "zero_stage=0"), ["zero_stage 0 " + ZERO_STAGES.format("fairscale")]),
+        (("engine=fsdp2", "offload_optimizer=true"), [OFFLOAD.format("fsdp2")]),
+        (("engine=deepspeed", "zero_stage=0", "offload_optimizer=true"), ["offload_optimizer needs zero_stage 1"]),
+        (("engine=deepspeed", "zero_stage=4"), ["zero_stage: Input should be None, 0, 1, 2 or 3, found 4"]),
+        (("engine=fsdp",), ["'fsdp2'", "found 'fsdp'"]),
+        (("precision=fp8",), ["'fp16'", "found 'fp8'"]),
+        (
+            ("zero_stage=2", "offload_optimizer=true", "step_rows=7", "micro_rows=2"),
+            ["zero_stage 2", "offload_optimizer is", "step_rows 7 is not a multiple"],
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+def test_settings_that_an_engine_does_not_have_are_refused_all_at_once(stage, settings, messages):
+    with pytest.raises(RecipeError) as error:
+        load_recipe("demo", [f"{stage}.{setting}" for setting in settings])
+    for message in messages:
+        assert any(message in problem for problem in error.value.problems)
+
+
+@pytest.mark.parametrize("stage", ["posttrain", "similarity_v0"])
+def test_fp16_without_cuda_is_refused_before_anything_is_read(stage, tmp_path):
+    """Nothing is there that could be read: any other order would fail for another reason."""
+    if torch.cuda.is_available():
+        pytest.skip("a CUDA device is visible")
+    recipe = load_recipe("demo", [f"{stage}.precision=fp16", f"runs_dir={tmp_path}"])
+    fit = importlib.import_module(f"{stage}.fit").fit
+    with pytest.raises(EnvironmentProblem, match="fp16 needs a CUDA device, found cpu"):
+        fit(recipe, StageFolder(tmp_path, stage), World())
+    assert list(tmp_path.iterdir()) == []
