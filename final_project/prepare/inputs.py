@@ -77,12 +77,15 @@ class _Search:
         corpus = None if settings.corpus == "demo" else find_corpus(settings.corpus)
         parts = find_parts(corpus, self.folders) if corpus else {}
         found = Inputs()
-        cut = {"train": False, "dev": settings.dev_share > 0, "test": settings.test_share > 0}
-        for split, is_cut in cut.items():
-            own_file = getattr(settings, f"{split}_file")
+        ways = (
+            ("train", settings.train_file, 0.0),
+            ("dev", settings.dev_file, settings.dev_share),
+            ("test", settings.test_file, settings.test_share),
+        )
+        for split, own_file, share in ways:
             if own_file:
                 found.splits[split] = self._own(f"{split}_file", own_file)
-            elif corpus and not is_cut:
+            elif corpus and not share:
                 found.splits[split] = self._split(corpus, parts, split)
         if settings.explain_file:
             found.explain = next((source.path for source in self._own("explain_file", settings.explain_file)), None)
