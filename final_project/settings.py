@@ -143,7 +143,7 @@ class Training(Section):
     keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", outcome=False, ge=1)
     max_bad_steps: int = setting(5, "updates in a row without a finite gradient that end the run", outcome=False, ge=1)
     log_every: int = setting(20, "updates between log lines", "updates", outcome=False, ge=1)
-    prefetch: Literal["auto", "on", "off"] = setting(
+    prefetch: Literal["auto", "always", "never"] = setting(
         "auto", "build the next batches in a thread while a step runs; auto = on CUDA devices", outcome=False
     )
     wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", outcome=False)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import TINY, stage
+from safetensors.torch import load_file
 from tiny_models import tiny_config, tiny_masked_lm
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForMaskedLM, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
+from final_project.artifacts import StageFolder
 from final_project.errors import ArtifactError
 from final_project.model.packing import block_mask, fill_lines, first_position_of, pack_rows
 from final_project.model.token_table import TokenRows, pad_rows
+from final_project.recipe import load_recipe
+from final_project.training.world import World
+from posttrain.fit import fit
 from posttrain.model import MaskedLm
 
 CPU = torch.device("cpu")
@@ -163,3 +170,40 @@ def test_models_whose_positions_do_not_start_again_are_refused():
 def test_attention_other_than_sdpa_is_refused():
     with pytest.raises(ArtifactError, match="expected torch's sdpa attention, found eager"):
         MaskedLm(BertForMaskedLM(tiny_config(attn_implementation="eager")))
+
+
+PACKED = ("posttrain.batch_form=packed", "posttrain.pack_length=64", "posttrain.micro_tokens=128")
+
+
+def exported(runs: Path) -> dict[str, torch.Tensor]:
+    (weights,) = (runs / "demo" / "posttrain" / "posttrain_models").glob("*/model.safetensors")
+    return load_file(weights)
+
+
+def run_here(runs: Path, *overrides: str) -> None:
+    """The stage's work in this process."""
+    folder = StageFolder(runs / "demo", "posttrain")
+    folder.path.mkdir()
+    fit(load_recipe("demo", [*TINY, f"runs_dir={runs}", *overrides]), folder, World())
+
+
+def farthest(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    return max(float((a[name] - b[name]).abs().max()) for name in a)
+
+
+def test_a_packed_run_gives_the_same_weights_whatever_the_budget_and_with_prefetch(prepared, copy_of):
+    runs = [copy_of(prepared, name) for name in ("small", "large")]
+    run_here(runs[0], *PACKED)
+    run_here(runs[1], *PACKED, "posttrain.micro_tokens=8192", "posttrain.prefetch=always")
+    assert farthest(exported(runs[0]), exported(runs[1])) < 1e-6
+
+
+@pytest.mark.thorough
+def test_a_packed_run_on_two_ranks_equals_one_process_and_prefetch_changes_no_bit(prepared, copy_of):
+    runs = {name: copy_of(prepared, name) for name in ("one", "two", "ahead")}
+    words = (*PACKED, "posttrain.mask_unit=word")
+    stage("posttrain", runs["one"], *words)
+    stage("posttrain", runs["two"], *words, nproc=2)
+    stage("posttrain", runs["ahead"], *words, "posttrain.prefetch=always")
+    assert farthest(exported(runs["one"]), exported(runs["two"])) < 1e-6
+    assert farthest(exported(runs["one"]), exported(runs["ahead"])) == 0

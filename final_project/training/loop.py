@@ -117,7 +117,7 @@ class _Loop:
         return self.total
 
     def _run_epochs(self, stop: StopRequest) -> None:
-        is_ahead = self.settings.prefetch == "on" or (
+        is_ahead = self.settings.prefetch == "always" or (
             self.settings.prefetch == "auto" and self.world.device.type == "cuda"
         )
         with built_ahead(self._upcoming(), STEPS_AHEAD if is_ahead else 0) as upcoming:
