@@ -19,10 +19,12 @@ from training_support import (
     Run,
     largest_difference,
     run_on_two_ranks,
+    tiny_recipe,
     tiny_run,
     write_corpus,
 )
 
+from final_project.training.engines.deepspeed_zero import config_path, filled_config
 from final_project.training.world import World
 
 ACCUMULATION = {1: "micro_rows=4", 4: "micro_rows=1"}  # of the 8 rows of a step, on two ranks
@@ -61,6 +63,7 @@ def go_through_all_engines(world: World, folder: Path, thorough: bool) -> None:
         **{key: short(world, folder, *key) for key in shorts(thorough)},
     }
     chain(world, folder)
+    found["files"] = take_files_as_they_are(world)
     if world.is_first:
         found["single", 1] = curve_with_a_checkpoint(World(), folder, "single")
         found["single", 4] = curve(World(), folder, "single", 4, accumulated)
@@ -114,6 +117,21 @@ def short(world: World, folder: Path, name: str, precision: str) -> dict:
     return {**figures, **bad, "weights": run.engine.full_weights(), "evidence": run.engine.evidence()}
 
 
+def take_files_as_they_are(world: World) -> list[str]:
+    """DeepSpeed itself with the JSON files of the project, nothing filled in; which optimizer it made of each."""
+    import deepspeed
+
+    made = []
+    for stage in range(4):
+        model = torch.nn.Linear(8, 8)
+        adam = torch.optim.AdamW(model.parameters())
+        engine, optimizer, _, _ = deepspeed.initialize(model=model, optimizer=adam, config=str(config_path(stage)))
+        engine.backward(engine(torch.full((1, 8), world.rank + 1.0)).square().mean())
+        engine.step()
+        made.append(type(optimizer).__name__)
+    return made
+
+
 def chain(world: World, folder: Path) -> None:
     """One training, every few updates on another engine or number of ranks."""
     for position, name in enumerate(CHAIN):
@@ -165,6 +183,20 @@ def test_a_run_may_go_on_with_any_engine_and_number_of_ranks(found):
     for file in ("model", "exp_avg", "exp_avg_sq"):
         passed_on = load_file(found["folder"] / f"chain-{len(CHAIN) - 1}" / f"{file}.safetensors")
         assert largest_difference(passed_on, load_file(found["folder"] / "single-1" / f"{file}.safetensors")) < 1e-6
+
+
+def test_deepspeed_takes_the_json_files_as_they_are(found):
+    assert found["files"] == [EVIDENCE[f"zero{stage}"]["optimizer"] for stage in range(4)]
+
+
+@pytest.mark.parametrize("stage", range(4))
+def test_the_recipe_fills_the_fields_that_must_agree(stage):
+    settings = tiny_recipe("engine=deepspeed", f"zero_stage={stage}", "micro_rows=2").posttrain
+    config = filled_config(settings, World())
+    assert config["zero_optimization"]["stage"] == stage
+    assert config["train_micro_batch_size_per_gpu"] == settings.micro_rows == 2
+    assert config["gradient_clipping"] == settings.max_grad_norm == 0.5
+    assert "offload_optimizer" not in config["zero_optimization"]
 
 
 @pytest.mark.parametrize(("name", "precision"), shorts(thorough=True))

@@ -24,7 +24,6 @@ class Fsdp2Engine(Engine):
     def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
         super().__init__(world, precision)
         mesh = init_device_mesh(world.device.type, (world.size,))
-        model.to(world.device)
         for layer in [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]:
             fully_shard(layer, mesh=mesh)
         # the root, too, gives its whole weights up after a forward: what is written into the shards is then seen by

@@ -39,15 +39,8 @@ def gathered(
     return full
 
 
-def save_weights(engine: Engine, path: Path) -> None:
-    """Write the full weights. Called on every rank, the first writes."""
-    full = engine.full_weights()
-    if engine.world.is_first:
-        save_tensors(path, full)
-
-
 def load_weights(engine: Engine, path: Path) -> None:
-    """Take up what save_weights wrote. Raises ArtifactError where the file holds other weights than the model."""
+    """Take up engine.full_weights() from a file. Raises ArtifactError where it holds other weights than the model."""
     with safe_open(path, framework="pt") as file:
         expect_names(path, set(file.keys()), set(distinct_weights(engine.model)))
         engine.set_weights(file.get_tensor)
@@ -56,8 +49,9 @@ def load_weights(engine: Engine, path: Path) -> None:
 def save(engine: Engine, folder: Path) -> None:
     problem = _written(engine, folder / WEIGHTS_FILE, engine.full_weights())
     for key in MOMENTS:
-        full = gathered(engine, engine.trained(), lambda weight, key=key: engine.moment(weight, key))
-        problem = problem or _written(engine, folder / f"{key}.safetensors", full)
+        moments = gathered(engine, engine.trained(), lambda weight, key=key: engine.moment(weight, key))
+        problem = problem or _written(engine, folder / f"{key}.safetensors", moments)
+        del moments  # before the next ones are gathered
     if problem:
         raise problem
     if engine.world.is_first:
