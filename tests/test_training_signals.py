@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -130,3 +131,15 @@ def test_torchrun_ends_as_its_processes_ended():
     done = subprocess.run([*launcher, *wrong], cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2
     assert "nowhere.csv" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_machine_that_never_comes_is_not_waited_for_for_ever():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launcher = [sys.executable, "-m", OWN_TORCHRUN, "--nnodes=2", "--node-rank=0", "--rdzv-conf=timeout=2"]
+    here = ["--master-addr=127.0.0.1", f"--master-port={port}", "-m", "final_project", "stats", "--input", "any.csv"]
+    done = subprocess.run([*launcher, *here], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "error: the machines have not found each other" in done.stderr and "1/2 clients joined" in done.stderr
+    assert "Traceback" not in done.stderr

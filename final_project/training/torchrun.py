@@ -13,9 +13,12 @@ import sys
 from collections.abc import Sequence
 
 import psutil
-from torch.distributed import run
+from torch.distributed import DistError, run
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous import RendezvousError
+
+from final_project.errors import first_line
 
 GRACE_S = 300  # from a signal to the end by force; a checkpoint of a large model takes longer than torchrun's 30 s
 
@@ -38,6 +41,9 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 128 - failure.exitcode
+    except (DistError, RendezvousError) as error:
+        print(f"error: the machines have not found each other ({first_line(error)})", file=sys.stderr)
+        return 1
     return 0
 
 
