@@ -110,7 +110,7 @@ class Checkpoints:
             nonlocal state
             values = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             extra = folder / "extra.safetensors"
-            tensors = load_file(extra, device=str(self._world.device)) if extra.is_file() else {}
+            tensors = load_file(extra) if extra.is_file() else {}
             self._engine.load(folder)
             state = values, tensors
 
