@@ -16,7 +16,6 @@ from final_project.model.decision import Decision
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch
 from final_project.training.engines.base import Engine
-from final_project.training.engines.full_state import load_weights
 from final_project.training.guard import told_rows
 from final_project.training.weights import save_tensors, with_ties
 from similarity_v0.batches import pair_batch
@@ -99,7 +98,7 @@ class PairTask:
         world = self.engine.world
         world.barrier()
         if (best := self.folder / "best" / "model.safetensors").is_file():  # absent where epochs is 0
-            load_weights(self.engine, best)
+            self.engine.load_weights(best)
         probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
         threshold = self._threshold(probabilities["dev"][:, 1])
         scores = {

@@ -23,7 +23,7 @@ from final_project.training.batching import (
     share_of_rank,
     steps_per_epoch,
 )
-from final_project.training.engines import build_engine, full_state
+from final_project.training.engines import build_engine
 from final_project.training.optim import BETAS, adamw, lr_factor, parameter_groups, start_moments
 from final_project.training.precision import FIRST_SCALE, GROW_AFTER, LossScale
 from final_project.training.weights import distinct_weights, save_tensors, with_ties
@@ -103,7 +103,7 @@ def engine_of(model: torch.nn.Module):
 def test_weights_files_keep_ties_and_load_bit_for_bit(tmp_path):
     model, other = tiny_masked_lm(0), tiny_masked_lm(1)
     save_tensors(tmp_path / "w.safetensors", engine_of(model).full_weights())
-    full_state.load_weights(engine_of(other), tmp_path / "w.safetensors")
+    engine_of(other).load_weights(tmp_path / "w.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
     assert other.cls.predictions.decoder.weight is other.bert.embeddings.word_embeddings.weight
 
@@ -132,7 +132,7 @@ def test_a_weights_file_of_another_model_is_refused(change, said, tmp_path):
         del full["cls.predictions.bias"]
     save_tensors(tmp_path / "w.safetensors", full)
     with pytest.raises(ArtifactError, match=said):
-        full_state.load_weights(engine, tmp_path / "w.safetensors")
+        engine.load_weights(tmp_path / "w.safetensors")
 
 
 def test_moments_start_as_adamw_itself_would_start_them():

@@ -19,38 +19,29 @@ from __future__ import annotations
 
 import contextlib
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from torch import nn
 
 from final_project.settings import Precision
-from final_project.training.engines import full_state
+from final_project.training.engines.full_state import FullState
 from final_project.training.precision import LossScale, autocast
-from final_project.training.weights import distinct_weights
 from final_project.training.world import World
 
 
-class Engine(ABC):
-    """Attributes: `model`, the module whose weights are trained, callable on every rank alike for evaluation;
-    `wrapper`, what a forward of training goes through; `optimizer`, with torch's param_groups; `n_updates`, the
-    updates taken so far."""
+class Engine(FullState):
+    """Attributes: `wrapper`, what a forward of training goes through; `optimizer`, with torch's param_groups; and those
+    of FullState."""
 
     name: str
-    model: nn.Module
     wrapper: nn.Module
     optimizer: torch.optim.Optimizer
 
     def __init__(self, world: World, precision: Precision):
-        self.world = world
+        super().__init__(world, LossScale(precision))
         self.precision = precision
-        self.loss_scale = LossScale(precision)
-        self.n_updates = 0
-
-    # --- one step -----------------------------------------------------------------------------------------------------
 
     def __call__(self, *inputs: Any, **named_inputs: Any) -> Any:
         """The forward pass, in the engine's precision."""
@@ -89,68 +80,6 @@ class Engine(ABC):
         if self.loss_scale.value != 1.0:
             gradients = [weight.grad for weight in self.trained().values() if weight.grad is not None]
             torch._foreach_mul_(gradients, 1.0 / self.loss_scale.value)
-
-    # --- weights and moments in full: `whole` and `moment` are collectives, called on every rank alike ----------------
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """The weights that are trained, by their first names; sharded where the engine shards them."""
-        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
-
-    def whole(self, weight: torch.Tensor) -> torch.Tensor:
-        """A weight or buffer in full."""
-        return weight.detach()
-
-    def assign(self, weight: torch.Tensor, value: torch.Tensor) -> None:
-        """Write a full value into a weight or buffer, this rank's part of it where it is sharded."""
-        weight.detach().copy_(value)
-
-    def weights_changed(self) -> None:  # noqa: B027
-        """Called after weights were assigned: for engines that keep a second copy of them; most do not."""
-
-    @property
-    @abstractmethod
-    def adam(self) -> torch.optim.AdamW:
-        """The optimizer that holds this rank's moments."""
-
-    @abstractmethod
-    def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
-        """AdamW's exp_avg or exp_avg_sq of a trained weight, in full."""
-
-    @abstractmethod
-    def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
-        """Write a full moment, or this rank's part of it."""
-
-    def full_weights(self) -> dict[str, torch.Tensor]:
-        """Every weight and buffer in full, by its first name, in CPU memory of the first rank; empty on the others."""
-        return full_state.gathered(self, distinct_weights(self.model), self.whole)
-
-    def set_weights(self, read: Callable[[str], torch.Tensor]) -> None:
-        """Assign every weight and buffer; read(name) gives its full value on every rank."""
-        for name, weight in distinct_weights(self.model).items():
-            self.assign(weight, read(name))
-        self.weights_changed()
-
-    def save(self, folder: Path) -> None:
-        """Write weights, moments and counts into an existing folder. Called on every rank, the first writes."""
-        full_state.save(self, folder)
-
-    def load(self, folder: Path) -> None:
-        """Take up what save wrote, on any engine and number of ranks. Called on every rank."""
-        full_state.load(self, folder)
-
-    # --- this rank's part of the weights, for averages over time ------------------------------------------------------
-
-    def parts(self) -> dict[str, torch.Tensor]:
-        """What this rank holds of each trained weight, to be read."""
-        return {name: weight.detach() for name, weight in self.trained().items()}
-
-    def set_parts(self, parts: Mapping[str, torch.Tensor]) -> None:
-        """Overwrite what this rank holds of each trained weight, for forwards that follow; the next update of the
-        optimizer counts on parts() of before."""
-        for name, part in self.parts().items():
-            part.copy_(parts[name])
-
-    # --- evidence -----------------------------------------------------------------------------------------------------
 
     def evidence(self) -> dict[str, Any]:
         """Which classes really do the work, for the manifest, and what share of weights and moments this rank holds."""

@@ -1,5 +1,6 @@
-"""The state of any engine as plain files: full fp32 weights and moments by the names of the model's weights.
+"""What an engine has trained, in full and by the names of the model's weights, whatever the engine shards.
 
+A checkpoint is a folder of plain files that any engine on any number of ranks can read:
     model.safetensors  exp_avg.safetensors  exp_avg_sq.safetensors
     engine.json        updates taken, loss scale
 One weight at a time is gathered; only the first rank ever holds a full copy, and only of one of the three files. Every
@@ -9,77 +10,141 @@ rank reads the files itself, one tensor at a time, and keeps its part.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from final_project.artifacts import write_json
 from final_project.training.optim import MOMENTS
+from final_project.training.precision import LossScale
 from final_project.training.weights import distinct_weights, expect_names, save_tensors
-
-if TYPE_CHECKING:
-    from final_project.training.engines.base import Engine
+from final_project.training.world import World
 
 WEIGHTS_FILE = "model.safetensors"
 COUNTS_FILE = "engine.json"
 
 
-def gathered(
-    engine: Engine, tensors: Mapping[str, torch.Tensor], whole: Callable[[torch.Tensor], torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """Copies of the full tensors in CPU memory of the first rank; nothing on the others. whole: a collective."""
-    full = {}
-    for name, tensor in tensors.items():
-        value = whole(tensor)
-        if engine.world.is_first:
-            full[name] = value.detach().to("cpu", copy=True)
-    return full
+class FullState(ABC):
+    """The part of an engine that reads and writes its weights and moments. All methods are called on every rank.
 
+    Attributes: `model`, the module whose weights are trained, callable on every rank alike for evaluation;
+    `n_updates`, the updates taken so far; `loss_scale`.
+    """
 
-def load_weights(engine: Engine, path: Path) -> None:
-    """Take up engine.full_weights() from a file. Raises ArtifactError where it holds other weights than the model."""
-    with safe_open(path, framework="pt") as file:
-        expect_names(path, set(file.keys()), set(distinct_weights(engine.model)))
-        engine.set_weights(file.get_tensor)
+    model: nn.Module
 
+    def __init__(self, world: World, loss_scale: LossScale):
+        self.world = world
+        self.loss_scale = loss_scale
+        self.n_updates = 0
 
-def save(engine: Engine, folder: Path) -> None:
-    problem = _written(engine, folder / WEIGHTS_FILE, engine.full_weights())
-    for key in MOMENTS:
-        moments = gathered(engine, engine.trained(), lambda weight, key=key: engine.moment(weight, key))
-        problem = problem or _written(engine, folder / f"{key}.safetensors", moments)
-        del moments  # before the next ones are gathered
-    if problem:
-        raise problem
-    if engine.world.is_first:
-        write_json(folder / COUNTS_FILE, {"updates": engine.n_updates, "loss_scale": engine.loss_scale.state()})
+    # --- what an engine that shards says of itself --------------------------------------------------------------------
 
+    def whole(self, weight: torch.Tensor) -> torch.Tensor:
+        """A weight or buffer in full, on every rank."""
+        return weight.detach()
 
-def _written(engine: Engine, path: Path, full: dict[str, torch.Tensor]) -> Exception | None:
-    """Write on the first rank; what goes wrong there, a full disk as a rule, is handed back instead of raised, because
-    the other ranks are on their way to the next collective and would wait in it for ever."""
-    try:
-        if engine.world.is_first:
-            save_tensors(path, full)
-    except (OSError, SafetensorError) as error:
-        return error
-    return None
+    def assign(self, weight: torch.Tensor, value: torch.Tensor) -> None:
+        """Write a full value into a weight or buffer, this rank's part of it where it is sharded."""
+        weight.detach().copy_(value)
 
+    def weights_changed(self) -> None:  # noqa: B027
+        """Called after weights were assigned: for engines that keep a second copy of them; most do not."""
 
-def load(engine: Engine, folder: Path) -> None:
-    counts = json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8"))
-    load_weights(engine, folder / WEIGHTS_FILE)
-    engine.n_updates = counts["updates"]
-    engine.loss_scale.restore(counts["loss_scale"])
-    for state in engine.adam.state.values():
-        state["step"].fill_(engine.n_updates)
-    trained = engine.trained()
-    for key in MOMENTS:
-        path = folder / f"{key}.safetensors"
+    @property
+    @abstractmethod
+    def adam(self) -> torch.optim.AdamW:
+        """The optimizer that holds this rank's moments."""
+
+    @abstractmethod
+    def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
+        """AdamW's exp_avg or exp_avg_sq of a trained weight, in full, on every rank."""
+
+    @abstractmethod
+    def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
+        """Write a full moment, or this rank's part of it."""
+
+    def parts(self) -> dict[str, torch.Tensor]:
+        """What this rank holds of each trained weight, to be read."""
+        return {name: weight.detach() for name, weight in self.trained().items()}
+
+    def set_parts(self, parts: Mapping[str, torch.Tensor]) -> None:
+        """Overwrite what this rank holds of each trained weight, for forwards that follow. The parts of before must
+        come back before the next update."""
+        for name, part in self.parts().items():
+            part.copy_(parts[name])
+
+    # --- what follows from it -----------------------------------------------------------------------------------------
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The weights that are trained, by their first names; sharded where the engine shards them."""
+        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+
+    def full_weights(self) -> dict[str, torch.Tensor]:
+        """Every weight and buffer in full, by its first name, in CPU memory of the first rank; empty on the others."""
+        return self._gathered(distinct_weights(self.model), self.whole)
+
+    def set_weights(self, read: Callable[[str], torch.Tensor]) -> None:
+        """Assign every weight and buffer; read(name) gives its full value on every rank."""
+        for name, weight in distinct_weights(self.model).items():
+            self.assign(weight, read(name))
+        self.weights_changed()
+
+    def load_weights(self, path: Path) -> None:
+        """Take up full_weights() from a file. Raises ArtifactError where it holds other weights than the model."""
         with safe_open(path, framework="pt") as file:
-            expect_names(path, set(file.keys()), set(trained))
-            for name, weight in trained.items():
-                engine.assign_moment(weight, key, file.get_tensor(name))
+            expect_names(path, set(file.keys()), set(distinct_weights(self.model)))
+            self.set_weights(file.get_tensor)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, moments and counts into an existing folder; the first rank writes."""
+        problem = self._written(folder / WEIGHTS_FILE, self.full_weights())
+        for key in MOMENTS:
+            moments = self._gathered(self.trained(), lambda weight, key=key: self.moment(weight, key))
+            problem = problem or self._written(folder / f"{key}.safetensors", moments)
+            del moments  # before the next ones are gathered
+        if problem:
+            raise problem
+        if self.world.is_first:
+            write_json(folder / COUNTS_FILE, {"updates": self.n_updates, "loss_scale": self.loss_scale.state()})
+
+    def load(self, folder: Path) -> None:
+        """Take up what save wrote, on any engine and number of ranks."""
+        counts = json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8"))
+        self.load_weights(folder / WEIGHTS_FILE)
+        self.n_updates = counts["updates"]
+        self.loss_scale.restore(counts["loss_scale"])
+        for state in self.adam.state.values():
+            state["step"].fill_(self.n_updates)
+        trained = self.trained()
+        for key in MOMENTS:
+            path = folder / f"{key}.safetensors"
+            with safe_open(path, framework="pt") as file:
+                expect_names(path, set(file.keys()), set(trained))
+                for name, weight in trained.items():
+                    self.assign_moment(weight, key, file.get_tensor(name))
+
+    def _gathered(
+        self, tensors: Mapping[str, torch.Tensor], whole: Callable[[torch.Tensor], torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Copies of the full tensors in CPU memory of the first rank; nothing on the others."""
+        full = {}
+        for name, tensor in tensors.items():
+            value = whole(tensor)
+            if self.world.is_first:
+                full[name] = value.detach().to("cpu", copy=True)
+        return full
+
+    def _written(self, path: Path, full: dict[str, torch.Tensor]) -> Exception | None:
+        """Write on the first rank; what goes wrong there, a full disk as a rule, is handed back instead of raised,
+        because the other ranks are on their way to the next collective and would wait in it for ever."""
+        try:
+            if self.world.is_first:
+                save_tensors(path, full)
+        except (OSError, SafetensorError) as error:
+            return error
+        return None
