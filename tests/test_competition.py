@@ -45,6 +45,7 @@ def test_the_competition_recipe_runs_on_two_ranks_with_deepspeed_and_fairscale(m
         *(f"prepare.{role}_file={material / name}" for role, name in (
             ("train", "train.tsv"), ("dev", "dev.tsv"), ("test", "test.tsv"), ("explain", "explain.jsonl"))),
         f"encoder.init={material / 'tiny-roberta-wwm-ext'}", f"runs_dir={tmp_path}",
+        f"prepare.data_dir={material}",  # no other corpora: the checkout's data folder may hold real ones
         "posttrain.epochs=1", "similarity_v0.epochs=1", "similarity_v0.eval_every=1", "posttrain.held_out_rows=32",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
@@ -55,7 +56,8 @@ def test_the_competition_recipe_runs_on_two_ranks_with_deepspeed_and_fairscale(m
     )
     assert posttrain["processes"] == v0["processes"] == 2
     assert posttrain["engine"]["optimizer"] == "DeepSpeedZeroOptimizer"
-    assert v0["engine"] == {"name": "fairscale", "wrapper": "ShardedDataParallel", "optimizer": "OSS"}
+    fairscale = {"name": "fairscale", "wrapper": "ShardedDataParallel", "optimizer": "OSS"}
+    assert fairscale.items() <= v0["engine"].items()
     assert posttrain["model"] == "posttrain_models/tiny-roberta-wwm-ext_1ep"
     decision = json.loads((run / "similarity_v0" / "result" / "model" / "decision.json").read_text())
     assert decision["threshold"] == pytest.approx(0.719, abs=1e-3)
