@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import logging
 import os
 import statistics
@@ -32,6 +31,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from figures import show  # noqa: E402
 from transformers import (  # noqa: E402
     DataCollatorForLanguageModeling,
     PreTrainedModel,
@@ -185,11 +185,7 @@ def main() -> None:
         "cores": os.cpu_count(), "torch": torch.__version__, "updates": arguments.updates, "rounds": arguments.rounds,
         "mean_tokens_of_a_pair": round(mean_tokens, 1), "ratios": ratios(speeds),
     }  # fmt: skip
-    text = json.dumps(found, indent=1)
-    print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    show(found, arguments.output)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import show
+
 ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ("duplicates", "contradictions", "leaks", "text_duplicates", "text_leaks")
 
@@ -105,11 +107,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = {"cores": os.cpu_count(), "python": sys.version.split()[0], "repeats": arguments.repeats}
     found["table"] = table(bench(arguments.rows, arguments.repeats))
-    text = json.dumps(found, indent=1)
-    print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    show(found, arguments.output)
 
 
 if __name__ == "__main__":
