@@ -78,14 +78,15 @@ def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
     known = Known.of(scored)
     train = select_training(table[is_train_N & ~is_taken_N], known, settings)
     text = select_text(table[~is_taken_N], known, settings)
-    for name, left in (("training pair", train.kept), ("text for post-training", text.kept)):
+    kept_train, kept_text = train.kept, text.kept
+    for name, left in (("training pair", kept_train), ("text for post-training", kept_text)):
         if not len(left):
             raise DataError(folder.parent, f"no {name} is left: every one was dropped; see prepare's policies")
 
-    rows, train_prints = write_training(folder, train.kept, settings.augment)
-    rows["text.tsv"] = write_pairs_tsv(folder / "text.tsv", text.kept.pairs())
+    rows, train_prints = write_training(folder, kept_train, settings.augment)
+    rows["text.tsv"] = write_pairs_tsv(folder / "text.tsv", kept_text.pairs())
     if settings.text_corpora:
-        rows["collection.arrow"] = text.kept.copy_to(folder / "collection.arrow")
+        rows["collection.arrow"] = kept_text.copy_to(folder / "collection.arrow")
     rows |= write_scored(folder, material)
     facts = gather_facts({"train": train_prints, **scored}, train, text, material)
     (folder / SPOOL).unlink()
