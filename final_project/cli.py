@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from final_project.errors import ProjectError
 from final_project.recipe import ROOT, describe_fields, load_recipe
@@ -34,6 +34,8 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
     set_up_logging()
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
+    except SystemExit as wish:
+        return wish.code or 0
     except ProjectError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -46,6 +48,17 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
+
+
+def end_process(status: int) -> NoReturn:
+    """End a process that may have trained with others, at once: while Python takes itself apart, threads of the
+    libraries' process groups may still ask for it, and that aborts the process now and then."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        os._exit(status)
+    sys.exit(status)
 
 
 def set_up_libraries() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from final_project.cli import recipe_from, run_main, stage_arguments
+from final_project.cli import end_process, recipe_from, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
 
@@ -23,4 +22,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    end_process(run_main(main))

@@ -4,10 +4,9 @@ python -m similarity_v0 predict --model DIR --input FILE --output OUT.csv"""
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from final_project.cli import recipe_from, run_main, stage_arguments
+from final_project.cli import end_process, recipe_from, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
 
@@ -35,4 +34,4 @@ def predict(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    end_process(run_main(main))

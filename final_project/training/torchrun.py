@@ -32,7 +32,9 @@ def main(argv: Sequence[str]) -> int:
         see_children_out()
         return 128 + error.sigval
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        # one that a signal has ended comes before those that missed it: torchrun may see both ends at once
+        failures = error.failures.items()
+        rank, failure = min(failures, key=lambda failed: (failed[1].exitcode >= 0, failed[1].timestamp))
         if failure.exitcode >= 0:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name

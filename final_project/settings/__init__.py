@@ -1,0 +1,44 @@
+"""Every setting of a recipe: its type, default, range, unit and meaning, said once; a file a section.
+
+`--help` of a stage, the checks on a recipe and the manifests all read these classes.
+A recipe is one YAML file that holds only what differs from these defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from final_project.settings.encoder import Encoder
+from final_project.settings.posttrain import Posttrain
+from final_project.settings.prepare import CleaningStep, Policy, Prepare
+from final_project.settings.section import Section, setting
+from final_project.settings.similarity_v0 import SimilarityV0
+from final_project.settings.similarity_v1 import SimilarityV1
+from final_project.settings.training import Precision, Schedule, Training
+
+__all__ = [
+    "CleaningStep", "Encoder", "Policy", "Posttrain", "Precision", "Prepare", "Recipe", "Schedule", "Section",
+    "SimilarityV0", "SimilarityV1", "Training", "setting",
+]  # fmt: skip
+
+
+class Recipe(Section):
+    """One experiment: all stages."""
+
+    name: str = setting("", "name of the run; the recipe file's own name")
+    runs_dir: str = setting("runs", "folder that takes the runs", "path")
+    nproc: int = setting(1, "processes on this machine, one a device", "processes", ge=1, le=1024)
+    seed: int = setting(111, "seed of shuffling, masking, dropout and initial weights", ge=0)
+    patience_s: int = setting(1800, "longest wait for a silent or missing process before giving up", "seconds", ge=5)
+    prepare: Prepare = Prepare()
+    encoder: Encoder = Encoder()
+    posttrain: Posttrain = Posttrain()
+    similarity_v0: SimilarityV0 = SimilarityV0()
+    similarity_v1: SimilarityV1 = SimilarityV1()
+
+    def conflicts(self) -> Iterator[str]:
+        if self.encoder.init == "scratch":
+            for stage in ("posttrain", "similarity_v0"):
+                length = getattr(self, stage).max_length
+                if length > self.encoder.max_positions:
+                    yield f"{stage}.max_length {length} exceeds encoder.max_positions {self.encoder.max_positions}"

@@ -1,0 +1,59 @@
+"""Settings that both training stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from final_project.settings.section import Section, setting
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Schedule = Literal["linear", "cosine", "constant"]
+
+
+class Training(Section):
+    """What both training stages share. A step is one optimizer update over all devices."""
+
+    engine: Literal["torch", "fsdp2", "fairscale", "deepspeed"] = setting(
+        "torch", "torch (single process or DDP), fsdp2, fairscale or deepspeed", outcome="rounding"
+    )
+    zero_stage: Literal[None, 0, 1, 2, 3] = setting(None, "DeepSpeed ZeRO stage; null = 1", outcome="rounding")
+    offload_optimizer: bool = setting(False, "keep DeepSpeed's optimizer in CPU memory (ZeRO 1-3)", outcome="rounding")
+    activation_checkpointing: bool = setting(
+        False, "compute activations again in the backward pass, to save memory", outcome="rounding"
+    )
+    epochs: int = setting(3, "passes over the training rows", "epochs", ge=0, le=1000)
+    lr: float = setting(5e-4, "peak learning rate", "per update", gt=0, le=1)
+    schedule: Schedule = setting("linear", "course of the learning rate after the warm-up")
+    warmup_frac: float = setting(0.06, "share of the updates that warm up", "share", ge=0, le=1)
+    weight_decay: float = setting(0.01, "decay of weight matrices; biases and LayerNorm have none", ge=0, le=1)
+    adam_eps: float = setting(1e-6, "Adam's epsilon; BERT's, since 1e-8 lets rounding noise steer", gt=0)
+    step_rows: int = setting(64, "rows of one optimizer step, over all devices and accumulation", "rows", ge=1)
+    micro_rows: int = setting(64, "most rows in one forward on one device", "rows", ge=1)
+    micro_tokens: int = setting(
+        0, "most tokens in one forward on one device, padding included; 0 = micro_rows decides", "tokens", ge=0
+    )
+    max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
+    max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; 0 = no clipping", ge=0)
+    precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it, else fp32")
+    checkpoint_every: int = setting(200, "updates between checkpoints", "updates", outcome=False, ge=1)
+    keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", outcome=False, ge=1)
+    max_bad_steps: int = setting(5, "updates in a row without a finite gradient that end the run", outcome=False, ge=1)
+    log_every: int = setting(20, "updates between log lines", "updates", outcome=False, ge=1)
+    prefetch: Literal["auto", "always", "never"] = setting(
+        "auto", "build the next batches in a thread while a step runs; auto = on CUDA devices", outcome=False
+    )
+    wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", outcome=False)
+
+    def conflicts(self) -> Iterator[str]:
+        if self.step_rows % self.micro_rows:
+            yield f"step_rows {self.step_rows} is not a multiple of micro_rows {self.micro_rows}"
+        if 0 < self.micro_tokens < self.max_length:
+            yield f"micro_tokens {self.micro_tokens} has no room for a row of max_length {self.max_length}"
+        if self.engine != "deepspeed":
+            if self.zero_stage is not None:
+                yield f"zero_stage {self.zero_stage} is DeepSpeed's; engine {self.engine} has no ZeRO stages"
+            if self.offload_optimizer:
+                yield f"offload_optimizer is DeepSpeed's; engine {self.engine} has no offload"
+        elif self.offload_optimizer and self.zero_stage == 0:
+            yield "offload_optimizer needs zero_stage 1, 2 or 3; stage 0 keeps the optimizer whole"
