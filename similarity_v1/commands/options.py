@@ -1,0 +1,61 @@
+"""What several commands share: the stage's settings as options, and the answer with its time."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from final_project.cli import print_json
+from final_project.errors import RecipeError
+from final_project.settings import SimilarityV1
+
+MODEL_OPTIONS = {
+    "method": {"choices": SimilarityV1.model_fields["method"].annotation.__args__},
+    "ig_steps": {"type": int},
+    "ratio": {"type": float},
+    "batch_tokens": {"type": int},
+}
+
+
+def add_pairs_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pairs", type=Path, required=True, help="contest JSONL with the pairs")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The stage's settings as options; their meanings and defaults come from the recipe's settings."""
+    parser.add_argument("--model", type=Path, required=True, help="folder of the pair classifier")
+    for name, extra in MODEL_OPTIONS.items():
+        field = SimilarityV1.model_fields[name]
+        # without a method its steps decide: more than one are integrated gradients
+        default = None if name == "method" else field.default
+        about = f"{field.description} (default: {default or 'as --ig-steps has it'})"
+        parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
+
+
+def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
+    """The options as settings, under the bounds that hold in a recipe; raises RecipeError naming all that are off."""
+    options = {name: getattr(arguments, name) for name in MODEL_OPTIONS}
+    if options["method"] is None:
+        options["method"] = "gradient_x_input" if options["ig_steps"] == 1 else "integrated_gradients"
+    try:
+        return SimilarityV1(**options)
+    except ValidationError as error:
+        raise RecipeError([_say(problem) for problem in error.errors()]) from error
+
+
+def answer(began: float, **figures: Any) -> None:
+    """Print the figures as JSON, with the seconds since `began` (time.monotonic)."""
+    print_json({**figures, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _say(problem: dict) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"--{_option(problem['loc'][0])}: {message}, found {problem['input']}" if problem["loc"] else message
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,42 @@
+"""`refine`: refine raw rationales by the original and the clean chain."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from final_project.data.contest import read_segmented
+from similarity_v1.commands.options import add_pairs_argument, answer
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_pairs_argument(parser)
+    add = parser.add_argument
+    add("--rationales", type=Path, required=True, help="raw rationales, text or zip")
+    add("--originals", type=Path, required=True, help="TSV that original rows were taken from (LCQMC test)")
+    add("--output-dir", type=Path, required=True, help="folder for the refined files")
+    add("--chain", choices=("both", "original", "clean"), default="both", help="which chain to write (default: both)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from similarity_v1.chains import write_clean_chain, write_original_chain
+    from similarity_v1.refine import read_originals
+    from similarity_v1.submission import align_rows, read_submission
+
+    began = time.monotonic()
+    pairs = read_segmented(arguments.pairs)
+    raw = align_rows(arguments.rationales, read_submission(arguments.rationales), pairs)
+    figures = {"rows": len(raw), "output_dir": str(arguments.output_dir)}
+    if arguments.chain in ("both", "original"):
+        _, counts = write_original_chain(arguments.output_dir, pairs, raw, read_originals(arguments.originals))
+        figures |= counts
+        if not counts["originals"]:
+            log.warning("%s: no row of the pairs is an original, so f3 copied nothing", arguments.originals)
+    if arguments.chain in ("both", "clean"):
+        write_clean_chain(arguments.output_dir, pairs, raw)
+    log.info("refine: wrote chain %s to %s, %d rows", arguments.chain, arguments.output_dir, len(raw))
+    answer(began, **figures)

@@ -1,0 +1,25 @@
+"""`report`: write the report of a run as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from similarity_v1.commands.options import answer
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run, runs/NAME")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from similarity_v1.report import write_report
+
+    began = time.monotonic()
+    path = write_report(arguments.run)
+    log.info("report: wrote %s", path)
+    answer(began, report=str(path))
