@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError, first_line
 
@@ -23,6 +24,21 @@ class PairModel(nn.Module):
     @property
     def word_embedding(self) -> nn.Embedding:
         return self.classifier.get_input_embeddings()
+
+    @property
+    def embeddings(self) -> nn.Module:
+        """The embedding block: its output, (B, T, H), is what the first layer sees."""
+        return self.classifier.base_model.embeddings
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The encoder's layers, the lowest first; each puts out hidden states (B, T, H)."""
+        return [part for part in self.classifier.base_model.modules() if isinstance(part, GradientCheckpointingLayer)]
+
+    @property
+    def pool(self) -> nn.Module:
+        """The module whose output is the pooled vector, (B, H), before the head's dropout."""
+        return self.classifier.base_model.pooler
 
     def forward(
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
