@@ -62,8 +62,9 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     )  # fmt: skip
     began = time.monotonic()
     n_updates = run_loop(
-        task, engine, settings, recipe.seed, 0, folder.path, "posttrain", work, end_with_best=settings.export == "best"
-    )
+        task, engine, settings, recipe.seed, settings.eval_every, folder.path, "posttrain", work,
+        end_with_best=settings.export == "best",
+    )  # fmt: skip
     name = f"{recipe.encoder.init.rsplit('/', 1)[-1]}_{settings.epochs}ep"
     outputs = export(engine, model, tokenizer, folder, Path("posttrain_models") / name)
     facts = {

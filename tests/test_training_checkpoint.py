@@ -84,13 +84,13 @@ def test_an_evaluation_that_a_signal_has_kept_from_coming_is_made_up_for(tmp_pat
     first = Scored(engine_in_evaluation_mode(), at={6: lambda: signal.raise_signal(signal.SIGINT)})
     with pytest.raises(SystemExit) as caught:
         run(first, tmp_path)
-    assert caught.value.code == 130 and first.evaluations == [3] and kept(tmp_path)[-1] == 6
+    assert caught.value.code == 130 and first.evaluations == [0, 3] and kept(tmp_path)[-1] == 6
     second = Scored(engine_in_evaluation_mode())
     run(second, tmp_path)
     assert second.evaluations == [6, 9, 12, 15]
     assert second.updates[6:] == [(step, (step - 1) // 5) for step in range(7, 16)]
     steps = [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl") if "held_out_loss" in row]
-    assert steps == [3, 6, 9, 12, 15]
+    assert steps == [0, 3, 6, 9, 12, 15]
 
 
 def test_on_a_full_disk_training_goes_on_beside_the_checkpoint_that_is_there(small_disk, caplog):

@@ -19,6 +19,9 @@ class Posttrain(Training):
     pack_length: int = setting(128, "length of a line into which rows are packed", "tokens", ge=8, le=65536)
     mask_unit: Literal["token", "word"] = setting("token", "what is masked together: a token, or a whole word (jieba)")
     mask_prob: float = setting(0.15, "share of the tokens to predict", "share", gt=0, lt=1)
+    eval_every: int = setting(
+        0, "updates between measurements on the rows kept aside; 0 = once an epoch", "updates", ge=0
+    )
     held_out_rows: int = setting(256, "rows kept aside to measure the loss on", "rows", ge=1)
     export: Literal["last", "best"] = setting(
         "last", "weights that are exported: the last, or the lowest held-out loss"

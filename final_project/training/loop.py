@@ -110,6 +110,8 @@ class _Loop:
         with contextlib.closing(self.journal):
             if not self.is_evaluated:
                 self._evaluate(self.first)
+            elif self.first == 0 and self.task.lowest_is_best:
+                self.journal.evaluation(0, self.task.evaluate(0))  # where the curve starts
             self._run_epochs(stop)
         if self.end_with_best and self.checkpoints.best_step:
             log.info("%s: taking the weights of step %d, the best", self.label, self.checkpoints.best_step)
