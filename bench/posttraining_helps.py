@@ -1,0 +1,77 @@
+"""What does post-training give on real text? Held-out perplexity along the way, and accuracy on LCQMC's dev of a
+fine-tune from the post-trained weights beside one from the same random start, over several seeds.
+
+    bash run.sh --recipe lcqmc_small prepare
+    python bench/posttraining_helps.py [--seeds 111 112 113] [--output FILE.json] [-- key=value ...]
+
+Every run is an ordinary one below runs/posttraining_helps/, with its report; the same call goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from figures import show
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = "lcqmc_small"
+SMALL = (
+    "encoder.n_layers=2", "encoder.hidden_size=128", "encoder.intermediate_size=512", "posttrain.eval_every=500",
+    "posttrain.held_out_rows=2000", "similarity_v0.max_train_pairs=60000", "similarity_v0.epochs=2",
+    "similarity_v0.eval_every=500",
+)  # fmt: skip
+STARTS = {"post-trained": (), "random": ("posttrain.epochs=0",)}
+
+
+def run(place: Path, prepared: Path, settings: list[str]) -> None:
+    """Both training stages of one seed and start, on a copy of what prepare has made."""
+    target = place / RECIPE / "prepare"
+    if not target.is_dir():
+        shutil.copytree(prepared, target)
+    for stage in ("posttrain", "similarity_v0"):
+        arguments = ("--recipe", RECIPE, "--", *settings, f"runs_dir={place}")
+        subprocess.run([sys.executable, "-m", stage, *arguments], cwd=ROOT, check=True)
+
+
+def figures(place: Path) -> dict:
+    """The two curves of one run and its best dev scores."""
+    run_dir = place / RECIPE
+    curves = {}
+    for stage, key in (("posttrain", "held_out_perplexity"), ("similarity_v0", "dev_accuracy")):
+        lines = (run_dir / stage / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [row for row in map(json.loads, lines) if key in row]
+        curves[key] = {row["step"]: round(row[key], 4) for row in rows}
+    scores = json.loads((run_dir / "similarity_v0" / "result" / "scores.json").read_text(encoding="utf-8"))
+    return {**curves, "best_dev_accuracy": round(scores["dev"]["accuracy"], 4)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[111, 112, 113])
+    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("settings", nargs="*", metavar="key=value")
+    arguments = parser.parse_args()
+    found: dict[str, dict] = {start: {} for start in STARTS}
+    for seed in arguments.seeds:
+        for start, settings in STARTS.items():
+            place = arguments.runs_dir / "posttraining_helps" / f"{start}_{seed}"
+            run(
+                place, arguments.runs_dir / RECIPE / "prepare", [*SMALL, *settings, *arguments.settings, f"seed={seed}"]
+            )
+            found[start][seed] = figures(place)
+    best = {start: [run["best_dev_accuracy"] for run in runs.values()] for start, runs in found.items()}
+    gains = [with_ - without for with_, without in zip(best["post-trained"], best["random"], strict=True)]
+    summary = {start: round(statistics.mean(values), 4) for start, values in best.items()}
+    show({"mean_dev_accuracy": summary, "gain_by_seed": [round(gain, 4) for gain in gains], "runs": found},
+         arguments.output)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
