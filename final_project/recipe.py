@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -99,8 +100,8 @@ def _kind(annotation: Any) -> str:
     """A setting's type as `--help` shows it: int, one|other, or [one|other, ...] for a list."""
     if get_origin(annotation) is list:
         return f"[{_kind(get_args(annotation)[0])}, ...]"
-    choices = get_args(annotation)
-    return "|".join(str(choice) for choice in choices if choice != "") if choices else annotation.__name__
+    choices = ["null" if choice in (None, NoneType) else choice for choice in get_args(annotation) if choice != ""]
+    return "|".join(getattr(choice, "__name__", str(choice)) for choice in choices) or annotation.__name__
 
 
 def _read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:

@@ -1,4 +1,5 @@
-"""The decision rule of a classifier folder: label 1 iff P(1) >= threshold; decision.json beside the weights."""
+"""From logits to a label: probabilities, and the decision rule of a classifier folder (label 1 iff P(1) >= threshold),
+decision.json beside the weights."""
 
 from __future__ import annotations
 
@@ -7,27 +8,50 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from final_project.artifacts import write_json
 from final_project.errors import ArtifactError
+from final_project.model.calibration import Calibration
 
 FILE_NAME = "decision.json"
 
 
+def two_class_logits(logits_BC: torch.Tensor) -> torch.Tensor:
+    """(B, C) logits of either kind of head -> logits of the classes, the one form that softmax and arg max take.
+
+    One target z (C = 1) stands for the classes (0, z), since sigmoid(z) is the second one's softmax.
+    """
+    if logits_BC.shape[-1] > 1:
+        return logits_BC
+    return torch.cat([torch.zeros_like(logits_BC), logits_BC], dim=-1)
+
+
+def probabilities_of(logits_BC: torch.Tensor) -> np.ndarray:
+    """(B, C) logits of two classes or of one target -> probabilities of both classes, (B, 2), in float64."""
+    return torch.softmax(two_class_logits(logits_BC).detach().double(), dim=-1).cpu().numpy()
+
+
 @dataclass(frozen=True)
 class Decision:
-    """threshold: a probability. Without one (None) the label is the arg max of the logits."""
+    """threshold: a calibrated probability. Without one (None) the label is the arg max of the logits."""
 
     threshold: float | None = None
+    calibration: Calibration | None = None
+
+    def positive(self, probabilities_BC: np.ndarray) -> np.ndarray:
+        """(B, C) probabilities as the model gives them -> (B,) P(1), calibrated where the folder is."""
+        return self.calibration(probabilities_BC[:, 1]) if self.calibration else probabilities_BC[:, 1]
 
     def labels(self, probabilities_BC: np.ndarray) -> np.ndarray:
-        """(B, C) probabilities -> (B,) labels."""
+        """(B, C) probabilities as the model gives them -> (B,) labels."""
         if self.threshold is None:
             return probabilities_BC.argmax(axis=1)
-        return (probabilities_BC[:, 1] >= self.threshold).astype(np.int64)
+        return (self.positive(probabilities_BC) >= self.threshold).astype(np.int64)
 
     def save(self, folder: Path) -> None:
-        write_json(folder / FILE_NAME, {"threshold": self.threshold})
+        calibration = {"calibration": self.calibration.facts()} if self.calibration else {}
+        write_json(folder / FILE_NAME, {"threshold": self.threshold, **calibration})
 
 
 def load_decision(folder: str | Path) -> Decision:
@@ -36,9 +60,11 @@ def load_decision(folder: str | Path) -> Decision:
     if not path.is_file():
         return Decision()
     try:
-        threshold = json.loads(path.read_text(encoding="utf-8"))["threshold"]
+        rule = json.loads(path.read_text(encoding="utf-8"))
+        threshold = rule["threshold"]
         if threshold is not None and not isinstance(threshold, (int, float)):
             raise ValueError(f"threshold is {threshold!r}")
+        calibration = Calibration.from_facts(rule["calibration"]) if rule.get("calibration") else None
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f'{path}: expected {{"threshold": number}}: {error}') from error
-    return Decision(threshold)
+    return Decision(threshold, calibration)
