@@ -1,9 +1,11 @@
-"""Parameter groups, the optimizer, and the course of the learning rate."""
+"""Groups of weights, the optimizer, and the course of the learning rate."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -11,19 +13,63 @@ from torch import nn
 from final_project.settings import Schedule, Training
 
 BETAS = (0.9, 0.999)
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""What AdamW keeps of every weight, by torch's names."""
+LION_BETAS = (0.9, 0.99)
+MOMENTS = {"adamw": ("exp_avg", "exp_avg_sq"), "lion": ("exp_avg",), "adafactor": ("row_var", "col_var", "variance")}
+"""What an optimizer keeps of its weights beside the count of steps, by its own names."""
 
 
-def parameter_groups(model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
-    """Weight matrices with decay; biases and LayerNorm weights (all vectors) without. Every trainable parameter is
-    in exactly one group."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Weights, by their names in the model, that share a peak rate and a decay."""
+
+    name: str
+    weights: tuple[str, ...]
+    lr: float
+    weight_decay: float
+
+
+GroupRule = Callable[[nn.Module, Training], list[ParameterGroup]]
+"""Which trainable weight of a model belongs to which group: each to exactly one."""
+
+
+def flat_groups(model: nn.Module, settings: Training) -> list[ParameterGroup]:
+    """One rate for all."""
+    names = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    return split_by_decay(model, "all", names, settings.lr, settings.weight_decay)
+
+
+def split_by_decay(
+    model: nn.Module, name: str, weights: Iterable[str], lr: float, weight_decay: float
+) -> list[ParameterGroup]:
+    """Weight matrices with decay; biases and LayerNorm weights (all vectors) without. Groups without a weight are left
+    out."""
+    shapes = dict(model.named_parameters())
+    matrices, vectors = [], []
+    for weight in weights:
+        (matrices if shapes[weight].ndim >= 2 else vectors).append(weight)
+    decayed = ParameterGroup(name, tuple(matrices), lr, weight_decay)
+    plain = ParameterGroup(f"{name}, no decay", tuple(vectors), lr, 0.0)
+    return [group for group in (decayed, plain) if group.weights]
+
+
+def optimizer_groups(model: nn.Module, groups: list[ParameterGroup]) -> list[dict]:
+    """The groups as torch's optimizers take them, with the model's weights as they are now, cut into shards or not.
+    Raises ValueError unless every trainable weight is in exactly one group."""
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    named = Counter(name for group in groups for name in group.weights)
+    if repeated := [name for name, times in named.items() if times > 1]:
+        raise ValueError(f"{min(repeated)} is in two groups")
+    if wrong := trained.keys() ^ named.keys():
+        raise ValueError(f"{min(wrong)} is {'in no group' if min(wrong) in trained else 'not trained'}")
+    return [
+        {
+            "params": [trained[name] for name in group.weights],
+            "lr": group.lr,
+            "peak_lr": group.lr,
+            "weight_decay": group.weight_decay,
+        }
+        for group in groups
     ]
-    return [{**group, "lr": lr, "peak_lr": lr} for group in groups if group["params"]]
 
 
 def freeze_idle_parameters(model: nn.Module) -> int:
@@ -38,20 +84,52 @@ def freeze_idle_parameters(model: nn.Module) -> int:
     return len(idle)
 
 
-def adamw(groups: list[dict], settings: Training) -> torch.optim.AdamW:
-    """torch's fused AdamW: one kernel a parameter instead of a dozen; on a CPU three times as fast and more."""
-    return torch.optim.AdamW(groups, betas=BETAS, eps=settings.adam_eps, fused=True)
+def optimizer_class(settings: Training) -> tuple[type[torch.optim.Optimizer], dict]:
+    """(class, its options). AdamW is torch's fused one: one kernel a parameter instead of a dozen; on a CPU three times
+    as fast and more. torch's Adafactor takes min(lr, 1 / sqrt(step)) relative to the root mean square of a weight."""
+    if settings.optimizer == "lion":
+        from lion_pytorch import Lion
+
+        return Lion, {"lr": settings.lr, "betas": LION_BETAS}
+    if settings.optimizer == "adafactor":
+        return torch.optim.Adafactor, {"lr": settings.lr}
+    return torch.optim.AdamW, {"lr": settings.lr, "betas": BETAS, "eps": settings.adam_eps, "fused": True}
 
 
-def start_moments(adam: torch.optim.AdamW, weights: Iterable[torch.Tensor] | None = None) -> None:
-    """Give the optimizer's weights the state that AdamW itself would give them in its first step."""
-    for weight in weights or [weight for group in adam.param_groups for weight in group["params"]]:
-        step = torch.zeros((), dtype=torch.float32, device=weight.device)
-        adam.state[weight] = {"step": step, **{key: torch.zeros_like(weight) for key in MOMENTS}}
+def build_optimizer(groups: list[dict], settings: Training) -> torch.optim.Optimizer:
+    kind, options = optimizer_class(settings)
+    return kind(groups, **options)
 
 
-def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule) -> float:
-    """Share of the peak rate for the update after `done` of `total` updates; as transformers' get_scheduler has it.
+def start_moments(optimizer: torch.optim.Optimizer, name: str, weights: Iterable[torch.Tensor] | None = None) -> None:
+    """Give the optimizer's weights the state that the optimizer `name` itself would give them in its first step."""
+    for weight in weights or [weight for group in optimizer.param_groups for weight in group["params"]]:
+        state = first_moments(name, weight)
+        if name != "lion":
+            device = weight.device if name == "adamw" else torch.device("cpu")  # as each of them has it
+            state["step"] = torch.zeros((), dtype=torch.float32, device=device)
+        optimizer.state[weight] = state
+
+
+def first_moments(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What the optimizer keeps of a weight, as it is before the first update. Adafactor keeps of a matrix the means of
+    its rows and columns."""
+    if name != "adafactor":
+        return {key: torch.zeros_like(weight) for key in MOMENTS[name]}
+    if not has_moment(name, "row_var", weight):
+        return {"variance": torch.zeros_like(weight)}
+    *outer, n_rows, n_columns = weight.shape
+    return {"row_var": weight.new_zeros(*outer, n_rows, 1), "col_var": weight.new_zeros(*outer, 1, n_columns)}
+
+
+def has_moment(name: str, key: str, weight: torch.Tensor) -> bool:
+    """Does the optimizer keep this moment of a weight of this form?"""
+    return name != "adafactor" or (key == "variance") == (weight.ndim < 2)
+
+
+def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule, power: float = 1.0) -> float:
+    """Share of the peak rate for the update after `done` of `total` updates; as transformers' get_scheduler has it,
+    polynomial with a lr_end of 0. power: the polynomial's exponent.
 
     A pure function of the step, so that a checkpoint needs no scheduler state.
     """
@@ -60,15 +138,15 @@ def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule) -> 
         return done / max(1, warmup)
     if schedule == "constant":
         return 1.0
-    course = (done - warmup) / max(1, total - warmup)
-    if schedule == "linear":
-        return max(0.0, 1.0 - course)
-    return 0.5 * (1.0 + math.cos(math.pi * course))
+    course = min(1.0, (done - warmup) / max(1, total - warmup))
+    if schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * course))
+    return (1.0 - course) ** (power if schedule == "polynomial" else 1.0)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, done: int, total: int, settings: Training) -> float:
-    """Set every group's rate for the coming update; returns the first group's."""
-    factor = lr_factor(done, total, settings.warmup_frac, settings.schedule)
+    """Set every group's rate for the coming update; returns the recipe's own, which groups may stand above or below."""
+    factor = lr_factor(done, total, settings.warmup_frac, settings.schedule, settings.lr_power)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
-    return optimizer.param_groups[0]["lr"]
+    return settings.lr * factor

@@ -8,36 +8,49 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from final_project.settings import Precision, Training
-from final_project.training.apex_parts import use_fused_layer_norms
+from final_project.training.apex_parts import apex_status, use_fused_layer_norms
 from final_project.training.engines.base import Engine
-from final_project.training.optim import freeze_idle_parameters
+from final_project.training.optim import GroupRule, flat_groups, freeze_idle_parameters
 from final_project.training.world import World
 
 log = logging.getLogger(__name__)
 
 
-def build_engine(name: str, model: nn.Module, settings: Training, precision: Precision, world: World) -> Engine:
-    """Make a model ready for training. The engine takes the model over: it may replace its parameters."""
+def build_engine(
+    name: str,
+    model: nn.Module,
+    settings: Training,
+    precision: Precision,
+    world: World,
+    group_rule: GroupRule = flat_groups,
+) -> Engine:
+    """Make a model ready for training. The engine takes the model over: it may replace its parameters.
+
+    group_rule: which weights share a rate; it is asked once what is trained is settled.
+    """
     freeze_idle_parameters(model)
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
+    elif world.device.type == "cuda":
+        log.info("apex: %s; layer norms and AdamW are torch's own", apex_status())
     if settings.activation_checkpointing:
         checkpoint_activations(model)
+    groups = group_rule(model, settings)
     if name == "fsdp2":
         from final_project.training.engines.fsdp2 import Fsdp2Engine
 
-        return Fsdp2Engine(model, settings, precision, world)
+        return Fsdp2Engine(model, settings, precision, world, groups)
     if name == "fairscale":
         from final_project.training.engines.fairscale_oss import FairscaleEngine
 
-        return FairscaleEngine(model, settings, precision, world)
+        return FairscaleEngine(model, settings, precision, world, groups)
     if name == "deepspeed":
         from final_project.training.engines.deepspeed_zero import DeepSpeedEngine
 
-        return DeepSpeedEngine(model, settings, precision, world)
+        return DeepSpeedEngine(model, settings, precision, world, groups)
     from final_project.training.engines.torch_ddp import TorchEngine
 
-    return TorchEngine(model, settings, precision, world)
+    return TorchEngine(model, settings, precision, world, groups)
 
 
 def checkpoint_activations(model: nn.Module) -> None:

@@ -25,8 +25,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from final_project.settings import Precision
+from final_project.settings import Precision, Training
 from final_project.training.engines.full_state import FullState
+from final_project.training.optim import MOMENTS, first_moments
 from final_project.training.precision import LossScale, autocast
 from final_project.training.world import World
 
@@ -39,8 +40,8 @@ class Engine(FullState):
     wrapper: nn.Module
     optimizer: torch.optim.Optimizer
 
-    def __init__(self, world: World, precision: Precision):
-        super().__init__(world, LossScale(precision))
+    def __init__(self, world: World, precision: Precision, settings: Training):
+        super().__init__(world, LossScale(precision), settings.optimizer)
         self.precision = precision
 
     def __call__(self, *inputs: Any, **named_inputs: Any) -> Any:
@@ -84,16 +85,23 @@ class Engine(FullState):
     def evidence(self) -> dict[str, Any]:
         """Which classes really do the work, for the manifest, and what share of weights and moments this rank holds."""
         n_trained = sum(self.numel(weight) for weight in self.trained().values())
-        moments = [state["exp_avg"] for state in self.adam.state.values()]
+        moments = [state[key] for state in self.inner_optimizer.state.values() for key in state if key != "step"]
         return {
             "name": self.name,
             "wrapper": type(self.wrapper).__name__,
             "optimizer": type(self.optimizer).__name__,
             "weights": ", ".join(sorted({type(weight.data).__name__ for weight in self.trained().values()})),
             "weights_held": round(sum(part.numel() for part in self.parts().values()) / n_trained, 3),
-            "moments_held": round(sum(local(moment).numel() for moment in moments) / n_trained, 3),
+            "moments_held": round(sum(local(moment).numel() for moment in moments) / self._n_moments(), 3),
             "moments_on": ", ".join(sorted({moment.device.type for moment in moments})),
         }
+
+    def _n_moments(self) -> int:
+        """Numbers in all moments of all trained weights, over all ranks."""
+        if self.optimizer_name == "adafactor":
+            firsts = [first_moments(self.optimizer_name, weight) for weight in self.trained().values()]
+            return sum(moment.numel() for moments in firsts for moment in moments.values())
+        return len(MOMENTS[self.optimizer_name]) * sum(self.numel(weight) for weight in self.trained().values())
 
     def numel(self, weight: nn.Parameter) -> int:
         return weight.numel()

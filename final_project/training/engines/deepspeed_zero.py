@@ -18,7 +18,7 @@ from torch import nn
 from final_project.recipe import ROOT
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.optim import adamw, parameter_groups, start_moments
+from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 from final_project.training.world import World
 
 CONFIG_DIR = ROOT / "posttrain" / "ds_config"
@@ -28,8 +28,10 @@ DEFAULT_STAGE = 1
 class DeepSpeedEngine(Engine):
     name = "deepspeed"
 
-    def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
-        super().__init__(world, precision)
+    def __init__(
+        self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
+    ):
+        super().__init__(world, precision, settings)
         if world.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
@@ -37,17 +39,20 @@ class DeepSpeedEngine(Engine):
         self._deepspeed = deepspeed
         self._is_training_forward = False
         self._autocast_inside(model)
-        groups = parameter_groups(model, settings.lr, settings.weight_decay)
         self.wrapper, self.optimizer, _, _ = deepspeed.initialize(
             model=model.to(world.device),
-            optimizer=adamw(groups, settings),
+            optimizer=build_optimizer(optimizer_groups(model, groups), settings),
             config=filled_config(settings, world),
             dist_init_required=False,
         )
         self.model = self.wrapper.module
         self.stage = self.wrapper.zero_optimization_stage()
         # stage 3 lends its flat weights to the optimizer's groups only for the moment of an update
-        start_moments(self.adam, self.optimizer.fp32_partitioned_groups_flat if self.stage == 3 else None)
+        start_moments(
+            self.inner_optimizer,
+            settings.optimizer,
+            self.optimizer.fp32_partitioned_groups_flat if self.stage == 3 else None,
+        )
         if self.stage in (1, 2):
             # DeepSpeed would link names to moments after the update of the first group, when the second has none yet
             self.optimizer._lazy_init_hp_params_optimizer_state()
@@ -115,17 +120,17 @@ class DeepSpeedEngine(Engine):
             self.optimizer.refresh_fp32_params()
 
     @property
-    def adam(self) -> torch.optim.AdamW:
+    def inner_optimizer(self) -> torch.optim.Optimizer:
         return self.optimizer.optimizer if self.stage else self.optimizer
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
         if not self.stage:
-            return self.adam.state[weight][key]
+            return self.inner_optimizer.state[weight][key]
         return self._deepspeed.utils.safe_get_full_optimizer_state(weight, key)
 
     def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
         if not self.stage:
-            self.adam.state[weight][key].copy_(value)
+            self.inner_optimizer.state[weight][key].copy_(value)
         elif is_partitioned(weight):
             # the last part is padded, which DeepSpeed's safe_set_full_optimizer_state fails on
             n = weight.ds_tensor.numel()
@@ -177,11 +182,13 @@ def filled_config(settings: Training, world: World) -> dict:
         "gradient_accumulation_steps": 1,
         "gradient_clipping": settings.max_grad_norm,
     }
+    if settings.optimizer != "adamw":
+        config["zero_allow_untested_optimizer"] = True  # it works weight by weight, so parts of weights will do
     if settings.offload_optimizer:
         config["zero_optimization"]["offload_optimizer"] = {
             "device": "cpu", "pin_memory": world.device.type == "cuda",
         }  # fmt: skip
-        config["zero_force_ds_cpu_optimizer"] = False  # torch's fused AdamW works on CPU tensors, nothing to compile
+        config["zero_force_ds_cpu_optimizer"] = False  # torch's own work on CPU tensors, nothing to compile
     return config
 
 

@@ -13,21 +13,21 @@ from torch import nn
 
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.optim import BETAS, parameter_groups, start_moments
+from final_project.training.optim import ParameterGroup, first_moments, optimizer_class, optimizer_groups, start_moments
 from final_project.training.world import World
 
 
 class FairscaleEngine(Engine):
     name = "fairscale"
 
-    def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
-        super().__init__(world, precision)
+    def __init__(
+        self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
+    ):
+        super().__init__(world, precision, settings)
         self.model = model.to(world.device)
-        groups = parameter_groups(model, settings.lr, settings.weight_decay)
-        self.optimizer = OSS(
-            groups, optim=torch.optim.AdamW, lr=settings.lr, betas=BETAS, eps=settings.adam_eps, fused=True
-        )
-        start_moments(self.adam)
+        kind, options = optimizer_class(settings)
+        self.optimizer = OSS(optimizer_groups(model, groups), optim=kind, **options)
+        start_moments(self.inner_optimizer, settings.optimizer)
         # every gradient is reduced on its own, so that the sum does not depend on how parameters fill a bucket
         self.wrapper = ShardedDataParallel(model, self.optimizer, reduce_buffer_size=0)
 
@@ -45,18 +45,23 @@ class FairscaleEngine(Engine):
         return norm
 
     @property
-    def adam(self) -> torch.optim.AdamW:
+    def inner_optimizer(self) -> torch.optim.Optimizer:
         return self.optimizer.optim
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
         owner = self._owner(weight)
-        moment = self.adam.state[weight][key] if owner == self.world.rank else torch.empty_like(weight)
+        holder = (
+            self.inner_optimizer.state[weight]
+            if owner == self.world.rank
+            else first_moments(self.optimizer_name, weight)
+        )
+        moment = holder[key]
         dist.broadcast(moment, owner)
         return moment
 
     def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
         if self._owner(weight) == self.world.rank:
-            self.adam.state[weight][key].copy_(value)
+            self.inner_optimizer.state[weight][key].copy_(value)
 
     def _owner(self, weight: nn.Parameter) -> int:
         return self.optimizer._param_to_rank[weight]

@@ -14,23 +14,25 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.optim import adamw, parameter_groups, start_moments
+from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 from final_project.training.world import World
 
 
 class Fsdp2Engine(Engine):
     name = "fsdp2"
 
-    def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
-        super().__init__(world, precision)
+    def __init__(
+        self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
+    ):
+        super().__init__(world, precision, settings)
         mesh = init_device_mesh(world.device.type, (world.size,))
         for layer in [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]:
             fully_shard(layer, mesh=mesh)
         # the root, too, gives its whole weights up after a forward: what is written into the shards is then seen by
         # the next one
         self.model = self.wrapper = fully_shard(model, mesh=mesh, reshard_after_forward=True)
-        self.optimizer = adamw(parameter_groups(model, settings.lr, settings.weight_decay), settings)
-        start_moments(self.adam)
+        self.optimizer = build_optimizer(optimizer_groups(model, groups), settings)
+        start_moments(self.inner_optimizer, settings.optimizer)
 
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
         self.wrapper.set_requires_gradient_sync(synchronise)
@@ -51,14 +53,14 @@ class Fsdp2Engine(Engine):
         weight.detach().copy_(_cut_like(weight, value) if isinstance(weight, DTensor) else value)
 
     @property
-    def adam(self) -> torch.optim.AdamW:
+    def inner_optimizer(self) -> torch.optim.Optimizer:
         return self.optimizer
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
-        return self.whole(self.adam.state[weight][key])
+        return self.whole(self.inner_optimizer.state[weight][key])
 
     def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
-        self.assign(self.adam.state[weight][key], value)
+        self.assign(self.inner_optimizer.state[weight][key], value)
 
     def parts(self) -> dict[str, torch.Tensor]:
         return {name: weight.detach().to_local() for name, weight in self.trained().items()}

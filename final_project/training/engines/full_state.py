@@ -1,9 +1,10 @@
 """What an engine has trained, in full and by the names of the model's weights, whatever the engine shards.
 
 A checkpoint is a folder of plain files that any engine on any number of ranks can read:
-    model.safetensors  exp_avg.safetensors  exp_avg_sq.safetensors
-    engine.json        updates taken, loss scale
-One weight at a time is gathered; only the first rank ever holds a full copy, and only of one of the three files. Every
+    model.safetensors
+    exp_avg.safetensors  exp_avg_sq.safetensors      the optimizer's moments, by its own names
+    engine.json          updates taken, loss scale
+One weight at a time is gathered; only the first rank ever holds a full copy, and only of one of these files. Every
 rank reads the files itself, one tensor at a time, and keeps its part.
 """
 
@@ -19,7 +20,8 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from final_project.artifacts import write_json
-from final_project.training.optim import MOMENTS
+from final_project.settings.training import Optimizer
+from final_project.training.optim import MOMENTS, has_moment
 from final_project.training.precision import LossScale
 from final_project.training.weights import distinct_weights, expect_names, save_tensors
 from final_project.training.world import World
@@ -32,13 +34,14 @@ class FullState(ABC):
     """The part of an engine that reads and writes its weights and moments. All methods are called on every rank.
 
     Attributes: `model`, the module whose weights are trained, callable on every rank alike for evaluation;
-    `n_updates`, the updates taken so far; `loss_scale`.
+    `n_updates`, the updates taken so far; `loss_scale`; `optimizer_name`, the recipe's.
     """
 
     model: nn.Module
 
-    def __init__(self, world: World, loss_scale: LossScale):
+    def __init__(self, world: World, loss_scale: LossScale, optimizer_name: Optimizer):
         self.world = world
+        self.optimizer_name = optimizer_name
         self.loss_scale = loss_scale
         self.n_updates = 0
 
@@ -57,12 +60,12 @@ class FullState(ABC):
 
     @property
     @abstractmethod
-    def adam(self) -> torch.optim.AdamW:
-        """The optimizer that holds this rank's moments."""
+    def inner_optimizer(self) -> torch.optim.Optimizer:
+        """torch's optimizer that holds this rank's moments."""
 
     @abstractmethod
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
-        """AdamW's exp_avg or exp_avg_sq of a trained weight, in full, on every rank."""
+        """One of the optimizer's MOMENTS of a trained weight, in full, on every rank."""
 
     @abstractmethod
     def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
@@ -103,8 +106,8 @@ class FullState(ABC):
     def save(self, folder: Path) -> None:
         """Write weights, moments and counts into an existing folder; the first rank writes."""
         problem = self._written(folder / WEIGHTS_FILE, self.full_weights())
-        for key in MOMENTS:
-            moments = self._gathered(self.trained(), lambda weight, key=key: self.moment(weight, key))
+        for key in MOMENTS[self.optimizer_name]:
+            moments = self._gathered(self._having(key), lambda weight, key=key: self.moment(weight, key))
             problem = problem or self._written(folder / f"{key}.safetensors", moments)
             del moments  # before the next ones are gathered
         if problem:
@@ -118,15 +121,19 @@ class FullState(ABC):
         self.load_weights(folder / WEIGHTS_FILE)
         self.n_updates = counts["updates"]
         self.loss_scale.restore(counts["loss_scale"])
-        for state in self.adam.state.values():
-            state["step"].fill_(self.n_updates)
-        trained = self.trained()
-        for key in MOMENTS:
-            path = folder / f"{key}.safetensors"
+        for state in self.inner_optimizer.state.values():
+            if "step" in state:
+                state["step"].fill_(self.n_updates)
+        for key in MOMENTS[self.optimizer_name]:
+            path, having = folder / f"{key}.safetensors", self._having(key)
             with safe_open(path, framework="pt") as file:
-                expect_names(path, set(file.keys()), set(trained))
-                for name, weight in trained.items():
+                expect_names(path, set(file.keys()), set(having))
+                for name, weight in having.items():
                     self.assign_moment(weight, key, file.get_tensor(name))
+
+    def _having(self, key: str) -> dict[str, nn.Parameter]:
+        """The trained weights of which the optimizer keeps this moment."""
+        return {n: weight for n, weight in self.trained().items() if has_moment(self.optimizer_name, key, weight)}
 
     def _gathered(
         self, tensors: Mapping[str, torch.Tensor], whole: Callable[[torch.Tensor], torch.Tensor]

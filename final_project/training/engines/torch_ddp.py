@@ -10,18 +10,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
-from final_project.training.optim import adamw, parameter_groups, start_moments
+from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 from final_project.training.world import World
 
 
 class TorchEngine(Engine):
     name = "torch"
 
-    def __init__(self, model: nn.Module, settings: Training, precision: Precision, world: World):
-        super().__init__(world, precision)
+    def __init__(
+        self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
+    ):
+        super().__init__(world, precision, settings)
         self.model = model.to(world.device)
-        self.optimizer = adamw(parameter_groups(model, settings.lr, settings.weight_decay), settings)
-        start_moments(self.adam)
+        self.optimizer = build_optimizer(optimizer_groups(model, groups), settings)
+        start_moments(self.inner_optimizer, settings.optimizer)
         devices = [world.device.index] if world.device.type == "cuda" else None
         self.wrapper = DistributedDataParallel(model, device_ids=devices) if world.size > 1 else model
 
@@ -39,11 +41,11 @@ class TorchEngine(Engine):
         return float(norm)
 
     @property
-    def adam(self) -> torch.optim.AdamW:
+    def inner_optimizer(self) -> torch.optim.Optimizer:
         return self.optimizer
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
-        return self.adam.state[weight][key]
+        return self.inner_optimizer.state[weight][key]
 
     def assign_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
-        self.adam.state[weight][key].copy_(value)
+        self.inner_optimizer.state[weight][key].copy_(value)
