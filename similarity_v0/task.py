@@ -11,21 +11,19 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.artifacts import folder_atomic, write_json
+from final_project.artifacts import folder_atomic
 from final_project.model.decision import Decision
 from final_project.settings import Recipe
-from final_project.training.batching import MicroBatch
+from final_project.training.batching import MicroBatch, steps_per_epoch
 from final_project.training.engines.base import Engine
 from final_project.training.guard import told_rows
 from final_project.training.weights import save_tensors, with_ties
 from similarity_v0.batches import pair_batch
 from similarity_v0.model import PairModel
-from similarity_v0.predict import predict_probabilities, write_predictions
-from similarity_v0.scores import scores_of
-from similarity_v0.threshold import best_threshold, threshold_of_margin
-from similarity_v0.train_step import train_step
-from similarity_v0.tricks.ema import Ema
-from similarity_v0.tricks.fgm import Fgm
+from similarity_v0.outcome import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
+from similarity_v0.predict import predict_probabilities
+from similarity_v0.train_step import Step, train_step
+from similarity_v0.tricks.chosen import chosen_tricks
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +53,9 @@ class PairTask:
         self.train_rows = chosen_rows(len(tables["train"]), self.settings.max_train_pairs, self.seed)
         self.lengths = tables["train"].lengths[self.train_rows]
         self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
-        eps, decay = self.settings.fgm_eps, self.settings.ema_decay
-        self.attack = Fgm(model.word_embedding, eps, self.settings.fgm_direction) if eps else None
-        self.ema = Ema(engine, decay) if decay else None
+        per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
+        self.tricks = chosen_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
+        self.average = self.tricks.average
         self.best: dict = {"score": None, "step": 0}
 
     def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> list[MicroBatch]:
@@ -67,16 +65,14 @@ class PairTask:
         table, pad_id = self.tables["train"], self.tokenizer.pad_token_id
         batches = [pair_batch(table, micro_batch, pad_id, self.engine.world.device) for micro_batch in prepared]
         n_pairs = int(self.engine.world.sum(sum(len(b.labels_B) * b.weight for b in batches))[0])
-        return train_step(
-            self.engine, batches, n_pairs, self.seed, step, self.settings.max_grad_norm, self.attack, self.ema
-        )
+        taken = Step(batches, n_pairs, self.seed, step)
+        return train_step(self.engine, taken, self.settings.max_grad_norm, self.tricks)
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Score dev with the weights that would be saved; keep them where they are the best so far."""
         with self.evaluated_weights():
             scores = self.dev_scores()
-            by = self.settings.best_by
-            score = -scores["loss"] if by == "loss" else scores[by]
+            score = best_by(self.settings, scores)
             if self.best["score"] is None or score > self.best["score"]:
                 self.best = {"score": score, "step": step}
                 full = self.engine.full_weights()
@@ -86,12 +82,13 @@ class PairTask:
         return {f"dev_{key}": value for key, value in scores.items()}
 
     def evaluated_weights(self):
-        return self.ema.applied() if self.ema else nullcontext()
+        return self.average.applied() if self.average else nullcontext()
 
     def dev_scores(self) -> dict[str, float]:
-        probabilities = self._probabilities("dev")[:, 1]
-        threshold = self._threshold(probabilities)
-        return {**scores_of(probabilities, self.labels["dev"], threshold), "threshold": threshold}
+        """Figures at the threshold that this moment's weights would get, without a calibration."""
+        probabilities, labels = self._probabilities("dev"), self.labels["dev"]
+        decision = Decision(threshold_of(self.settings, Decision(), probabilities, labels))
+        return scores_at(self.settings, decision, probabilities, labels)
 
     def finish(self) -> dict[str, dict[str, float]]:
         """Take the best weights, write result/ (model folder, predictions, scores); returns the scores by split."""
@@ -100,35 +97,28 @@ class PairTask:
         if (best := self.folder / "best" / "model.safetensors").is_file():  # absent where epochs is 0
             self.engine.load_weights(best)
         probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
-        threshold = self._threshold(probabilities["dev"][:, 1])
-        scores = {
-            split: {**scores_of(p[:, 1], self.labels[split], threshold), "threshold": threshold}
-            for split, p in probabilities.items()
-            if (self.labels[split] >= 0).all()
-        }
+        decision = decide(self.settings, probabilities["dev"], self.labels["dev"])
+        scores = scores_of_splits(self.settings, decision, probabilities, self.labels)
         full = self.engine.full_weights()
         if world.is_first:
             with folder_atomic(self.folder / "result") as result:
                 classifier = self.model.classifier
                 classifier.save_pretrained(result / "model", state_dict=with_ties(full, self.engine.model, classifier))
                 self.tokenizer.save_pretrained(result / "model")
-                decision = Decision(threshold)
                 decision.save(result / "model")
-                for split, p in probabilities.items():
-                    write_predictions(result / f"{split}_predictions.csv", p[:, 1], decision.labels(p))
-                write_json(result / "scores.json", scores)
+                write_outcome(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
                 log.info("similarity_v0: best of step %d on %s: %s", self.best["step"], split, shown)
         return scores
 
     def state(self) -> tuple[dict, dict[str, torch.Tensor]]:
-        return {"best": self.best}, self.ema.state() if self.ema else {}
+        return {"best": self.best}, self.average.state() if self.average else {}
 
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         self.best = state["best"]
-        if self.ema:
-            self.ema.restore(tensors)
+        if self.average:
+            self.average.restore(tensors)
 
     def told(self, rows: np.ndarray) -> list[dict]:
         return told_rows(self.tables["train"], self.train_rows[rows], self.tokenizer)
@@ -137,12 +127,6 @@ class PairTask:
         return predict_probabilities(
             self.engine.model, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
         )
-
-    def _threshold(self, dev_probabilities: np.ndarray) -> float:
-        if self.settings.threshold == "margin":
-            return threshold_of_margin(self.settings.logit_margin)
-        metric = "f1" if self.settings.best_by == "f1" else "accuracy"
-        return best_threshold(dev_probabilities, self.labels["dev"], metric)[0]
 
 
 def chosen_rows(n_rows: int, most: int, seed: int) -> np.ndarray:

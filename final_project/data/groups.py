@@ -1,6 +1,8 @@
-"""Pairs that share sentences stay on one side: groups of such pairs, and whole groups held out with the labels' shares.
+"""Pairs that share sentences stay on one side: groups of such pairs, whole groups held out, or dealt out to folds,
+with the labels' shares.
 
-N pairs; the last axis of size 2 is the side. A key is any number that is equal where two sentences are.
+N pairs; G groups; L labels; K folds; the last axis of size 2 is the side. A key is any number that is equal where two
+sentences are.
 """
 
 from __future__ import annotations
@@ -74,3 +76,45 @@ def _first_fit(rows_GL: np.ndarray, order: np.ndarray, room_L: np.ndarray) -> np
         room_L = room_L - rows_GL[order[fits]].sum(axis=0)
         order = order[~fits]
     return np.concatenate([order, *taken])
+
+
+def grouped_folds(keys_N2: np.ndarray, label_N: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Fold of each pair, (N,) int64 from 0: connected pairs in one fold, every label spread as evenly as that allows.
+
+    A pair's fold follows from the pairs and the seed, not from their order. From the largest group to the smallest,
+    each goes where its labels are rarest so far (the sum of squared shares over folds and labels grows least); groups
+    that are alike come in an order drawn by the seed. Raises ValueError where there are fewer groups than folds.
+    """
+    group_N = connected_groups(keys_N2)
+    n_groups = int(group_N.max()) + 1 if len(group_N) else 0
+    if n_groups < n_folds:
+        raise ValueError(f"{n_groups} groups of connected pairs cannot fill {n_folds} folds")
+    labels, label_number_N = np.unique(label_N, return_inverse=True)
+    rows_GL = np.bincount(group_N * len(labels) + label_number_N, minlength=n_groups * len(labels))
+    rows_GL = rows_GL.reshape(n_groups, len(labels))
+    order = np.lexsort((_drawn(keys_N2, group_N, seed), *rows_GL.T, rows_GL.sum(axis=1)))[::-1]
+    # all rows are one more label, so that folds are of one size and none stays empty
+    shares_GL = np.column_stack([rows_GL / rows_GL.sum(axis=0), rows_GL.sum(axis=1) / len(group_N)])
+    load_KL = np.zeros((n_folds, shares_GL.shape[1]))
+    fold_G = np.empty(n_groups, dtype=np.int64)
+    for group in order:
+        fold = (load_KL @ shares_GL[group]).argmin()
+        load_KL[fold] += shares_GL[group]
+        fold_G[group] = fold
+    return fold_G[group_N]
+
+
+def _drawn(keys_N2: np.ndarray, group_N: np.ndarray, seed: int) -> np.ndarray:
+    """A random number a group, (G,), that follows from its smallest key: the same wherever its rows stand."""
+    smallest_G = np.full(int(group_N.max()) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(smallest_G, group_N, keys_N2.min(axis=1).astype(np.uint64))
+    ranks_G = np.argsort(np.argsort(smallest_G))
+    return np.random.default_rng(seed).permutation(len(smallest_G))[ranks_G]
+
+
+def stratified_folds(label_N: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Fold of each row, (N,) int64 from 0, where no rows belong together: each label dealt out in turn."""
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(label_N)), label_N))
+    fold_N = np.empty(len(label_N), dtype=np.int64)
+    fold_N[order] = np.arange(len(label_N)) % n_folds
+    return fold_N

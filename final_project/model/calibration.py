@@ -1,0 +1,65 @@
+"""The map from a classifier's P(1) to a calibrated one: what decision.json holds of it, and how it is applied.
+
+It never decreases, so it changes what a probability says and not which of two pairs is the likelier one. It is fitted
+in similarity_v0/calibration.py; whoever loads the folder applies it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SMALLEST = 1e-15  # probabilities nearer to 0 or 1 have this one's logit
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """temperature and platt: sigmoid(slope * logit(p) + intercept), where the slope is one over the temperature; with
+    two classes logit(p) is z1 - z0. isotonic: straight lines between knots (p, calibrated), level beyond the ends."""
+
+    method: str
+    slope: float = 1.0
+    intercept: float = 0.0
+    knots: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self):
+        if self.method == "isotonic":
+            rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in zip(self.knots, self.knots[1:], strict=False))
+            if not self.knots or not rising:
+                raise ValueError("isotonic knots must rise")
+        elif self.method not in ("temperature", "platt"):
+            raise ValueError(f"no calibration is called {self.method!r}")
+        elif not self.slope > 0:
+            raise ValueError(f"the slope {self.slope} of a calibration is not above 0")
+
+    def __call__(self, probability_B: np.ndarray) -> np.ndarray:
+        """P(1), any shape -> calibrated P(1)."""
+        if self.method == "isotonic":
+            x, y = np.array(self.knots).T
+            return np.interp(probability_B, x, y)
+        return sigmoid(self.slope * logit(probability_B) + self.intercept)
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON holds it; `from_facts` reads it back."""
+        if self.method == "isotonic":
+            return {"method": self.method, "knots": [list(knot) for knot in self.knots]}
+        return {"method": self.method, "slope": self.slope, "intercept": self.intercept}
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Calibration:
+        """Raises KeyError, TypeError or ValueError on anything that facts() does not write."""
+        if facts["method"] == "isotonic":
+            return cls("isotonic", knots=tuple((float(x), float(y)) for x, y in facts["knots"]))
+        return cls(facts["method"], float(facts["slope"]), float(facts["intercept"]))
+
+
+def logit(probability_B: np.ndarray) -> np.ndarray:
+    p = np.clip(np.asarray(probability_B, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    return np.log(p) - np.log1p(-p)
+
+
+def sigmoid(logit_B: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.exp(-np.logaddexp(0.0, -np.asarray(logit_B, dtype=np.float64)))
