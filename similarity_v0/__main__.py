@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def predict(argv: Sequence[str]) -> None:
-    from similarity_v0 import predict as command
+    from similarity_v0 import predict_file as command
 
     parser = argparse.ArgumentParser(prog="python -m similarity_v0 predict", description=command.run.__doc__)
     command.add_arguments(parser)

@@ -1,7 +1,8 @@
 """Sentence pairs in files: every form in which they come, read into `Pair`, and the one form that is written.
 
 Read     TSV (two or three columns, with or without a header, no quoting), CSV (header `sentence1,sentence2,label`,
-         RFC 4180 quotes), JSONL (`sentence1, sentence2, label`) and the contest's JSONL (as pairs without label).
+         RFC 4180 quotes), JSONL (`sentence1, sentence2, label`), the contest's JSONL (as pairs without label), and
+         Parquet (columns sentence1, sentence2 and, where there are labels, label; an error names the row, from 1).
 Written  CSV with that header, UTF-8, LF, minimal quoting.
 The content decides, not the extension: mirrors name files as they please.
 """
@@ -19,6 +20,7 @@ from final_project.artifacts import write_atomic
 from final_project.data.contest import iter_json_lines, iter_segmented
 from final_project.data.lines import MAX_LINE_BYTES, read_lines
 from final_project.data.pairs import Pair
+from final_project.data.parquet import is_parquet, parquet_rows
 from final_project.errors import DataError
 
 CSV_HEADER = ("sentence1", "sentence2", "label")
@@ -84,6 +86,8 @@ def write_pairs_tsv(path: str | Path, pairs: Iterable[Pair]) -> int:
 
 
 def _reader_for(path: Path) -> Callable[[Path, bool | None], NumberedPairs]:
+    if is_parquet(path):
+        return _read_parquet
     _, first = next(read_lines(path))
     if first.lstrip().startswith("{"):
         return _read_json
@@ -187,6 +191,10 @@ def _read_json(path: Path, header: bool | None) -> NumberedPairs:
         yield from ((line, Pair(row.query, row.title)) for line, row in iter_segmented(path))
     else:
         yield from ((line, _json_pair(path, line, row)) for line, row in iter_json_lines(path))
+
+
+def _read_parquet(path: Path, header: bool | None) -> NumberedPairs:
+    yield from ((number, _json_pair(path, number, row)) for number, row in parquet_rows(path, CSV_HEADER))
 
 
 def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:

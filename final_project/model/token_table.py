@@ -121,6 +121,13 @@ def write_token_table(
     return n_truncated
 
 
+def tokenised(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[TokenTable, int]:
+    """The same table of a few rows in memory, and how many of them were truncated."""
+    columns, lengths, n_truncated = _encode(rows, tokenizer, max_length, with_words=False)
+    arrays = {name: np.fromiter(values, COLUMNS.get(name, "int64")) for name, values in columns.items()}
+    return TokenTable(offsets=np.concatenate([[0], np.cumsum(lengths)]), **arrays), n_truncated
+
+
 def open_token_table(folder: Path) -> TokenTable:
     """Map a table that write_token_table has written; raises ArtifactError where it is damaged."""
     try:

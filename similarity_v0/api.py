@@ -1,0 +1,102 @@
+"""A trained pair classifier as a Python object: load a folder, hand over pairs, get probabilities and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from final_project.model.decision import Decision, load_decision
+from final_project.model.folder import load_classifier, longest_input
+from final_project.model.token_table import Row, tokenised
+from final_project.training.precision import autocast, resolve_precision
+from final_project.training.world import World
+from similarity_v0.model import PairModel
+from similarity_v0.predict import predict_probabilities
+
+CHUNK_ROWS = 4096  # enough to find rows of one length for every batch, and few enough to hold in memory
+
+
+class Predictions(NamedTuple):
+    """probabilities: (N,) P(same meaning), calibrated where the folder is. labels: (N,) 0 or 1."""
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+
+class Scored(NamedTuple):
+    """probabilities_NC: as the model gives them, before any calibration. n_truncated: rows too long for the model."""
+
+    probabilities_NC: np.ndarray
+    n_truncated: int
+
+
+class PairClassifier:
+    """A model, its tokenizer and its decision rule, on one device."""
+
+    def __init__(
+        self,
+        model: PairModel,
+        tokenizer: PreTrainedTokenizerBase,
+        decision: Decision,
+        device: torch.device,
+        precision: Literal["fp32", "bf16"] = "fp32",
+    ):
+        self.decision = decision
+        self._tokenizer = tokenizer
+        self._max_length = longest_input(model.classifier, tokenizer)
+        self._model = model.to(device).eval()
+        self._world = World(device=device)
+        self._precision = resolve_precision(precision, device)
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, precision: Literal["fp32", "bf16"] = "fp32", device: str | torch.device | None = None
+    ) -> PairClassifier:
+        """The classifier of a model folder, such as runs/NAME/similarity_v0/result/model.
+
+        precision: bf16 is faster where the device computes in it, and moves probabilities by some thousandths.
+        device: None = the first CUDA device where there is one. Raises ArtifactError where the folder is unfit.
+        """
+        model, tokenizer = load_classifier(folder)
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
+
+    def predict(self, pairs: Iterable[tuple[str, str]]) -> Predictions:
+        """P(1) and label of each pair, in the order given. Any number of pairs: they are worked on in chunks.
+
+        Raises ValueError where an item is not two strings.
+        """
+        parts = [self.score(chunk).probabilities_NC for chunk in chunks(_rows(pairs))]
+        if not parts:
+            return Predictions(np.zeros(0), np.zeros(0, dtype=np.int64))
+        return self.decide(np.concatenate(parts))
+
+    def score(self, rows: list[Row]) -> Scored:
+        """Probabilities of the rows of one chunk; which rows stand beside each other in a batch is up to it."""
+        table, n_truncated = tokenised(rows, self._tokenizer, self._max_length)
+        with autocast(self._precision, self._world.device):
+            probabilities_NC = predict_probabilities(self._model, table, self._tokenizer.pad_token_id, self._world)
+        return Scored(probabilities_NC, n_truncated)
+
+    def decide(self, probabilities_NC: np.ndarray) -> Predictions:
+        """The folder's decision rule on a model's probabilities."""
+        return Predictions(self.decision.positive(probabilities_NC), self.decision.labels(probabilities_NC))
+
+
+def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK_ROWS)):
+        yield chunk
+
+
+def _rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
+    for number, pair in enumerate(pairs):
+        if len(pair) != 2 or not all(isinstance(sentence, str) for sentence in pair):
+            raise ValueError(f"pair {number}: expected two strings, found {pair!r}")
+        yield (*pair, None)
