@@ -8,7 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
-from final_project.model.packing import block_mask
+from final_project.model.packing import block_mask, score_dtype
 
 
 class MaskedLm(nn.Module):
@@ -37,7 +37,7 @@ class MaskedLm(nn.Module):
         With position_ids the lines hold several rows, and attention_mask numbers them (final_project/model/packing.py).
         """
         if position_ids is not None:
-            attention_mask = block_mask(attention_mask, self._attention_dtype(input_ids.device.type))
+            attention_mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.model.dtype))
         hidden_BTH = self.model.base_model(
             input_ids=input_ids,
             token_type_ids=token_type_ids,
@@ -46,7 +46,3 @@ class MaskedLm(nn.Module):
         ).last_hidden_state
         hidden_MH = hidden_BTH.flatten(0, 1)[masked_M]
         return getattr(self.model, self._head)(hidden_MH)
-
-    def _attention_dtype(self, device: str) -> torch.dtype:
-        """The mask is made in the type of the scores once, not cast in every layer."""
-        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.model.dtype

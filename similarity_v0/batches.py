@@ -1,19 +1,24 @@
-"""Micro-batches of labelled pairs."""
+"""Micro-batches of labelled pairs, each pair a line, or several packed into one.
+
+Shapes: B pairs, T tokens of the longest; P lines in which they are packed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from final_project.model.token_table import TokenTable, pad_rows
+from final_project.model.packing import pack_rows
+from final_project.model.token_table import TokenRows, TokenTable, pad_rows
 from final_project.training.batching import MicroBatch
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """inputs: (B, T) tensors of a standard classifier. labels_B: 0 or 1. weight: 0 for a stand-in. index: its place
-    within the step."""
+    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1. weight: 0 for a
+    stand-in. index: its place within the step."""
 
     inputs: dict[str, torch.Tensor]
     labels_B: torch.Tensor
@@ -21,11 +26,32 @@ class PairBatch:
     index: int
 
 
-def pair_batch(table: TokenTable, micro_batch: MicroBatch, pad_id: int, device: torch.device) -> PairBatch:
+@dataclass(frozen=True)
+class Lines:
+    """How pairs are packed: the length of a line, and the position of a row's first token in this model."""
+
+    tokens: int
+    first_position: int
+
+
+def pair_batch(
+    table: TokenTable, micro_batch: MicroBatch, pad_id: int, device: torch.device, lines: Lines | None = None
+) -> PairBatch:
+    """lines: None = a pair a line."""
     rows = table[micro_batch.rows]
     return PairBatch(
-        inputs=pad_rows(rows, pad_id, device),
+        inputs=packed_inputs(rows, pad_id, device, lines) if lines else pad_rows(rows, pad_id, device),
         labels_B=torch.as_tensor(rows.labels_B, dtype=torch.int64, device=device),
         weight=float(micro_batch.counts),
         index=micro_batch.index,
     )
+
+
+def packed_inputs(rows: TokenRows, pad_id: int, device: torch.device, lines: Lines) -> dict[str, torch.Tensor]:
+    """The tensors of pack_rows, (P, line), and `places_BT`: where each pair's tokens stand in the flattened lines, -1
+    beyond its end."""
+    packed = pack_rows(rows, lines.tokens, pad_id, lines.first_position)
+    places_BT = np.full((len(rows.lengths_B), int(rows.lengths_B.max())), -1, dtype=np.int64)
+    places_BT[rows.row_N, rows.place_N] = packed.slots_N
+    inputs = {**packed.inputs, "places_BT": torch.from_numpy(places_BT)}
+    return {name: tensor.to(device) for name, tensor in inputs.items()}

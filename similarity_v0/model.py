@@ -1,10 +1,15 @@
-"""The pair classifier: a standard transformers sequence classifier that answers with its logits alone.
+"""The pair classifier: encoder -> pool -> dropout -> linear layer, answering with its logits alone.
 
 h = encoder(x); p = tanh(W_p h_[CLS] + b); z = W_c dropout(p) + c: the two-layer MLP on [CLS] of the original solution,
-which is what BertForSequenceClassification holds. So a saved model is a standard folder.
+which is what BertForSequenceClassification holds. So a saved model is a standard folder. With another pool it is a
+PooledClassifier (final_project/model/pooled_classifier.py). Shapes: B pairs, T tokens, H hidden, C outputs; P packed
+lines of S tokens.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,12 +17,19 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.matches import let_matches_show
+from final_project.model.packing import block_mask, score_dtype
+from final_project.model.pooled_classifier import PooledClassifier, load_encoder
+from final_project.settings import SimilarityV0
+from final_project.training.weights import with_ties
+from similarity_v0.multi_dropout import MultiDropout
 
-LABELS = {0: "different", 1: "same"}
+LABELS = {1: {0: "same"}, 2: {0: "different", 1: "same"}}
+"""Names of the outputs, by their number."""
 
 
 class PairModel(nn.Module):
-    def __init__(self, classifier: PreTrainedModel):
+    def __init__(self, classifier: PreTrainedModel | PooledClassifier):
         super().__init__()
         self.classifier = classifier
 
@@ -37,23 +49,107 @@ class PairModel(nn.Module):
 
     @property
     def pool(self) -> nn.Module:
-        """The module whose output is the pooled vector, (B, H), before the head's dropout."""
-        return self.classifier.base_model.pooler
+        """The module whose output is the pooled vector, (B, H), before the head's dropout. Raises ArtifactError where
+        a model has none of its own."""
+        pool = self.classifier.pool if self._is_pooled else getattr(self.classifier.base_model, "pooler", None)
+        if pool is None:
+            raise ArtifactError(f"a {self.classifier.config.model_type} model pools inside its head")
+        return pool
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """The linear layer that ends the head."""
+        return getattr(self._head, self._output_name)
 
     def forward(
-        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
+        self,
+        input_ids: torch.Tensor,
+        token_type_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        position_ids: torch.Tensor | None = None,
+        places_BT: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, T) inputs -> logits (B, C)."""
-        return self.classifier(input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=attention_mask).logits
+        """(B, T) inputs -> logits (B, C).
+
+        With places_BT the inputs are packed lines (similarity_v0/batches.py), and attention_mask numbers their rows.
+        """
+        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids}
+        if places_BT is None:
+            return self.classifier(**inputs, attention_mask=attention_mask).logits
+        mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.classifier.dtype))
+        if self._is_pooled:
+            hidden_states = self.classifier.hidden_states(**inputs, attention_mask=mask, position_ids=position_ids)
+            rows = [hidden_PSH.flatten(0, 1)[places_BT.clamp(min=0)] for hidden_PSH in hidden_states]
+            return self.classifier.head(rows, places_BT >= 0)
+        encoder = self.classifier.base_model
+        embedded_PSH = encoder.embeddings(**inputs, position_ids=position_ids)
+        hidden_PSH = encoder.encoder(embedded_PSH, attention_mask=mask).last_hidden_state
+        first_B1H = hidden_PSH.flatten(0, 1)[places_BT[:, :1]]
+        if self._head is not self.classifier:
+            return self._head(first_B1H)
+        return self.output_layer(self.classifier.dropout(encoder.pooler(first_B1H)))
+
+    def freeze(self, embeddings: bool, n_layers: int) -> None:
+        """Leave the embeddings or the lowest layers as they are. Raises ArtifactError where there are fewer."""
+        if n_layers > len(self.layers):
+            raise ArtifactError(f"freeze_layers {n_layers}: the encoder has {len(self.layers)} layers")
+        for part in [self.embeddings] * embeddings + self.layers[:n_layers]:
+            part.requires_grad_(False)
+
+    def use_multi_dropout(self, n_samples: int, reduce: str) -> None:
+        """Put K masks into the place of the dropout before the last layer."""
+        multi = MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce)
+        setattr(self._head, self._output_name, multi)
+        self._head.dropout = nn.Identity()
+
+    def save(self, folder: Path, full: Mapping[str, torch.Tensor]) -> None:
+        """Write the classifier's folder. full: the values of all weights, by their names in this model."""
+        state = with_ties(full, self, self.classifier)
+        output = self.output_layer
+        if isinstance(output, MultiDropout):  # so that a plain linear layer answers as it does
+            (name,) = [name for name, part in self.classifier.named_modules() if part is output]
+            state |= {key: output.scale * state[key] for key in (f"{name}.weight", f"{name}.bias")}
+        self.classifier.save_pretrained(folder, state_dict=state)
+
+    @property
+    def _is_pooled(self) -> bool:
+        return isinstance(self.classifier, PooledClassifier)
+
+    @property
+    def _head(self) -> nn.Module:
+        """What holds `dropout` and the last layer: the classifier itself, or RoBERTa's head inside it."""
+        inner = self.classifier.classifier
+        return self.classifier if isinstance(inner, nn.Linear) else inner
+
+    @property
+    def _output_name(self) -> str:
+        return "classifier" if self._head is self.classifier else "out_proj"
 
 
-def pair_model_from(place: str, seed: int) -> PairModel:
-    """A classifier on the encoder of a transformers folder; the head's random weights follow from the seed."""
+def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
+    """A classifier on the encoder of a transformers folder, as the recipe wants its head and what of it is trained;
+    the head's random weights follow from the seed. Raises ArtifactError where the folder or the encoder is unfit."""
     torch.manual_seed(seed)
+    if settings.pool == "cls":
+        classifier = standard_classifier(place, settings)
+    else:
+        encoder = load_encoder(place)[0]
+        dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
+        classifier = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
+    model = PairModel(let_matches_show(classifier))
+    if settings.multi_dropout_samples > 1:
+        model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
+    model.freeze(settings.freeze_embeddings, settings.freeze_layers)
+    return model
+
+
+def standard_classifier(place: str, settings: SimilarityV0) -> PreTrainedModel:
+    labels = LABELS[settings.n_outputs]
+    options = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
     try:
-        classifier = AutoModelForSequenceClassification.from_pretrained(
-            place, local_files_only=True, num_labels=2, id2label=LABELS, label2id={v: k for k, v in LABELS.items()}
-        )
+        return AutoModelForSequenceClassification.from_pretrained(
+            place, local_files_only=True, num_labels=settings.n_outputs, id2label=labels,
+            label2id={name: number for number, name in labels.items()}, **options,
+        )  # fmt: skip
     except Exception as error:  # whatever missing or damaged weights make the library raise
         raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
-    return PairModel(classifier)

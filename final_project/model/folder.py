@@ -1,4 +1,5 @@
-"""Model folders: standard transformers folders, read with safetensors only and without remote code."""
+"""Model folders: standard transformers folders, some with a head of our own beside the encoder; read with safetensors
+only and without remote code."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.matches import let_matches_show
+from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
 
 
 def require_model_folder(folder: str | Path) -> Path:
@@ -31,9 +34,17 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
         raise ArtifactError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from error
 
 
-def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A sequence classifier in evaluation mode and its tokenizer; raises ArtifactError where the folder is unfit."""
+def load_classifier(folder: str | Path) -> tuple[PreTrainedModel | PooledClassifier, PreTrainedTokenizerBase]:
+    """A sequence classifier in evaluation mode and its tokenizer; raises ArtifactError where the folder is unfit.
+
+    A standard class, or one with a head of our own: model(**inputs).logits, (B, C), is the same for both.
+    """
     tokenizer = load_tokenizer(folder)
+    model = load_pooled_classifier(folder) if has_own_head(folder) else load_standard_classifier(folder)
+    return let_matches_show(model).eval(), tokenizer
+
+
+def load_standard_classifier(folder: str | Path) -> PreTrainedModel:
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
@@ -42,10 +53,10 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
         raise ArtifactError(f"{folder}: the model cannot be loaded: {first_line(error)}") from error
     if missing := sorted(report["missing_keys"]):
         raise ArtifactError(f"{folder}: no trained classifier: weights without values, among them {missing[0]}")
-    return model.eval(), tokenizer
+    return model
 
 
-def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+def longest_input(model: PreTrainedModel | PooledClassifier, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens, special ones included, that the model's positions and its tokenizer allow."""
     config = model.config
     positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length

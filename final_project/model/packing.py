@@ -85,6 +85,12 @@ def block_mask(rows_PT: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.zeros(is_foreign.shape, dtype=dtype, device=rows_PT.device).masked_fill_(is_foreign, NEVER)[:, None]
 
 
+def score_dtype(device: str, dtype: torch.dtype) -> torch.dtype:
+    """The type of attention scores in a forward that starts now: the mask is made in it once, not cast in every layer.
+    dtype: the model's."""
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype
+
+
 def first_position_of(model: PreTrainedModel) -> int:
     """The position of a row's first token; raises ArtifactError where rows of this model cannot share a line."""
     config = model.config
@@ -95,7 +101,7 @@ def first_position_of(model: PreTrainedModel) -> int:
         known = ", ".join([*FIRST_POSITION, *FIRST_POSITION_AFTER_PAD])
         raise ArtifactError(
             f"rows of a {kind} model cannot be packed: its positions are not known to start again in every row "
-            f"(known: {known}); set posttrain.batch_form=rows"
+            f"(known: {known}); set batch_form=rows"
         )
     if kind in FIRST_POSITION:
         return FIRST_POSITION[kind]

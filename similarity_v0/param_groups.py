@@ -1,0 +1,118 @@
+"""Which weight learns at which rate ("grouped lr").
+
+    flat       all at lr
+    thirds     lower third of the layers lr/2.6, middle lr, upper lr*2.6, at any depth
+    original   the same for layers 0-11 alone, four each; whatever lies above falls back to lr, as in the original
+    decay      lr * d^(L-l): the top layer (l = L) at lr, each below it at d times that; l = 0 are the embeddings
+Beside the layers: embeddings (but in decay) and pooler at lr, the head's last layer at lr*alpha. Patterns of the recipe
+take weights out of these groups, at factors of their own. Each group falls in two, with decay and without.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from final_project.errors import RecipeError
+from final_project.settings import SimilarityV0
+from final_project.training.optim import ParameterGroup, split_by_decay
+from similarity_v0.model import PairModel
+
+log = logging.getLogger(__name__)
+
+STEP = 2.6
+THIRDS = (("lower third", 1 / STEP), ("middle third", 1.0), ("upper third", STEP))
+ORIGINAL_LAYERS = 12
+
+Rate = tuple[str, float]
+"""A group's name, and its rate over lr."""
+
+
+def pair_groups(model: PairModel, settings: SimilarityV0) -> list[ParameterGroup]:
+    """The groups of all weights that are trained; their table is logged. Raises RecipeError where a pattern takes none
+    of them, two patterns the same one, or `original` has fewer layers than it names."""
+    rates = dict(rates_of(model, settings))
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    rates |= chosen_rates(trained, settings.lr_patterns)
+    members: dict[Rate, list[str]] = {}
+    for name in trained:
+        members.setdefault(rates[name], []).append(name)
+    groups = [
+        group
+        for (name, factor), names in members.items()
+        for group in split_by_decay(model, name, names, settings.lr * factor, settings.weight_decay)
+    ]
+    log.info("similarity_v0: rates\n%s", table_of(model, groups))
+    return groups
+
+
+def rates_of(model: PairModel, settings: SimilarityV0) -> Iterator[tuple[str, Rate]]:
+    """(weight's name, its rate) of every weight, as lr_groups has it."""
+    n_layers = len(model.layers)
+    if settings.lr_groups == "original" and n_layers < ORIGINAL_LAYERS:
+        raise RecipeError(
+            [f"similarity_v0.lr_groups: original names layers 0 to 11, this encoder has {n_layers}: use thirds"]
+        )
+    for name, part in parts_of(model):
+        if settings.lr_groups == "flat":
+            yield name, ("all", 1.0)
+        elif part == "head":
+            yield name, ("head", settings.head_lr_factor)
+        elif isinstance(part, int):
+            yield name, layer_rate(part, n_layers, settings)
+        elif part == "embeddings" and settings.lr_groups == "decay":
+            yield name, ("embeddings", settings.lr_decay**n_layers)
+        else:
+            yield name, (part, 1.0)
+
+
+def layer_rate(layer: int, n_layers: int, settings: SimilarityV0) -> Rate:
+    """The rate of one layer, counted from 0."""
+    if settings.lr_groups == "decay":
+        return f"layer {layer}", settings.lr_decay ** (n_layers - 1 - layer)
+    if settings.lr_groups == "original":
+        return THIRDS[3 * layer // ORIGINAL_LAYERS] if layer < ORIGINAL_LAYERS else ("layers above 11", 1.0)
+    return THIRDS[3 * (2 * layer + 1) // (2 * n_layers)]  # by the layer's middle, so that few layers fall symmetrically
+
+
+def parts_of(model: PairModel) -> Iterator[tuple[str, str | int]]:
+    """(weight's name, its part): embeddings, the number of a layer, pooler, head, or encoder for what else it has."""
+    owners: dict[int, str | int] = {id(weight): "head" for weight in model.output_layer.parameters()}
+    owners |= {id(weight): "embeddings" for weight in model.embeddings.parameters()}
+    for number, layer in enumerate(model.layers):
+        owners |= {id(weight): number for weight in layer.parameters()}
+    encoder = {id(weight) for weight in model.classifier.base_model.parameters()}
+    pooler = getattr(model.classifier.base_model, "pooler", None)
+    if pooler is not None:
+        encoder -= {id(weight) for weight in pooler.parameters()}
+    for name, weight in model.named_parameters():
+        yield name, owners.get(id(weight), "encoder" if id(weight) in encoder else "pooler")
+
+
+def chosen_rates(names: list[str], patterns: list[str]) -> dict[str, Rate]:
+    """The rates of the weights that the recipe's `pattern=factor` entries take; a pattern is a glob over names."""
+    taken: dict[str, Rate] = {}
+    for entry in patterns:
+        pattern, _, factor = entry.rpartition("=")
+        matching = [name for name in names if fnmatchcase(name, pattern)]
+        if not matching:
+            raise RecipeError(
+                [f"similarity_v0.lr_patterns: {pattern!r} takes no trained weight; they have names like {names[-1]}"]
+            )
+        for name in matching:
+            if name in taken:
+                raise RecipeError([f"similarity_v0.lr_patterns: {pattern!r} and {taken[name][0]!r} both take {name}"])
+            taken[name] = (pattern, float(factor))
+    return taken
+
+
+def table_of(model: PairModel, groups: list[ParameterGroup]) -> str:
+    weights = dict(model.named_parameters())
+    lines = [f"  {'group':<28} {'tensors':>7} {'numbers':>12} {'peak lr':>10} {'decay':>7}"]
+    for group in groups:
+        n_numbers = sum(weights[name].numel() for name in group.weights)
+        lines.append(
+            f"  {group.name:<28} {len(group.weights):>7} {n_numbers:>12,} {group.lr:>10.3g} {group.weight_decay:>7g}"
+        )
+    return "\n".join(lines)
