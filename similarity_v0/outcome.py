@@ -9,7 +9,7 @@ Shapes: B pairs, C classes.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,29 +68,43 @@ def scores_of_splits(settings: SimilarityV0, decision: Decision, probabilities: 
     }
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """Pairs on which a decision was found, by the name of their set."""
+
+    name: str
+    probabilities_BC: np.ndarray
+    labels_B: np.ndarray
+
+
 def write_outcome(
-    result: Path, settings: SimilarityV0, seed: int, decision: Decision, probabilities: BySplit, labels: BySplit
+    result: Path,
+    settings: SimilarityV0,
+    seed: int,
+    decision: Decision,
+    probabilities: BySplit,
+    labels: BySplit,
+    found_on: Labelled | None = None,
 ) -> None:
-    """Write the files into a folder."""
+    """Write the files into a folder. found_on: where the decision was found, unless that was dev."""
+    found_on = found_on or Labelled("dev", probabilities["dev"], labels["dev"])
     for split, p_BC in probabilities.items():
         write_predictions(result / f"{split}_predictions.csv", decision.positive(p_BC), decision.labels(p_BC))
     write_json(result / "scores.json", scores_of_splits(settings, decision, probabilities, labels))
-    dev_BC, dev_labels_B = probabilities["dev"], labels["dev"]
-    write_json(result / "threshold.json", threshold_facts(settings, seed, decision, dev_BC, dev_labels_B))
-    calibration = calibration_facts(settings, seed, decision, dev_BC, dev_labels_B)
+    write_json(result / "threshold.json", threshold_facts(settings, seed, decision, found_on))
+    calibration = calibration_facts(settings, seed, decision, found_on)
     if (labels["test"] >= 0).all():  # untouched by the fit, so nothing needs to be crossed
-        calibration["test"] = _before_and_after(
-            probabilities["test"][:, 1], decision.positive(probabilities["test"]), labels["test"], decision
-        )
+        test_BC = probabilities["test"]
+        calibration["test"] = _before_and_after(test_BC[:, 1], decision.positive(test_BC), labels["test"], decision)
     write_json(result / "calibration.json", calibration)
 
 
-def threshold_facts(
-    settings: SimilarityV0, seed: int, decision: Decision, probabilities_BC: np.ndarray, labels_B: np.ndarray
-) -> dict[str, Any]:
+def threshold_facts(settings: SimilarityV0, seed: int, decision: Decision, found_on: Labelled) -> dict[str, Any]:
     """The cut, its value, and where a sweep has found it the bootstrap's intervals of both."""
-    measure, p_B = measure_of_threshold(settings), decision.positive(probabilities_BC)
+    measure = measure_of_threshold(settings)
+    p_B, labels_B = decision.positive(found_on.probabilities_BC), found_on.labels_B
     facts = {
+        "found_on": found_on.name,
         "kind": settings.threshold,
         "measure": measure.name,
         "rows": len(labels_B),
@@ -104,17 +118,17 @@ def threshold_facts(
     return facts
 
 
-def calibration_facts(
-    settings: SimilarityV0, seed: int, decision: Decision, probabilities_BC: np.ndarray, labels_B: np.ndarray
-) -> dict[str, Any]:
-    """The map, and dev's figures before and after it, each pair calibrated by a map that was fitted without it."""
-    before_B = probabilities_BC[:, 1]
+def calibration_facts(settings: SimilarityV0, seed: int, decision: Decision, found_on: Labelled) -> dict[str, Any]:
+    """The map, and the figures before and after it, each pair calibrated by a map that was fitted without it."""
+    before_B, labels_B = found_on.probabilities_BC[:, 1], found_on.labels_B
     after_B = cross_fitted(settings.calibration, before_B, labels_B, seed) if decision.calibration else before_B
     return {
         "method": settings.calibration,
         "map": decision.calibration.facts() if decision.calibration else None,
         "cross_fitting_folds": FOLDS if decision.calibration else None,
-        "dev": _before_and_after(before_B, after_B, labels_B, decision),
+        "fitted_on": found_on.name,
+        "cross_fitted": _before_and_after(before_B, after_B, labels_B, decision),
+        "test": None,
     }
 
 

@@ -13,12 +13,14 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic
 from final_project.model.decision import Decision
+from final_project.model.packing import first_position_of
+from final_project.model.token_table import TokenTable
 from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch, steps_per_epoch
 from final_project.training.engines.base import Engine
 from final_project.training.guard import told_rows
-from final_project.training.weights import save_tensors, with_ties
-from similarity_v0.batches import pair_batch
+from final_project.training.weights import save_tensors
+from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.model import PairModel
 from similarity_v0.outcome import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
 from similarity_v0.predict import predict_probabilities
@@ -29,9 +31,11 @@ log = logging.getLogger(__name__)
 
 
 class PairTask:
-    """Fine-tuning as the shared loop (final_project/training/loop.py) sees it."""
+    """Fine-tuning as the shared loop (final_project/training/loop.py) sees it.
 
-    line_tokens = 0  # pairs stand alone, each a line
+    best: score and step of the evaluation that was best so far. final: (B, C) probabilities by split, once finished.
+    """
+
     lowest_is_best = ""  # the best weights are kept here, by the measure that the recipe names
 
     def __init__(
@@ -40,9 +44,11 @@ class PairTask:
         model: PairModel,
         recipe: Recipe,
         tokenizer: PreTrainedTokenizerBase,
-        tables: dict,
+        tables: dict[str, TokenTable],
+        train_rows: np.ndarray,
         folder: Path,
     ):
+        """tables: by split. train_rows: the rows of the train table to learn from. folder: where its files go."""
         self.engine = engine
         self.model = model
         self.seed = recipe.seed
@@ -50,23 +56,29 @@ class PairTask:
         self.tokenizer = tokenizer
         self.tables = tables
         self.folder = folder
-        self.train_rows = chosen_rows(len(tables["train"]), self.settings.max_train_pairs, self.seed)
+        self.line_tokens = self.settings.pack_length if self.settings.batch_form == "packed" else 0
+        self.lines = Lines(self.line_tokens, first_position_of(model.classifier)) if self.line_tokens else None
+        self.train_rows = train_rows
         self.lengths = tables["train"].lengths[self.train_rows]
         self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
         self.tricks = chosen_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
         self.average = self.tricks.average
         self.best: dict = {"score": None, "step": 0}
+        self.final: dict[str, np.ndarray] = {}
 
     def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> list[MicroBatch]:
         return [replace(m, rows=self.train_rows[m.rows]) for m in micro_batches]
 
     def update(self, step: int, epoch: int, prepared: list[MicroBatch]) -> dict[str, float]:
         table, pad_id = self.tables["train"], self.tokenizer.pad_token_id
-        batches = [pair_batch(table, micro_batch, pad_id, self.engine.world.device) for micro_batch in prepared]
-        n_pairs = int(self.engine.world.sum(sum(len(b.labels_B) * b.weight for b in batches))[0])
+        batches = [pair_batch(table, m, pad_id, self.engine.world.device, self.lines) for m in prepared]
+        n_pairs = sum(len(b.labels_B) * b.weight for b in batches)
+        n_computed = sum(b.inputs["input_ids"].numel() * b.weight for b in batches)
+        n_pairs, n_computed = map(int, self.engine.world.sum(n_pairs, n_computed))
         taken = Step(batches, n_pairs, self.seed, step)
-        return train_step(self.engine, taken, self.settings.max_grad_norm, self.tricks)
+        figures = train_step(self.engine, taken, self.settings.max_grad_norm, self.tricks)
+        return {**figures, "padded_tokens": n_computed}
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Score dev with the weights that would be saved; keep them where they are the best so far."""
@@ -96,14 +108,13 @@ class PairTask:
         world.barrier()
         if (best := self.folder / "best" / "model.safetensors").is_file():  # absent where epochs is 0
             self.engine.load_weights(best)
-        probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
+        self.final = probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
         decision = decide(self.settings, probabilities["dev"], self.labels["dev"])
         scores = scores_of_splits(self.settings, decision, probabilities, self.labels)
         full = self.engine.full_weights()
         if world.is_first:
             with folder_atomic(self.folder / "result") as result:
-                classifier = self.model.classifier
-                classifier.save_pretrained(result / "model", state_dict=with_ties(full, self.engine.model, classifier))
+                self.model.save(result / "model", full)
                 self.tokenizer.save_pretrained(result / "model")
                 decision.save(result / "model")
                 write_outcome(result, self.settings, self.seed, decision, probabilities, self.labels)
@@ -127,10 +138,3 @@ class PairTask:
         return predict_probabilities(
             self.engine.model, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
         )
-
-
-def chosen_rows(n_rows: int, most: int, seed: int) -> np.ndarray:
-    """All row numbers, or the first `most` after a seeded shuffle, in file order."""
-    if most == 0 or most >= n_rows:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng([seed, n_rows]).permutation(n_rows)[:most])

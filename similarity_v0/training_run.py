@@ -1,0 +1,88 @@
+"""One model trained from the start weights: model, engine, loop. The stage does this once, or once a fold."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from final_project.errors import ArtifactError
+from final_project.model.token_table import TokenTable
+from final_project.settings import Precision, Recipe
+from final_project.training.engines import build_engine
+from final_project.training.loop import run_loop
+from final_project.training.throughput import work_of
+from final_project.training.world import World
+from similarity_v0.model import pair_model_from
+from similarity_v0.param_groups import pair_groups
+from similarity_v0.task import PairTask
+from similarity_v0.tricks.chosen import n_passes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every training of the stage starts from. place: the folder of the start weights."""
+
+    recipe: Recipe
+    place: str
+    tokenizer: PreTrainedTokenizerBase
+    tables: dict[str, TokenTable]
+    precision: Precision
+    world: World
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The task stands at the last update, its best weights in its folder. seconds: of this process, after a resume."""
+
+    task: PairTask
+    updates: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the manifest and the record say of a training. scores: by split. n_train: pairs that were learnt from."""
+
+    scores: dict[str, dict[str, float]]
+    n_train: int
+    updates: int
+    seconds: float
+    best_step: int
+    engine: dict[str, Any]
+
+    @classmethod
+    def of(cls, trained: Trained, scores: dict[str, dict[str, float]]) -> Fitted:
+        task = trained.task
+        n_train, evidence = len(task.train_rows), task.engine.evidence()
+        return cls(scores, n_train, trained.updates, trained.seconds, task.best["step"], evidence)
+
+
+def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) -> Trained:
+    """Train on some rows of the train table, on every rank; goes on from what an interrupted run has left in folder."""
+    recipe, world = material.recipe, material.world
+    settings = recipe.similarity_v0
+    model = pair_model_from(material.place, recipe.seed, settings)
+    if settings.max_length > model.classifier.config.max_position_embeddings:
+        raise ArtifactError(
+            f"{material.place}: similarity_v0.max_length {settings.max_length} exceeds the model's positions"
+        )
+    n_weights = model.classifier.num_parameters()
+    work = work_of(model.classifier, n_passes(settings))
+    engine = build_engine(settings.engine, model, settings, material.precision, world, pair_groups)
+    task = PairTask(engine, model, recipe, material.tokenizer, material.tables, rows, folder)
+    log.info(
+        "%s: %d pairs, %.1f M weights from %s, %s in %s on %d x %s",
+        label, len(rows), n_weights / 1e6, material.place,
+        engine.name, material.precision, world.size, world.device.type,
+    )  # fmt: skip
+    began = time.monotonic()
+    n_updates = run_loop(task, engine, settings, recipe.seed, settings.eval_every, folder, label, work)
+    return Trained(task, n_updates, time.monotonic() - began)
