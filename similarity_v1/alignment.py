@@ -36,20 +36,32 @@ def word_spans(sentence: str, words: Sequence[str]) -> list[Span]:
 
 def align(scores_T: Sequence[float], token_spans: Sequence[Span], spans_W: Sequence[Span]) -> np.ndarray:
     """Scores of the W words. Every word has a finite score, 0 where no token touches it (dropped or cut off), and the
-    sum of the token scores is conserved: a token between words belongs to the nearest word before it, else after it.
+    sum of the token scores is conserved wherever there is a word to take it.
     """
     scores_W = np.zeros(len(spans_W))
+    for score, touched in zip(scores_T, words_touched(token_spans, spans_W), strict=True):
+        for w in touched:
+            scores_W[w] += score / len(touched)
+    return scores_W
+
+
+def words_touched(token_spans: Sequence[Span], spans_W: Sequence[Span]) -> list[Sequence[int]]:
+    """For each token the words that share it, in order.
+
+    A token between words belongs to the nearest word before it, else after it. Words of nothing but white space have a
+    share only where the sentence has no other.
+    """
     solid = [w for w, (start, end) in enumerate(spans_W) if end > start]
     if not solid:
-        return scores_W
+        return [range(len(spans_W))] * len(token_spans)
     starts = [spans_W[w][0] for w in solid]
     ends = [spans_W[w][1] for w in solid]
-    for score, (start, end) in zip(scores_T, token_spans, strict=True):
+    touched = []
+    for start, end in token_spans:
         first = bisect_right(ends, start)  # the first word that ends after the token starts
         last = bisect_left(starts, end)  # one past the last word that starts before the token ends
         if start >= end or first >= last:
-            nearest = max(bisect_right(starts, start) - 1, 0)
-            first, last = nearest, nearest + 1
-        for w in solid[first:last]:
-            scores_W[w] += score / (last - first)
-    return scores_W
+            first = max(bisect_right(starts, start) - 1, 0)
+            last = first + 1
+        touched.append(solid[first:last])
+    return touched

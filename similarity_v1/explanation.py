@@ -1,0 +1,41 @@
+"""What an explanation is: the model's answer for one row, a score for each word, and all that it takes to show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """texts: one or two. words, scores: per text, one finite score a word; words that were cut off score 0.
+
+    label: the decided class, with its name and probability; None where the model gives a score, which `score` then is
+    (raw, before any activation). probabilities: of all classes, empty for a score.
+    target: `predicted`, `both` or the class that was asked about, as the Explainer had it.
+    completeness_error: |sum over all tokens - (F(text) - F(baseline))| where the method promises such a sum, else None.
+    truncated: whether the model could not read all of the texts.
+    """
+
+    texts: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]
+    scores: tuple[tuple[float, ...], ...]
+    label: int | None
+    label_name: str
+    probability: float | None
+    probabilities: tuple[float, ...]
+    score: float | None
+    method: str
+    target: str | int
+    completeness_error: float | None
+    truncated: bool
+
+    def ranked(self, side: int) -> tuple[int, ...]:
+        """Positions of a text's words from 0, most important first; ties go to the lower position."""
+        scores = self.scores[side]
+        return tuple(sorted(range(len(scores)), key=lambda position: -scores[position]))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from similarity_v1.report.inline import explanation_html
+
+        return explanation_html(self)

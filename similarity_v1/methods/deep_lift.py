@@ -1,0 +1,73 @@
+"""DeepLIFT by Captum, with the rescale rule where a transformer has element-wise functions.
+
+The rule replaces the slope of each element-wise function (GELU, ReLU, tanh, sigmoid) by (f(x) - f(x')) / (x - x').
+What a transformer multiplies or divides by its own input (attention's products and softmax, layer normalisation) and
+the softmax of the answer keep the plain slope at x: for these the result is an approximation, and so the completeness
+error, which is reported, is not small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.probe import Probe
+
+
+@dataclass(frozen=True)
+class DeepLift:
+    baseline: str = "zero"
+    reduce: str = "l2"
+    needs_gradient: ClassVar[bool] = False
+
+    def __call__(self, probe: Probe) -> Scores:
+        from captum.attr import DeepLift as CaptumDeepLift
+
+        baseline_BTH = probe.baseline(self.baseline)
+        rows_B = torch.arange(len(probe.rows), device=baseline_BTH.device)
+        contribution_BTH = torch.zeros_like(baseline_BTH)
+        half = max(len(rows_B) // 2, 1)  # input and baseline go through the model together, so half the rows at a time
+        with warnings.catch_warnings(), activations_known_to_captum(probe.model):
+            warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
+            for some_N in rows_B.split(half):
+                found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(
+                    probe.embedded_BTH[some_N], baseline_BTH[some_N], additional_forward_args=(some_N,)
+                )
+                contribution_BTH[some_N] = found_NTH.detach()
+        error_B = completeness_error(contribution_BTH, baseline_BTH, probe)
+        return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B)
+
+
+class _OfEmbeddings(nn.Module):
+    """The probe's F as the module that Captum asks for; the model is a child, so that Captum finds its activations."""
+
+    def __init__(self, probe: Probe):
+        super().__init__()
+        self.model = probe.model
+        self._probe = probe
+
+    def forward(self, embedded_NTH: Tensor, rows_N: Tensor) -> Tensor:
+        return self._probe.forward(embedded_NTH, rows_N)
+
+
+@contextlib.contextmanager
+def activations_known_to_captum(model: nn.Module) -> Iterator[None]:
+    """While open, Captum's table of element-wise functions also has those that transformers brings along."""
+    from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR, nonlinear
+
+    elementwise = {nn.GELU, nn.SiLU, nn.Mish}
+    elementwise |= {type(module) for module in model.modules() if type(module).__module__ == "transformers.activations"}
+    added = {kind for kind in elementwise if kind not in SUPPORTED_NON_LINEAR}
+    SUPPORTED_NON_LINEAR.update(dict.fromkeys(added, nonlinear))
+    try:
+        yield
+    finally:
+        for kind in added:
+            del SUPPORTED_NON_LINEAR[kind]

@@ -1,0 +1,25 @@
+"""Scores that know nothing: what every other method has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from similarity_v1.methods.base import Scores, generators
+from similarity_v1.probe import Probe
+
+
+@dataclass(frozen=True)
+class RandomScores:
+    """Uniform in [0, 1), drawn from the texts of the row and the seed."""
+
+    seed: int = 0
+    needs_gradient: ClassVar[bool] = False
+
+    def __call__(self, probe: Probe) -> Scores:
+        scores_BT = torch.zeros(probe.mask_BT.shape)
+        for b, (row, generator) in enumerate(zip(probe.rows, generators(probe.rows, self.seed), strict=True)):
+            scores_BT[b, : len(row)] = torch.rand(len(row), generator=generator)
+        return Scores(scores_BT)

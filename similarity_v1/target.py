@@ -1,0 +1,70 @@
+"""What of a model's answer an explanation is about: one number per row, read from the logits.
+
+Kinds of models: `classes` (one of C excludes the others), `labels` (each of C for itself), `score` (bare numbers).
+Targets: `predicted`, the decided class; a class by its number; `both`, the decided class against its strongest rival.
+Shapes: B rows, N rows that may be repeated, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from final_project.errors import RecipeError
+
+CLASSES, LABELS, SCORE = "classes", "labels", "score"
+Target = str | int
+
+
+def kind_of(config: Any) -> str:
+    """A transformers config -> CLASSES, LABELS or SCORE."""
+    if config.num_labels == 1 or getattr(config, "problem_type", None) == "regression":
+        return SCORE
+    return LABELS if getattr(config, "problem_type", None) == "multi_label_classification" else CLASSES
+
+
+def check_target(target: Target, config: Any) -> None:
+    """Raises RecipeError where the model has no such class, or no second one."""
+    n_classes = config.num_labels
+    if isinstance(target, int) and not 0 <= target < n_classes:
+        raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
+    if not isinstance(target, int) and target not in ("predicted", "both"):
+        raise RecipeError([f"target: expected predicted, both or the number of a class, found {target!r}"])
+    if target == "both" and n_classes == 1:
+        raise RecipeError(["target: both takes two classes, this model answers with one score"])
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which number is explained. for_B: the class asked about; against_B: its rival, where the target is `both`."""
+
+    kind: str
+    for_B: Tensor
+    against_B: Tensor | None = None
+
+    def values(self, logits_NC: Tensor, rows_N: Tensor) -> Tensor:
+        """(N,) log-probability of the class, difference of logits to its rival, or the score."""
+        for_N1 = self.for_B[rows_N].unsqueeze(1)
+        if self.against_B is not None:
+            difference_N1 = logits_NC.gather(1, for_N1) - logits_NC.gather(1, self.against_B[rows_N].unsqueeze(1))
+            return difference_N1.squeeze(1)
+        return log_probabilities(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
+
+
+def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> Question:
+    """What the target asks of these rows, given their decided classes."""
+    for_B = torch.full_like(labels_B, target) if isinstance(target, int) else labels_B
+    if target != "both":
+        return Question(kind, for_B)
+    rivals_BC = logits_BC.detach().scatter(1, for_B.unsqueeze(1), -torch.inf)
+    return Question(kind, for_B, rivals_BC.argmax(dim=1))
+
+
+def log_probabilities(kind: str, logits_NC: Tensor) -> Tensor:
+    """(N, C) log-probabilities; the numbers themselves where the model gives scores."""
+    if kind == SCORE:
+        return logits_NC
+    return torch.nn.functional.logsigmoid(logits_NC) if kind == LABELS else logits_NC.log_softmax(dim=-1)
