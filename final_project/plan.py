@@ -24,7 +24,7 @@ from final_project.stages import training_stage_state
 
 log = logging.getLogger(__name__)
 
-MULTI_PROCESS = ("posttrain", "similarity_v0")
+MULTI_PROCESS = ("posttrain", "similarity_v0", "similarity_v1")
 
 
 def add_command(subparsers) -> None:
@@ -87,7 +87,7 @@ def stage_command(recipe: Recipe, stage: str, arguments: argparse.Namespace, nod
         return [sys.executable, "-m", "final_project", "prepare", *rest]
     if stage not in MULTI_PROCESS or recipe.nproc * nodes["NNODES"] == 1:
         return [sys.executable, "-m", stage, *rest]
-    is_deepspeed = getattr(recipe, stage).engine == "deepspeed"
+    is_deepspeed = getattr(getattr(recipe, stage), "engine", "torch") == "deepspeed"
     launcher = _deepspeed_launcher(recipe.nproc, nodes) if is_deepspeed else _torchrun(recipe.nproc, nodes)
     # the processes share the cores; left alone, each would take them all
     threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // recipe.nproc)

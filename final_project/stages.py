@@ -1,4 +1,4 @@
-"""Which settings and which earlier stages each training stage depends on, and whether it is up to date."""
+"""Which settings and which earlier stages each stage after prepare depends on, and whether it is up to date."""
 
 from __future__ import annotations
 
@@ -29,21 +29,24 @@ class StageState:
 
 def training_stage_state(recipe: Recipe, stage: str) -> StageState:
     """Raises ArtifactError where a stage that this one reads from has not finished."""
-    if stage == "posttrain":
-        sections, needs = ("encoder", "posttrain"), ("prepare",)
-    else:
-        sections = ("similarity_v0",)
-        needs = ("prepare",) if recipe.similarity_v0.init else ("prepare", "posttrain")
+    sections = ("encoder", "posttrain") if stage == "posttrain" else (stage,)
     run_dir = Path(recipe.runs_dir) / recipe.name
-    inputs = {need: digest_of(StageFolder(run_dir, need).outputs()) for need in needs}
-    init = recipe.encoder.init if stage == "posttrain" else recipe.similarity_v0.init
+    inputs = {need: digest_of(StageFolder(run_dir, need).outputs()) for need in _needs(recipe, stage)}
+    init = {"posttrain": recipe.encoder.init, "similarity_v0": recipe.similarity_v0.init}.get(stage, "")
     if init not in ("", "scratch"):
         inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
     keys = []
     for up_to_rounding in (False, True):
         settings = {section: getattr(recipe, section).outcome(up_to_rounding) for section in sections}
         keys.append(digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs}))
-    return StageState(StageFolder(run_dir, stage), *keys, inputs, getattr(recipe, stage).engine)
+    return StageState(StageFolder(run_dir, stage), *keys, inputs, getattr(getattr(recipe, stage), "engine", "torch"))
+
+
+def _needs(recipe: Recipe, stage: str) -> tuple[str, ...]:
+    """The earlier stages that it reads."""
+    if stage == "posttrain" or (stage == "similarity_v0" and recipe.similarity_v0.init):
+        return ("prepare",)
+    return ("prepare", "posttrain") if stage == "similarity_v0" else ("prepare", "similarity_v0")
 
 
 def _stamp_of(folder: Path) -> str:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import sys
 from collections.abc import Sequence
 
-from final_project.cli import recipe_from, run_main, stage_arguments
+from final_project.cli import end_process, recipe_from, run_main, stage_arguments
 from similarity_v1.commands import evaluate, explain, extract, refine, report, validate
 from similarity_v1.stage import STAGE, run_stage
 
@@ -57,4 +56,4 @@ def _command_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    end_process(run_main(main))

@@ -1,4 +1,4 @@
-"""Attribution of whole files: pairs in, one score per given word and the raw rationales out.
+"""Attribution of pairs: one score per given word and the raw rationales out.
 
 Rows are batched by length under a token budget and come back in their own order; the batch they were in does not change
 their scores.
@@ -6,31 +6,31 @@ their scores.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from final_project.artifacts import write_atomic
 from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import ArtifactError
 from final_project.model.decision import Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
-from final_project.progress import progress
 from final_project.settings import SimilarityV1
 from similarity_v1.alignment import Span, align, word_spans
 from similarity_v1.attribution import attribute, n_path_steps, token_batches
 from similarity_v1.selection import select
-from similarity_v1.submission import format_row
-from similarity_v1.word_scores import WordScores, scores_line
+from similarity_v1.word_scores import WordScores
 
 log = logging.getLogger(__name__)
+
+CUT = (
+    "%d of %d pairs are longer than the model's %d positions and were cut, the longer sentence first; words cut off "
+    "score 0 (first id: %d)"
+)
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,22 @@ class Explainer:
     def explain(self, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
         """Score the words of every pair. Pairs beyond the model's positions lose the end of their longer sentence;
         how many is logged, and the words cut off score 0."""
+        explained, cut_ids = self.explain_quietly(pairs)
+        if cut_ids:
+            log.warning(CUT, len(cut_ids), len(pairs), self.longest_input, cut_ids[0])
+        return explained
+
+    def explain_quietly(self, pairs: Sequence[SegmentedPair]) -> tuple[list[WordScores], list[int]]:
+        """The words' scores, and the ids of pairs that were cut."""
         rows = [encode(self.model, self.tokenizer, pair) for pair in pairs]
-        n_truncated = sum(row.truncated for row in rows)
-        if n_truncated:
-            first = next(pair.id for pair, row in zip(pairs, rows, strict=True) if row.truncated)
-            log.warning(
-                "%d of %d pairs are longer than the model's %d positions and were cut, the longer sentence first; "
-                "words cut off score 0 (first id: %d)",
-                n_truncated, len(pairs), longest_input(self.model, self.tokenizer), first,
-            )  # fmt: skip
         batches = token_batches([len(row) for row in rows], self.settings.batch_tokens)
-        explained: dict[int, WordScores] = {}
-        done = progress(self._scored_rows(pairs, rows, batches), len(pairs), "similarity_v1: attribution", "pairs")
-        for position, scores in done:
-            explained[position] = scores
-        return [explained[position] for position in range(len(pairs))]
+        explained = dict(self._scored_rows(pairs, rows, batches))
+        cut_ids = [pair.id for pair, row in zip(pairs, rows, strict=True) if row.truncated]
+        return [explained[position] for position in range(len(pairs))], cut_ids
+
+    @property
+    def longest_input(self) -> int:
+        return longest_input(self.model, self.tokenizer)
 
     def _scored_rows(
         self, pairs: Sequence[SegmentedPair], rows: Sequence[Encoded], batches: list[list[int]]
@@ -118,25 +119,6 @@ def encode(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pair: Seg
 
 def select_rationales(explained: Iterable[WordScores], ratio: float) -> list[Rationale]:
     return [Rationale(row.id, row.label, select(row.scores_q, ratio), select(row.scores_t, ratio)) for row in explained]
-
-
-@contextlib.contextmanager
-def extraction_files(output: Path, scores: Path) -> Iterator[tuple[IO, IO]]:
-    """Both outputs, opened before the work starts so that an unwritable place is known at once."""
-    with write_atomic(output) as rationale_file, write_atomic(scores) as scores_file:
-        yield rationale_file, scores_file
-
-
-def extract_to_files(
-    explainer: Explainer, pairs: Sequence[SegmentedPair], output: Path, scores: Path
-) -> tuple[list[WordScores], list[Rationale]]:
-    """Explain the pairs; write the raw rationales and one JSON line of scores per row."""
-    with extraction_files(output, scores) as (rationale_file, scores_file):
-        explained = explainer.explain(pairs)
-        raw = select_rationales(explained, explainer.settings.ratio)
-        rationale_file.writelines(format_row(row) for row in raw)
-        scores_file.writelines(scores_line(row) for row in explained)
-    return explained, raw
 
 
 def _word_scores(pair: SegmentedPair, row: Encoded, scores_T) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -11,12 +11,13 @@ from final_project.artifacts import write_json
 from final_project.data.contest import read_segmented
 from final_project.data.pairs import Rationale
 from final_project.settings import Recipe
+from final_project.training.world import World
+from similarity_v1.bulk import Job, share_of
 from similarity_v1.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_original_chain
 from similarity_v1.evaluate import References, read_references, score, score_baselines
-from similarity_v1.extract import Explainer, extract_to_files
 from similarity_v1.refine import read_originals
 from similarity_v1.report import write_report
-from similarity_v1.submission import validate
+from similarity_v1.submission import align_rows, read_submission, validate
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +31,29 @@ class Made:
     rows: int
 
 
-def produce(recipe: Recipe, run_dir: Path, folder: Path) -> Made:
-    """Fill the stage's folder. Raises DataError or ArtifactError; every single file is either whole or absent."""
-    settings = recipe.similarity_v1
+def explain(recipe: Recipe, folder: Path, world: World) -> None:
+    """The raw rationales and their scores, in the stage's folder; the work of all processes. It goes on where an
+    interrupted run of the same settings was."""
+    job = Job(
+        model=folder.parent / "similarity_v0" / "result" / "model",
+        pairs=folder.parent / "prepare" / "explain.jsonl",
+        output=folder / "submit" / RAW_FILE,
+        scores=folder / "scores.jsonl",
+        settings=recipe.similarity_v1,
+    )
+    share_of(job, world).work()
+
+
+def produce(recipe: Recipe, folder: Path) -> Made:
+    """Fill the stage's folder from the raw rationales in it. Raises DataError or ArtifactError; every single file is
+    either whole or absent."""
+    settings, run_dir = recipe.similarity_v1, folder.parent
     prepared, submit = run_dir / "prepare", folder / "submit"
     pairs = read_segmented(prepared / "explain.jsonl")
     known = read_references(
         pairs, "explain.jsonl", _if_there(prepared / "gold.jsonl"), _if_there(prepared / "pair_map.jsonl")
     )
-    explainer = Explainer(run_dir / "similarity_v0" / "result" / "model", settings)
-    _, raw = extract_to_files(explainer, pairs, submit / RAW_FILE, folder / "scores.jsonl")
+    raw = align_rows(submit / RAW_FILE, read_submission(submit / RAW_FILE), pairs)
     original, counts = write_original_chain(submit, pairs, raw, read_originals(prepared / "originals.tsv"))
     log.info(
         "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",

@@ -273,13 +273,6 @@ def test_an_interrupted_stage_starts_over_and_gives_the_same_bytes(run, capsys):
     assert {path.name: path.read_bytes() for path in stage.rglob("*.*") if path.name != "manifest.json"} == before
 
 
-def test_ranks_after_the_first_leave_the_work_to_it(run, capsys, monkeypatch):
-    run_dir, arguments = run
-    monkeypatch.setenv("RANK", "1")
-    assert run_cli(capsys, *arguments)[0] == 0
-    assert not (run_dir / "similarity_v1").exists()
-
-
 def test_an_earlier_stage_that_has_not_finished_is_named(run, capsys):
     run_dir, arguments = run
     (run_dir / "similarity_v0" / "manifest.json").unlink()

@@ -12,6 +12,8 @@ from final_project.data.lines import read_lines
 from final_project.data.pairs import SegmentedPair
 from final_project.errors import DataError
 
+MAX_ID_DIGITS = 18  # what 64 bits hold, and what a submission may say
+
 
 def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
     """`iter_json_lines` as a list."""
@@ -46,20 +48,25 @@ def iter_segmented(path: str | Path) -> Iterator[tuple[int, SegmentedPair]]:
     empty sentence, a duplicate id, or words that do not join to their sentence (white space aside)."""
     seen: dict[int, int] = {}
     for line, row in iter_json_lines(path):
-        for key in ("id", "query", "title", "text_q_seg", "text_t_seg"):
-            if key not in row:
-                raise DataError(path, f"missing key {key!r}", line)
-        pair = SegmentedPair(
-            id=row_id(path, line, row["id"]),
-            query=_sentence(path, line, "query", row["query"]),
-            title=_sentence(path, line, "title", row["title"]),
-            words_q=_words(path, line, "text_q_seg", row["text_q_seg"], row["query"]),
-            words_t=_words(path, line, "text_t_seg", row["text_t_seg"], row["title"]),
-        )
+        pair = segmented_pair(path, line, row)
         if pair.id in seen:
             raise DataError(path, f"duplicate id {pair.id}; the first is at line {seen[pair.id]}", line)
         seen[pair.id] = line
         yield line, pair
+
+
+def segmented_pair(path: str | Path, line: int, row: dict[str, Any]) -> SegmentedPair:
+    """The record that a JSON object spells; raises DataError as `iter_segmented` does, duplicate ids aside."""
+    for key in ("id", "query", "title", "text_q_seg", "text_t_seg"):
+        if key not in row:
+            raise DataError(path, f"missing key {key!r}", line)
+    return SegmentedPair(
+        id=row_id(path, line, row["id"]),
+        query=_sentence(path, line, "query", row["query"]),
+        title=_sentence(path, line, "title", row["title"]),
+        words_q=_words(path, line, "text_q_seg", row["text_q_seg"], row["query"]),
+        words_t=_words(path, line, "text_t_seg", row["text_t_seg"], row["title"]),
+    )
 
 
 def write_json_lines(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
@@ -90,9 +97,11 @@ def write_segmented(path: str | Path, rows: Iterable[SegmentedPair]) -> int:
 def row_id(path: str | Path, line: int, value: Any) -> int:
     """An id as an integer; digits in a string count, as mirrors of the files have them."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
+        value = int((value.strip().lstrip("0") or "0")[: MAX_ID_DIGITS + 1])
     if isinstance(value, bool) or not isinstance(value, int):
         raise DataError(path, f"id must be an integer, found {value!r}", line)
+    if abs(value) >= 10**MAX_ID_DIGITS:
+        raise DataError(path, f"id must have at most {MAX_ID_DIGITS} digits, found more", line)
     return value
 
 

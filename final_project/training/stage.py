@@ -1,4 +1,4 @@
-"""What both training stages do around their work: skip when finished, start the ranks, write the manifest last."""
+"""What every stage after prepare does around its work: skip when finished, start the ranks, write the manifest last."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Work = Callable[[Recipe, StageFolder, Any], tuple[list[str], dict[str, Any]]]
 """(recipe, folder, world) -> (output files below the folder, facts for the manifest). Runs on every rank."""
 
 
-def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> None:
-    """Run posttrain or similarity_v0 on the ranks that the launcher has started, unless it is up to date."""
+def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> bool:
+    """Run a stage on the ranks that the launcher has started, unless it is up to date; returns whether it was run."""
     state = training_stage_state(recipe, stage)
     folder = state.folder
     if state.is_finished and not force:
         log.info("%s: up to date, skipped (%s)", stage, folder.path)
-        return
+        return False
 
     from final_project.training.world import started_world  # torch: only where there is work
 
@@ -35,7 +35,7 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> N
         # another process may have finished the stage while this one waited for it
         if world.gather(state.is_finished)[0] and not force:
             log.info("%s: up to date, skipped (%s)", stage, folder.path)
-            return
+            return False
         if world.is_first:
             folder.begin(state.resume_key, fresh=force)
         world.barrier()
@@ -49,3 +49,4 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> N
             elapsed_s = time.monotonic() - began
             log.info("%s: wrote %d files to %s in %.0f s", stage, len(outputs), folder.path, elapsed_s)
         world.barrier()  # no rank goes on to the next stage before this one's manifest is there
+    return True

@@ -6,9 +6,20 @@ import argparse
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from final_project.data.contest import read_segmented
-from similarity_v1.commands.options import add_model_arguments, add_pairs_argument, answer, settings_of
+from final_project.errors import RecipeError
+from similarity_v1.commands.options import (
+    BULK_OPTIONS,
+    add_model_arguments,
+    add_pairs_argument,
+    add_setting_arguments,
+    answer,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from similarity_v1.bulk import Engine, Job
 
 log = logging.getLogger(__name__)
 
@@ -16,16 +27,46 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pairs_argument(parser)
     add_model_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="the raw rationales, sim_rationale.txt")
+    add_setting_arguments(parser, BULK_OPTIONS)
+    parser.add_argument(
+        "--output", type=Path, required=True, help="sim_rationale.txt, the raw rationales; *.parquet takes scores too"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("processes", "ray"),
+        default="processes",
+        help="processes: those that torchrun started, else this one; ray: Ray Data (default: %(default)s)",
+    )
+    parser.add_argument("--ray-address", metavar="ADDRESS", help="a running cluster (default: one on this machine)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.extract import Explainer, extract_to_files
+    from similarity_v1.bulk import Job, extract
 
     began = time.monotonic()
-    pairs = read_segmented(arguments.pairs)
-    explainer = Explainer(arguments.model, settings_of(arguments))
-    scores_file = arguments.output.with_name(f"{arguments.output.stem}.scores.jsonl")
-    _, raw = extract_to_files(explainer, pairs, arguments.output, scores_file)
-    log.info("extract: wrote %s and %s, %d rows", arguments.output, scores_file, len(raw))
-    answer(began, output=str(arguments.output), scores=str(scores_file), rows=len(raw))
+    output = arguments.output
+    job = Job(
+        model=arguments.model,
+        pairs=arguments.pairs,
+        output=output,
+        scores=output.with_name(f"{output.stem}.scores.jsonl"),
+        settings=settings_of(arguments),
+    )
+    done = extract(job, _engine(arguments, job))
+    if done is None:
+        return
+    files = {"output": output} if job.is_parquet else {"output": output, "scores": job.scores}
+    written = " and ".join(map(str, files.values()))
+    log.info("extract: wrote %s, %d rows, %.0f rows/s", written, done.rows, done.rows_per_s)
+    figures = {"rows": done.rows, "new_rows": done.new_rows, "rows_per_s": round(done.rows_per_s, 1)}
+    answer(began, **{name: str(path) for name, path in files.items()}, **figures)
+
+
+def _engine(arguments: argparse.Namespace, job: Job) -> Engine | None:
+    if arguments.engine == "ray":
+        from similarity_v1.on_ray import RayEngine
+
+        return RayEngine(job.model, job.settings, arguments.ray_address)
+    if arguments.ray_address is not None:
+        raise RecipeError(["--ray-address goes with --engine ray"])
+    return None

@@ -19,6 +19,7 @@ MODEL_OPTIONS = {
     "ratio": {"type": float},
     "batch_tokens": {"type": int},
 }
+BULK_OPTIONS = {"shard_rows": {"type": int}, "threads": {"type": int}}
 
 
 def add_pairs_argument(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +27,13 @@ def add_pairs_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """The stage's settings as options; their meanings and defaults come from the recipe's settings."""
     parser.add_argument("--model", type=Path, required=True, help="folder of the pair classifier")
-    for name, extra in MODEL_OPTIONS.items():
+    add_setting_arguments(parser, MODEL_OPTIONS)
+
+
+def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, dict]) -> None:
+    """Settings of the stage as options; their meanings and defaults come from the recipe's settings."""
+    for name, extra in options.items():
         field = SimilarityV1.model_fields[name]
         # without a method its steps decide: more than one are integrated gradients
         default = None if name == "method" else field.default
@@ -38,7 +43,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
     """The options as settings, under the bounds that hold in a recipe; raises RecipeError naming all that are off."""
-    options = {name: getattr(arguments, name) for name in MODEL_OPTIONS}
+    options = {name: value for name, value in vars(arguments).items() if name in SimilarityV1.model_fields}
     if options["method"] is None:
         options["method"] = "gradient_x_input" if options["ig_steps"] == 1 else "integrated_gradients"
     try:

@@ -1,0 +1,87 @@
+"""Explained rows as Arrow tables: what a shard holds, and what the outputs are written from, a few shards at a time.
+
+Columns: id; label; probability, of label 1; and for each sentence (q, t) its words, a score for each of them, and the
+positions chosen, most important first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from final_project.artifacts import write_atomic
+from final_project.data.pairs import Rationale, SegmentedPair
+from similarity_v1.selection import select
+from similarity_v1.submission import format_row
+from similarity_v1.word_scores import WordScores, scores_line
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("label", pa.int64()),
+        ("probability", pa.float64()),
+        ("words_q", pa.list_(pa.string())),
+        ("words_t", pa.list_(pa.string())),
+        ("scores_q", pa.list_(pa.float64())),
+        ("scores_t", pa.list_(pa.float64())),
+        ("chosen_q", pa.list_(pa.int32())),
+        ("chosen_t", pa.list_(pa.int32())),
+    ]
+)
+ROW_GROUP = 16_384  # rows held in memory while the Parquet output is written
+
+
+def to_table(pairs: Sequence[SegmentedPair], explained: Sequence[WordScores], ratio: float) -> pa.Table:
+    rows = [
+        {
+            "id": row.id,
+            "label": row.label,
+            "probability": row.probability,
+            "words_q": pair.words_q,
+            "words_t": pair.words_t,
+            "scores_q": row.scores_q,
+            "scores_t": row.scores_t,
+            "chosen_q": select(row.scores_q, ratio),
+            "chosen_t": select(row.scores_t, ratio),
+        }
+        for pair, row in zip(pairs, explained, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    return file.getvalue()
+
+
+def write_text(output: Path, scores: Path, shards: Iterable[Path]) -> None:
+    """The submission's lines, and beside them one JSON line of scores a row."""
+    with write_atomic(output) as rationale_file, write_atomic(scores) as scores_file:
+        for shard in shards:
+            for row in pq.read_table(shard, schema=SCHEMA).to_pylist():
+                chosen = Rationale(row["id"], row["label"], row["chosen_q"], row["chosen_t"])
+                rationale_file.write(format_row(chosen))
+                found = WordScores(row["id"], row["label"], row["probability"], row["scores_q"], row["scores_t"])
+                scores_file.write(scores_line(found))
+
+
+def write_parquet(output: Path, shards: Iterable[Path]) -> None:
+    with write_atomic(output, "wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
+        for group in _row_groups(shards):
+            writer.write_table(group, row_group_size=len(group))
+
+
+def _row_groups(shards: Iterable[Path]) -> Iterator[pa.Table]:
+    held: list[pa.Table] = []
+    for shard in shards:
+        held.append(pq.read_table(shard, schema=SCHEMA))
+        if sum(map(len, held)) >= ROW_GROUP:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
