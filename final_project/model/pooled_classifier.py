@@ -39,7 +39,7 @@ class PooledClassifier(nn.Module):
         config.num_labels = n_outputs
         self.config = config
         self.encoder = encoder
-        self.pool_name = pool
+        self.facts = {"pool": pool, "n_outputs": n_outputs, "dropout": dropout}
         self.pool = POOLS[pool](config.hidden_size, config.num_hidden_layers)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.pool.width, n_outputs)
@@ -92,8 +92,7 @@ class PooledClassifier(nn.Module):
         self.encoder.save_pretrained(folder, state_dict=body)
         head = {name: value.contiguous() for name, value in state.items() if not name.startswith(ENCODER)}
         save_file(head, folder / HEAD_WEIGHTS)
-        facts = {"pool": self.pool_name, "n_outputs": self.config.num_labels, "dropout": self.dropout.p}
-        write_json(folder / HEAD_FACTS, facts)
+        write_json(folder / HEAD_FACTS, self.facts)
 
 
 def has_own_head(folder: str | Path) -> bool:

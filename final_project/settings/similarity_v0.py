@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 from final_project.settings.head_and_rates import HeadAndRates
+from final_project.settings.loss_and_tricks import LossAndTricks
 from final_project.settings.section import setting
 
 
-class SimilarityV0(HeadAndRates):
+class SimilarityV0(HeadAndRates, LossAndTricks):
     """Fine-tuning of the pair classifier."""
 
     init: str = setting("", "transformers folder to start from; empty = what posttrain exported", "path")
@@ -39,14 +40,17 @@ class SimilarityV0(HeadAndRates):
     fold_model: Literal["best", "soup"] = setting(
         "best", "result/model of folds: the one best on dev, or a greedy soup of their weights"
     )
-    fgm_eps: float = setting(0.0, "radius of the adversarial step on the word embeddings; 0 = off", ge=0)
-    fgm_direction: Literal["micro_batch", "accumulated"] = setting(
-        "micro_batch", "gradient that points the attack: this micro-batch's, or what accumulation has left"
-    )
-    ema_decay: float = setting(0.0, "decay of the averaged weights that are evaluated; 0 = off", ge=0, lt=1)
 
     def conflicts(self) -> Iterator[str]:
         yield from super().conflicts()
+        if self.batch_form == "packed" and self.mixup not in ("", "pool"):
+            yield f"mixup {self.mixup} would blend whole lines of pairs; with batch_form packed it is pool"
+        if self.batch_form == "packed" and self.freelb_eps:
+            yield "freelb_eps: FreeLB moves each pair in a ball of its own, which packed lines do not keep apart"
+        if self.freeze_embeddings and (self.fgm_eps or self.pgd_eps or self.freelb_eps):
+            yield "freeze_embeddings: nothing learns below the first layer, so no gradient arrives where attacks start"
+        if self.n_outputs == 1 and self.loss != "bce":
+            yield f"loss {self.loss} tells classes apart; n_outputs 1 needs loss bce"
         if self.folds == 1:
             yield "folds 1 would hold out every pair; 0 trains one model on all, 2 and more train as many models"
         if self.one_fold and self.folds < 2:
