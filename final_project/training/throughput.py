@@ -29,13 +29,14 @@ PEAK_S = 0.15
 @dataclass(frozen=True)
 class ModelWork:
     """body: weights of the matrix products that every token goes through; head: those of predicted positions only.
-    passes: forward and backward passes of a step over the same tokens (2 with an adversarial one)."""
+    passes: forward and backward passes of a step over the same tokens (2 with an adversarial one; one that only points
+    the way is less than a whole one)."""
 
     body: int
     head: int
     n_layers: int
     hidden_size: int
-    passes: int = 1
+    passes: float = 1
 
     def flops(self, lengths: np.ndarray, n_predicted: int) -> float:
         """Operations of one step on rows of these many tokens."""
@@ -44,7 +45,7 @@ class ModelWork:
         return self.passes * (6.0 * self.body * float(lengths.sum()) + attention + 6.0 * self.head * n_predicted)
 
 
-def work_of(model: PreTrainedModel, passes: int = 1) -> ModelWork:
+def work_of(model: PreTrainedModel, passes: float = 1) -> ModelWork:
     """Counted on the plain model, before an engine cuts its weights into pieces."""
     body = head = 0
     encoder = {module for name, module in model.base_model.named_modules() if not name.startswith("pooler")}

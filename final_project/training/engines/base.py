@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ class Engine(FullState):
     of FullState."""
 
     name: str
+    weights_are_cut = False  # whether each rank holds but a part of every weight
     wrapper: nn.Module
     optimizer: torch.optim.Optimizer
 
@@ -61,6 +63,35 @@ class Engine(FullState):
         """Add the gradient of the loss, summed over ranks."""
         # all engines average over ranks where we want the sum
         (loss * (self.world.size * self.loss_scale.value)).backward()
+
+    def backward_to(self, loss: torch.Tensor, tensor: torch.Tensor) -> None:
+        """A backward pass of this rank alone that ends at a tensor inside the forward: its hooks see the gradient, no
+        weight gets one. The pass must not be one that exchanges gradients."""
+        torch.autograd.grad(loss * self.loss_scale.value, tensor)
+
+    def take_gradients(self) -> dict[str, torch.Tensor]:
+        """The gradients of the passes so far, summed over ranks, in the layout of parts(), times the loss scale; they are
+        cleared, and the step starts anew. Called on every rank, after a pass that exchanged gradients."""
+        taken = {
+            name: torch.zeros_like(part) if (gradient := self.trained()[name].grad) is None else local(gradient).clone()
+            for name, part in self.parts().items()
+        }
+        self.optimizer.zero_grad(set_to_none=True)
+        return taken
+
+    def matrix_norms(self, parts: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """Euclidean norm of each whole weight of two dimensions or more, from what this rank holds of it in the layout
+        of parts(). Called on every rank."""
+        matrices = {name: weight for name, weight in self.trained().items() if len(self.shape(weight)) > 1}
+        held = [self.without_padding(weight, parts[name]) for name, weight in matrices.items()]
+        squares = torch.stack([part.double().square().sum() for part in held]).tolist()
+        if self.weights_are_cut:
+            squares = self.world.sum(*squares)
+        return {name: math.sqrt(square) for name, square in zip(matrices, squares, strict=True)}
+
+    def without_padding(self, weight: nn.Parameter, part: torch.Tensor) -> torch.Tensor:
+        """What of a part belongs to the weight."""
+        return part
 
     def step(self, max_grad_norm: float) -> float:
         """Clip (0 = do not), update the weights, clear the gradients; returns the norm before clipping.
@@ -103,8 +134,12 @@ class Engine(FullState):
             return sum(moment.numel() for moments in firsts for moment in moments.values())
         return len(MOMENTS[self.optimizer_name]) * sum(self.numel(weight) for weight in self.trained().values())
 
+    def shape(self, weight: nn.Parameter) -> tuple[int, ...]:
+        """Of the whole weight."""
+        return tuple(weight.shape)
+
     def numel(self, weight: nn.Parameter) -> int:
-        return weight.numel()
+        return math.prod(self.shape(weight))
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:

@@ -101,6 +101,22 @@ class DeepSpeedEngine(Engine):
             self.wrapper.zero_grad()
         return norm
 
+    def take_gradients(self) -> dict[str, torch.Tensor]:
+        if not self.stage:
+            return super().take_gradients()
+        utils = self._deepspeed.utils
+        read = utils.safe_get_local_grad if self.stage == 3 else utils.safe_get_full_grad
+        taken = {name: read(weight).clone() for name, weight in self.trained().items()}
+        # what DeepSpeed itself does with gradients that are not finite
+        self.optimizer.zero_grad()
+        self.optimizer.averaged_gradients = {}
+        if self.stage < 3:
+            self.optimizer.all_grad_tensors = {}
+            self.optimizer.micro_step_id = -1  # none yet
+        if self.wrapper.zero_cpu_offload():
+            self.optimizer.reset_cpu_buffers()
+        return taken
+
     # --- weights and moments in full ----------------------------------------------------------------------------------
 
     def whole(self, weight: torch.Tensor) -> torch.Tensor:
@@ -160,8 +176,17 @@ class DeepSpeedEngine(Engine):
         offload = bool(self.stage) and self.wrapper.zero_cpu_offload()
         return {**super().evidence(), "zero_stage": self.stage, "offload": offload, **partitioned}
 
-    def numel(self, weight: nn.Parameter) -> int:
-        return weight.ds_numel if is_partitioned(weight) else weight.numel()
+    def shape(self, weight: nn.Parameter) -> tuple[int, ...]:
+        return tuple(weight.ds_shape if is_partitioned(weight) else weight.shape)
+
+    @property
+    def weights_are_cut(self) -> bool:
+        return self.stage == 3
+
+    def without_padding(self, weight: nn.Parameter, part: torch.Tensor) -> torch.Tensor:
+        if not is_partitioned(weight):
+            return part
+        return part[: max(0, weight.ds_numel - self.world.rank * part.numel())]
 
 
 def is_partitioned(weight: torch.Tensor) -> bool:

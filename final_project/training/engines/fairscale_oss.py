@@ -44,6 +44,12 @@ class FairscaleEngine(Engine):
         self.wrapper.zero_grad(set_to_none=True)
         return norm
 
+    def take_gradients(self) -> dict[str, torch.Tensor]:
+        taken = super().take_gradients()
+        for name, weight in self.trained().items():
+            dist.broadcast(taken[name], self._owner(weight))  # who alone has the sum over ranks
+        return taken
+
     @property
     def inner_optimizer(self) -> torch.optim.Optimizer:
         return self.optimizer.optim

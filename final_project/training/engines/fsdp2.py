@@ -20,6 +20,7 @@ from final_project.training.world import World
 
 class Fsdp2Engine(Engine):
     name = "fsdp2"
+    weights_are_cut = True
 
     def __init__(
         self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
