@@ -1,4 +1,4 @@
-"""Histograms of sentence lengths as small pictures on one scale, so that sets can be compared at a glance."""
+"""Histograms as small pictures on one scale, so that sets can be compared at a glance: lengths of sentences, shares."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Histograms:
-    """Pictures that share their axes: lengths in characters, and the share of a set's sentences."""
+    """Pictures that share their axes: lengths in characters (or what the edges count), and the share of sentences."""
 
     pictures: tuple[Histogram, ...]
     x_ticks: tuple[Tick, ...]

@@ -1,69 +1,97 @@
-"""Fill the templates and write the pages."""
+"""Fill the templates and write the pages: one file each, which asks nothing of the network.
+
+A page may run our own script and no other: its digest stands in the page's content security policy.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from final_project.artifacts import write_text
-from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.data.pairs import SegmentedPair
 from final_project.settings import SimilarityV1
-from similarity_v1.report.content import card, gather
+from similarity_v1.report.content import gather
+from similarity_v1.report.inline import record_html
+from similarity_v1.report.safe_json import safe_json
+from similarity_v1.report.texts import FIGURES, PICTURES, SYSTEMS
 from similarity_v1.selection import select
 from similarity_v1.word_scores import WordScores
 
-FIGURES = {
-    "token_f1": ("token-F1", "agreement of the chosen words with the gold ones", ".3f"),
-    "iou_f1": ("IOU-F1", "share of sentences whose overlap with gold is at least one half", ".3f"),
-    "map": ("MAP", "how well a perturbed twin keeps the order of importance", ".3f"),
-    "map_without_repeats": ("MAP, no repeats", "the same with every index counted once", ".3f"),
-    "label_agreement": ("labels agree", "share of perturbed twins that keep the label", ".3f"),
-    "accuracy": ("accuracy", "labels of these rows", ".3f"),
-    "macro_f1": ("macro-F1", "labels of these rows, mean over the classes", ".3f"),
-    "share_chosen": ("share chosen", "distinct words chosen, of all words", ".3f"),
-    "rows_with_repeated_index": ("rows with repeats", "rows that name a word twice", ".0f"),
-}
-ROWS = {
-    "raw": "as the attribution chose",
-    "original": "f1 f2 f3; copies answers between rows",
-    "clean": "label-aware; copies nothing",
-    "all_words": "every word in order",
-    "first_share": "the first share of the words",
-    "random": "same size, random; mean of 5 draws",
-    "overlap": "words that the other sentence has too",
-}
+FOLDER = Path(__file__).parent
 
 
 def write_report(run_dir: str | Path) -> Path:
     """Write runs/NAME/similarity_v1/report.html from what the run's folder holds; returns its path."""
     run_dir = Path(run_dir)
+    content = gather(run_dir)
     path = run_dir / "similarity_v1" / "report.html"
-    write_text(path, _render("template.html.j2", run=gather(run_dir), figures=FIGURES, row_notes=ROWS))
+    page = render(
+        "template.html.j2",
+        ("page.js", "pair_view.js", "list.js", "start.js"),
+        run=content,
+        rows_json=Markup(safe_json(content.rows)),
+        figures=FIGURES,
+        row_notes=SYSTEMS,
+        texts=PICTURES,
+    )
+    write_text(path, page)
     return path
 
 
 def write_explanation(path: Path, pair: SegmentedPair, row: WordScores, settings: SimilarityV1) -> None:
     """Write the page of one explained pair."""
-    chosen = Rationale(row.id, row.label, *(select(scores, settings.ratio) for scores in (row.scores_q, row.scores_t)))
-    shown = card(pair, asdict(row), {"chosen": chosen})
-    write_text(path, _render("explain.html.j2", card=shown, settings=settings))
+    record = explanation_record(pair, row, settings)
+    page = render(
+        "explain.html.j2",
+        ("page.js", "pair_view.js", "start.js"),
+        row_json=Markup(safe_json(record)),
+        fallback=Markup(record_html(record)),
+    )
+    write_text(path, page)
 
 
-def _render(template: str, **content: Any) -> str:
+def explanation_record(pair: SegmentedPair, row: WordScores, settings: SimilarityV1) -> dict[str, Any]:
+    """One explained pair as a record of the list (see listing.py)."""
+    sides = (row.scores_q, row.scores_t)
+    return {
+        "id": row.id,
+        "label": row.label,
+        "p": row.probability,
+        "words": [pair.words_q, pair.words_t],
+        "scores": {settings.method: sides},
+        "chosen": {"chosen": [select(side, settings.ratio) for side in sides]},
+    }
+
+
+def render(template: str, scripts: Sequence[str], folder: Path = FOLDER, **content: Any) -> str:
+    """The page of a template, which finds the scripts as `script` and their digest as `script_digest`.
+
+    scripts: names of files in this folder, or paths. folder: where the template is, if not here."""
+    script = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in scripts)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([folder, FOLDER]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
-    text = environment.get_template(template).render(**content)
+    environment.filters |= {"number": _number, "in_order": _in_order}
+    text = environment.get_template(template).render(script=Markup(script), script_digest=digest, **content)
     return text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates have no UTF-8
 
 
 def _number(value: Any, form: str = ".3f") -> str:
     return format(value, form) if isinstance(value, (int, float)) and not isinstance(value, bool) else "–"
+
+
+def _in_order(named: Mapping[str, Any], order: Mapping[str, Any]) -> list[str]:
+    """The names, those in `order` first and as there."""
+    return [*(name for name in order if name in named), *(name for name in named if name not in order)]

@@ -1,0 +1,118 @@
+"""The pairs as the report's list takes them: one small record a row, which pairs.js turns into what people see.
+
+A record:
+    id, label, p                 the row, its decided label, P(1)
+    gold                         the right label, where one is known
+    of                           the id of the original that this row is a perturbed twin of, where it is one
+    words  [first, second]       the given words of both sentences
+    scores {method: [first, second]}    one number a word, four significant digits
+    chosen {chain: [first, second]}     positions from 0, most important first; `gold` is a chain like the others
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from final_project.data.contest import read_json_lines, read_segmented, row_id
+from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.errors import DataError
+from similarity_v1.chains import LAST_FILE
+from similarity_v1.gold import read_gold, read_pair_map
+from similarity_v1.metrics import pair_map_of
+from similarity_v1.submission import check_rows, read_submission
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What the run's folder knows of its rows. methods: method -> id -> a checked line of scores; the first decides."""
+
+    pairs: Mapping[int, SegmentedPair]
+    methods: Mapping[str, Mapping[int, Mapping[str, Any]]]
+    chains: Mapping[str, Mapping[int, Rationale]]
+    gold: Mapping[int, GoldRow]
+    twin_of: Mapping[int, int]
+
+
+def read_explained(run_dir: Path, method: str) -> Explained | None:
+    """None where the stage has not written its rows. Raises DataError where a file is damaged or does not fit."""
+    stage, prepared = run_dir / "similarity_v1", run_dir / "prepare"
+    files = {chain: stage / "submit" / name for chain, name in LAST_FILE.items()}
+    needed = (prepared / "explain.jsonl", stage / "scores.jsonl", *files.values())
+    if not all(path.is_file() for path in needed):
+        return None
+    pairs = read_segmented(prepared / "explain.jsonl")
+    by_id = {pair.id: pair for pair in pairs}
+    chains = {}
+    for chain, path in files.items():
+        rows = read_submission(path)
+        check_rows(path, rows, pairs)
+        chains[chain] = {row.id: row for _, row in rows}
+    others = {path.stem: path for path in sorted((stage / "methods").glob("*.jsonl")) if path.stem != method}
+    gold_file, map_file = prepared / "gold.jsonl", prepared / "pair_map.jsonl"
+    gold = {row.id: row for row in read_gold(gold_file)} if gold_file.is_file() else {}
+    twins = read_pair_map(map_file) if map_file.is_file() else pair_map_of(list(gold.values()))
+    return Explained(
+        pairs=by_id,
+        methods={name: read_scores(path, by_id) for name, path in {method: stage / "scores.jsonl", **others}.items()},
+        chains=chains,
+        gold=gold,
+        twin_of={twin: original for original, twin in twins if original in by_id and twin in by_id},
+    )
+
+
+def read_scores(path: Path, pairs: Mapping[int, SegmentedPair]) -> dict[int, dict[str, Any]]:
+    """Lines of scores.jsonl by id. Raises DataError naming the line that is damaged or fits no pair."""
+    rows = {}
+    for line, record in read_json_lines(path):
+        id_ = row_id(path, line, record.get("id"))
+        pair = pairs.get(id_)
+        if pair is None:
+            raise DataError(path, f"unknown id {id_}: it is not in the pairs", line)
+        if record.get("label") not in (0, 1) or not _is_number(record.get("probability")):
+            raise DataError(path, "expected a label 0 or 1 and a probability", line)
+        for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
+            scores = record.get(key)
+            if not isinstance(scores, list) or len(scores) != len(words) or not all(map(_is_number, scores)):
+                raise DataError(path, f"{key}: expected {len(words)} finite numbers, one a word", line)
+        rows[id_] = record
+    return rows
+
+
+def records(explained: Explained) -> list[dict[str, Any]]:
+    """The rows that have scores, in the order of the pairs."""
+    first = next(iter(explained.methods.values()))
+    return [_record(explained, id_) for id_ in explained.pairs if id_ in first]
+
+
+def _record(explained: Explained, id_: int) -> dict[str, Any]:
+    pair, gold = explained.pairs[id_], explained.gold.get(id_)
+    scored = {method: rows[id_] for method, rows in explained.methods.items() if id_ in rows}
+    decided = next(iter(scored.values()))
+    record: dict[str, Any] = {
+        "id": id_,
+        "label": decided["label"],
+        "p": _short(decided["probability"], 6),
+        "words": [pair.words_q, pair.words_t],
+        "scores": {method: [[_short(s) for s in row[key]] for key in ("scores_q", "scores_t")]
+                   for method, row in scored.items()},
+        "chosen": {chain: [rows[id_].words_q, rows[id_].words_t]
+                   for chain, rows in explained.chains.items() if id_ in rows},
+    }  # fmt: skip
+    if gold is not None:
+        record["gold"] = gold.label
+        record["chosen"]["gold"] = [gold.sets_q[0], gold.sets_t[0]]
+    if id_ in explained.twin_of:
+        record["of"] = explained.twin_of[id_]
+    return record
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _short(value: float, n_digits: int = 4) -> float:
+    return float(f"{value:.{n_digits}g}")

@@ -1,0 +1,8 @@
+// What a page finds in itself decides what is drawn: a list of pairs, or one pair.
+"use strict";
+
+startPage();
+const data = (id) => { const found = document.getElementById(id); return found && JSON.parse(found.textContent); };
+const rows = data("pairs-data"), pair = data("pair-data");
+if (rows) startList(rows);
+if (pair) document.getElementById("pair").replaceChildren(pairView(pair));
