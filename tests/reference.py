@@ -112,9 +112,7 @@ class SlowTraining:
             masks(index, 0)
             logits = self.model(inputs_embeds=E(inputs["input_ids"]) + d, **rest).logits
             loss = self.losses(logits, labels).sum() / n_pairs
-            gradients = dict(
-                zip(self.weights, torch.autograd.grad(loss, list(self.weights.values()), retain_graph=True))
-            )
+            gradients = self.gradients_of([loss])
             for name in total:
                 total[name] += gradients[name] / steps
             (g,) = torch.autograd.grad(loss, d)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from reference import fgm_gradients
@@ -166,7 +168,7 @@ def test_freelb_moves_each_pair_inside_a_ball_of_its_own():
     lengths_KB = torch.stack([move_BTH.norm(dim=(1, 2)) for move_BTH in moves])
     assert lengths_KB[0].tolist() == pytest.approx([0.2] * len(LABELS), abs=1e-12)
     assert lengths_KB.max().item() == pytest.approx(0.25, abs=1e-12)
-    steps_KB = torch.stack([(b - a).norm(dim=(1, 2)) for a, b in zip(moves, moves[1:], strict=False)])
+    steps_KB = torch.stack([(b - a).norm(dim=(1, 2)) for a, b in itertools.pairwise(moves)])
     assert steps_KB.max() <= 0.2 + 1e-12
 
 

@@ -1,4 +1,4 @@
-"""The training step as a whole: every trick over many updates against slow float64 training, and what must not matter."""
+"""The training step as a whole: every trick over many updates against slow training, and what must not matter."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Mixup of hidden states (Zhang et al. 2018; inside the model: Verma et al. 2019): pairs and labels blended in twos.
 
 h_i becomes lambda h_i + (1 - lambda) h_j at one place inside the model, the label likewise; lambda ~ Beta(alpha,
-alpha), j runs through a permutation of the micro-batch. The loss of the blend is added to the clean one, in training only.
-Each pair keeps its own attention mask: what its partner has beyond its end is not seen. Shapes: B pairs.
+alpha), j runs through a permutation of the micro-batch. The loss of the blend is added to the clean one, in training
+only. Each pair keeps its own attention mask: what its partner has beyond its end is not seen. Shapes: B pairs.
 """
 
 from __future__ import annotations

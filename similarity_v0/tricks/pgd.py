@@ -1,8 +1,8 @@
 """Projected gradient descent on the word embeddings (Madry et al. 2018): FGM in several small steps.
 
 r_0 = 0, r_k = P(r_{k-1} + alpha * G_{k-1} / ||G_{k-1}||_F), G_k the gradient with respect to the word-embedding weight
-at E + r_k, padding row zero, P the projection on the ball of radius eps in the Frobenius norm. The gradient of the loss at
-E + r_K is added to the clean one. The K - 1 passes between only point the way: no weight gets a gradient from them.
+at E + r_k, padding row zero, P the projection on the ball of radius eps in the Frobenius norm. The gradient of the loss
+at E + r_K is added to the clean one. The K - 1 passes between only point the way: no weight gets a gradient from them.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ class Engine(FullState):
         torch.autograd.grad(loss * self.loss_scale.value, tensor)
 
     def take_gradients(self) -> dict[str, torch.Tensor]:
-        """The gradients of the passes so far, summed over ranks, in the layout of parts(), times the loss scale; they are
-        cleared, and the step starts anew. Called on every rank, after a pass that exchanged gradients."""
+        """The gradients of the passes so far, summed over ranks, in the layout of parts(), times the loss scale. They
+        are cleared, and the step starts anew. Called on every rank, after a pass that exchanged gradients."""
         taken = {
             name: torch.zeros_like(part) if (gradient := self.trained()[name].grad) is None else local(gradient).clone()
             for name, part in self.parts().items()
