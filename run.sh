@@ -2,6 +2,7 @@
 # From sentence pairs to a zipped, explained submission.
 #
 #   bash run.sh [--recipe NAME|FILE] [--nproc N] [--dry-run] [--force] [STAGE ...] [-- key.path=value ...]
+#   bash run.sh similarity_v0 --sweep FILE [--recipe NAME|FILE] [--nproc N] [--dry-run] [--force] [-- key.path=value ...]
 #   bash run.sh test [pytest arguments]
 #   bash run.sh --help
 #
@@ -14,7 +15,7 @@ set -euo pipefail
 caller_dir=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-usage() { sed -n '2,12s/^# \{0,1\}//p' run.sh; }
+usage() { sed -n '2,13s/^# \{0,1\}//p' run.sh; }
 
 fail() {
     echo "error: $1" >&2
@@ -22,7 +23,7 @@ fail() {
 }
 
 # --- arguments -------------------------------------------------------------------------------------------------------
-recipe="" nproc="" dry_run=false
+recipe="" nproc="" sweep="" dry_run=false
 force=() stages=() overrides=()
 testing=false
 if [[ ${1:-} == test ]]; then
@@ -32,11 +33,12 @@ fi
 while ! $testing && (($#)); do
     case $1 in
         -h | --help) usage; exit 0 ;;
-        --recipe | --nproc)
+        --recipe | --nproc | --sweep)
             [[ $# -ge 2 ]] || fail "$1 needs a value"
-            [[ $1 == --recipe ]] && recipe=$2 || nproc=$2
+            printf -v "${1#--}" %s "$2"
             shift ;;
         --recipe=*) recipe=${1#*=} ;;
+        --sweep=*) sweep=${1#*=} ;;
         --nproc=*) nproc=${1#*=} ;;
         --dry-run) dry_run=true ;;
         --force) force=(--force) ;;
@@ -47,6 +49,7 @@ while ! $testing && (($#)); do
     esac
     shift
 done
+[[ -z $sweep || ${stages[*]} == similarity_v0 ]] || fail "--sweep goes with the stage similarity_v0, named alone"
 [[ -z $nproc || $nproc =~ ^[1-9][0-9]*$ ]] || fail "--nproc needs a positive whole number, found $nproc"
 
 # --- which recipe ----------------------------------------------------------------------------------------------------
@@ -61,6 +64,8 @@ if ! $testing; then
     if [[ -n $recipe ]]; then
         echo "recipe $recipe: as asked"
         [[ $recipe == *.y?(a)ml && $recipe != /* ]] && recipe=$caller_dir/$recipe
+    elif [[ -n $sweep ]]; then
+        echo "recipe: as $sweep says"
     elif devices=$(count_cuda_devices) && ((devices > 0)); then
         recipe=competition
         echo "recipe competition: $devices CUDA devices are visible and none was named (--recipe demo needs no data, weights or GPU)"
@@ -139,6 +144,14 @@ end_if_told() {
         INT) exit 130 ;;
     esac
 }
+
+if [[ -n $sweep ]]; then
+    [[ $sweep == /* || ! -f $caller_dir/$sweep ]] || sweep=$caller_dir/$sweep
+    options=("$sweep" ${recipe:+--recipe "$recipe"} "${force[@]}")
+    ! $dry_run || options+=(--dry-run)
+    run_stage "$(printf '%q ' "$python" -m similarity_v0 sweep "${options[@]}" -- "${overrides[@]}")"
+    exit
+fi
 
 "$python" -m final_project plan --check "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 for stage in "${stages[@]}"; do

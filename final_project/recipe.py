@@ -1,6 +1,8 @@
 """Recipes: YAML plus dotted overrides become one frozen `Recipe`, or one error that lists every problem.
 
 recipe = load_recipe("demo", ["similarity_v0.epochs=1"])
+
+A recipe may name another as its `base` and hold only what differs from that one.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from final_project.settings import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE_DIR = ROOT / "recipes"
+SWEEP_DIR = RECIPE_DIR / "sweeps"  # no recipes themselves: lists of them, or of settings to try
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
 
 
@@ -32,7 +35,8 @@ _Loader.add_implicit_resolver(
 
 
 def recipe_names() -> list[str]:
-    return sorted(str(p.relative_to(RECIPE_DIR).with_suffix("")) for p in RECIPE_DIR.rglob("*.yaml"))
+    files = (path for path in RECIPE_DIR.rglob("*.yaml") if SWEEP_DIR not in path.parents)
+    return sorted(str(path.relative_to(RECIPE_DIR).with_suffix("")) for path in files)
 
 
 def recipe_path(name_or_file: str) -> Path:
@@ -57,7 +61,7 @@ def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) 
     values out of range, combinations that cannot work; each with file and line, or the override it came from.
     """
     path = recipe_path(name_or_file)
-    values, origins, problems = _read_yaml(path)
+    values, origins, problems = _read_with_base(path)
     for override in overrides:
         problems += _lay_override(override, values, origins)
     _drop_unknown_keys(values, origins, problems)
@@ -65,7 +69,7 @@ def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) 
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        problems += [line for problem in error.errors() for line in _say(problem, origins, path)]
+        problems += [line for problem in error.errors() for line in say(problem, origins, path)]
     if problems:
         raise RecipeError(problems)
     return recipe
@@ -104,7 +108,27 @@ def _kind(annotation: Any) -> str:
     return "|".join(getattr(choice, "__name__", str(choice)) for choice in choices) or annotation.__name__
 
 
-def _read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
+def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dict[str, str], list[str]]:
+    """The recipe of a file, laid over the recipe that its key `base` names, which may have a base of its own."""
+    values, origins, problems = read_yaml(path)
+    base = values.pop("base", None)
+    if base is None:
+        return values, origins, problems
+    base_path = recipe_path(str(base))
+    if base_path in (*above, path):
+        raise RecipeError([f"{origins['base']}: base {base} is built on this recipe itself"])
+    below, base_origins, base_problems = _read_with_base(base_path, (*above, path))
+    below.pop("name", None)
+    return _laid_over(below, values), {**base_origins, **origins}, base_problems + problems
+
+
+def _laid_over(below: dict, above: dict) -> dict:
+    """`above`, and what only `below` has; sections are laid over each other key by key."""
+    both = {key: value for key, value in below.items() if isinstance(value, dict) and isinstance(above.get(key), dict)}
+    return {**below, **above, **{key: _laid_over(value, above[key]) for key, value in both.items()}}
+
+
+def read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
     """The file's values, where each dotted key stands (`file:line`), and what is wrong with the file itself."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -184,7 +208,7 @@ def _nearest(word: str, candidates: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _say(problem: dict, origins: dict[str, str], path: Path) -> list[str]:
+def say(problem: dict, origins: dict[str, str], path: Path) -> list[str]:
     """One line for a wrong value; one for each conflict between settings of a section."""
     key = ".".join(str(part) for part in problem["loc"])
     where = origins.get(key) or origins.get(key.split(".")[0]) or str(path)

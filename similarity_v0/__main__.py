@@ -1,19 +1,27 @@
 """python -m similarity_v0 --recipe NAME [--force] [-- key.path=value ...]
-python -m similarity_v0 predict --model DIR --input FILE --output OUT.csv"""
+python -m similarity_v0 predict --model DIR --input FILE --output OUT.csv
+python -m similarity_v0 ensemble --predictions A.csv B.csv [--method mean|logit|rank|weighted] [--gold FILE] --output OUT
+python -m similarity_v0 soup --models DIR DIR --output DIR [--greedy] [--dev FILE]
+python -m similarity_v0 sweep FILE [--recipe NAME] [--force] [--dry-run] [-- key.path=value ...]"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Sequence
 
 from final_project.cli import end_process, recipe_from, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
 
-def main(argv: Sequence[str]) -> None:
-    if argv[:1] == ["predict"]:
-        return predict(argv[1:])
-    about = "Fine-tuning of the pair classifier. `python -m similarity_v0 predict --help`: predictions for a file."
+COMMANDS = {"predict": "predict_file", "ensemble": "ensemble_files", "soup": "soup_folders", "sweep": "sweep"}
+"""Command -> its module, with add_arguments and run; imported when it is called, since some bring torch along."""
+
+
+def main(argv: Sequence[str]) -> int | None:
+    if argv and argv[0] in COMMANDS:
+        return run_command(argv[0], argv[1:])
+    about = "Fine-tuning of the pair classifier. `python -m similarity_v0 COMMAND --help`: " + ", ".join(COMMANDS)
     arguments = stage_arguments("similarity_v0", about, "similarity_v0").parse_args(argv)
     recipe = recipe_from(arguments)
 
@@ -25,12 +33,11 @@ def main(argv: Sequence[str]) -> None:
     run_training_stage(recipe, "similarity_v0", arguments.force, work)
 
 
-def predict(argv: Sequence[str]) -> None:
-    from similarity_v0 import predict_file as command
-
-    parser = argparse.ArgumentParser(prog="python -m similarity_v0 predict", description=command.run.__doc__)
+def run_command(name: str, argv: Sequence[str]) -> int | None:
+    command = importlib.import_module(f"similarity_v0.{COMMANDS[name]}")
+    parser = argparse.ArgumentParser(prog=f"python -m similarity_v0 {name}", description=command.run.__doc__)
     command.add_arguments(parser)
-    command.run(parser.parse_args(argv))
+    return command.run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":
