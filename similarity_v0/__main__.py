@@ -1,6 +1,6 @@
 """python -m similarity_v0 --recipe NAME [--force] [-- key.path=value ...]
 python -m similarity_v0 predict --model DIR --input FILE --output OUT.csv
-python -m similarity_v0 ensemble --predictions A.csv B.csv [--method mean|logit|rank|weighted] [--gold FILE] --output OUT
+python -m similarity_v0 ensemble --predictions A.csv B.csv [--method METHOD] [--gold FILE] --output OUT.csv
 python -m similarity_v0 soup --models DIR DIR --output DIR [--greedy] [--dev FILE]
 python -m similarity_v0 sweep FILE [--recipe NAME] [--force] [--dry-run] [-- key.path=value ...]"""
 

@@ -54,5 +54,5 @@ def fitted_weights(probabilities_MB: Sequence[np.ndarray], labels_B: np.ndarray)
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones_like(w)},
         options={"ftol": 1e-14, "maxiter": 1000},
     )  # fmt: skip
-    weights_M = np.clip(found.x, 0, None)
+    weights_M = np.where(found.x > 1e-9, found.x, 0.0)
     return weights_M / weights_M.sum()

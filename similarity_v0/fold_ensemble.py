@@ -63,6 +63,7 @@ def choose_model(material: Material, folds: list[Fold], scratch: Path) -> Chosen
 
     def score_of(numbers: list[int]) -> float:
         if world.is_first:
+            shutil.rmtree(scratch, ignore_errors=True)
             write_soup([folds[number].model for number in numbers], scratch)
         world.barrier()
         model, tokenizer = load_classifier(scratch)

@@ -1,7 +1,8 @@
 """Model soup: one model whose weights are the mean of several (Wortsman et al. 2022). It costs what one model costs.
 
-It works for models that were trained from the same start weights. A greedy soup takes the models from the best on dev
-to the worst, and keeps each that does not lower the score of the mean so far; so on dev it is never worse than the best.
+It works for models that were trained from the same start weights. A greedy soup goes through the models from the best
+on dev to the worst and keeps each that does not lower the score of the mean so far, so on dev it is never worse than
+the best of them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from final_project.artifacts import folder_atomic
 from final_project.errors import ArtifactError, first_line
 from final_project.model.decision import FILE_NAME as DECISION
 from final_project.model.folder import require_model_folder
+from final_project.model.pooled_classifier import HEAD_FACTS
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "spm.model", "tokenizer.model")
 OF_ONE_MODEL = (DECISION, "README.md")  # what a folder says of its own model and not of a mean with others
@@ -38,7 +39,8 @@ def greedy_choice(scores: Sequence[float], score_of: Callable[[list[int]], float
 
 
 def write_soup(models: Sequence[Path], target: Path) -> None:
-    """Write the first model's folder with the mean of all models' weights, without what it says of the first alone.
+    """Write the first model's files with the mean of all models' weights into a new or empty folder, but for what
+    these files say of the first model alone.
 
     models: model folders; after the first also checkpoints, which have a model.safetensors and neither config nor
     tokenizer. Raises ArtifactError where one has other weights, another architecture or another tokenizer.
@@ -46,13 +48,13 @@ def write_soup(models: Sequence[Path], target: Path) -> None:
     base = require_model_folder(models[0])
     for other in models[1:]:
         require_same_kind(base, other)
-    with folder_atomic(target) as partial:
-        for path in base.iterdir():
-            if path.is_file() and path.suffix != ".safetensors" and path.name not in OF_ONE_MODEL:
-                shutil.copy2(path, partial / path.name)
-        for path in base.glob("*.safetensors"):
-            mean = mean_weights([model / path.name for model in models])
-            save_file(mean, partial / path.name, metadata={"format": "pt"})
+    target.mkdir(parents=True, exist_ok=True)
+    for path in base.iterdir():
+        if path.is_file() and path.suffix != ".safetensors" and path.name not in OF_ONE_MODEL:
+            shutil.copy2(path, target / path.name)
+    for path in base.glob("*.safetensors"):
+        mean = mean_weights([model / path.name for model in models])
+        save_file(mean, target / path.name, metadata={"format": "pt"})
 
 
 def require_same_kind(base: Path, other: Path) -> None:
@@ -107,11 +109,13 @@ def _names(names: list[str]) -> dict[str, str]:
 
 
 def _architecture(folder: Path) -> dict:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{folder / 'config.json'}: cannot be read: {first_line(error)}") from error
-    return {key: value for key, value in config.items() if key not in NOT_ARCHITECTURE}
+    facts = {}
+    for path in (folder / "config.json", folder / HEAD_FACTS):
+        try:
+            facts |= json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{path}: cannot be read: {first_line(error)}") from error
+    return {key: value for key, value in facts.items() if key not in NOT_ARCHITECTURE}
 
 
 def _differ(a: Path, b: Path) -> bool:
