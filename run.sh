@@ -112,7 +112,7 @@ options=(--recipe "$recipe" "${force[@]}")
 
 # A plan line is the exact command of a stage, with its launcher. Planning finds a wrong recipe or a missing input
 # before anything starts, and prints nothing for a stage that is up to date.
-if $dry_run; then
+if $dry_run && [[ -z $sweep ]]; then
     exec "$python" -m final_project plan --dry-run "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 fi
 

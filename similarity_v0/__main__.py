@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from final_project.cli import end_process, recipe_from, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
-
 COMMANDS = {"predict": "predict_file", "ensemble": "ensemble_files", "soup": "soup_folders", "sweep": "sweep"}
 """Command -> its module, with add_arguments and run; imported when it is called, since some bring torch along."""
 
@@ -37,7 +36,7 @@ def run_command(name: str, argv: Sequence[str]) -> int | None:
     command = importlib.import_module(f"similarity_v0.{COMMANDS[name]}")
     parser = argparse.ArgumentParser(prog=f"python -m similarity_v0 {name}", description=command.run.__doc__)
     command.add_arguments(parser)
-    return command.run(parser.parse_args(argv))
+    return command.run(parser.parse_intermixed_args(argv))
 
 
 if __name__ == "__main__":

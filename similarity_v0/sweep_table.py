@@ -1,9 +1,8 @@
 """The table at the end of a sweep: each variant's mean and deviation over seeds, and how sure its difference is.
 
-Two tests, since there are two kinds of chance. Over seeds: would other seeds say the same? Student's paired t-test of the
-differences to the base, seed by seed. Over pairs: would another dev set say the same? A bootstrap over the dev pairs
-(Efron 1979) of the mean difference in right decisions; a pair is drawn with the decisions of all seeds, since these are
-not independent of each other.
+Two tests, since there are two kinds of chance. Would other seeds say the same? Student's paired t-test of the
+differences to the base, seed by seed. Would another dev set say the same? A bootstrap over the dev pairs (Efron 1979)
+of the mean difference in right decisions; a pair is drawn with the decisions of all seeds, which depend on each other.
 """
 
 from __future__ import annotations
@@ -160,8 +159,8 @@ def markdown(sweep: Sweep, rows: Sequence[Row], failed: Sequence[Outcome]) -> st
     lines += [
         "",
         "to base: mean difference over the seeds that both have. p: Student's paired t-test over seeds; p (Holm): the",
-        "same, corrected for the number of variants. 95 %: interval of the difference in right decisions, dev pairs drawn",
-        "anew 2,000 times. time: training seconds over the base's.",
+        "same, corrected for the number of variants. 95 %: interval of the difference in right decisions, dev pairs",
+        f"drawn anew {RESAMPLES:,} times. time: training seconds over the base's.",
     ]
     settings = [f"- {row.variant}: {_said(row.settings)}" for row in rows if row.settings]
     problems = [f"- {outcome.trial.name} failed: {outcome.problem}" for outcome in failed]
