@@ -47,9 +47,7 @@ class Mixup:
     """level: after the embeddings, after a random layer below the last, after the last one, or after the pool."""
 
     def __init__(self, model: PairModel, level: Level, alpha: float):
-        layers = list(model.layers)
-        places = {"embeddings": [model.embeddings], "layer": layers[:-1], "last": layers[-1:], "pool": [model.pool]}
-        self._places = places[level]
+        self._places = places_of(model, level)
         if not self._places:
             raise ValueError("mixup after a random inner layer needs an encoder of two layers or more")
         self._alpha = alpha
@@ -60,3 +58,12 @@ class Mixup:
         place = self._places[generator.integers(len(self._places))]
         share = float(generator.beta(self._alpha, self._alpha))
         return Blend(place, share, torch.as_tensor(generator.permutation(n_pairs), device=device))
+
+
+def places_of(model: PairModel, level: Level) -> list[nn.Module]:
+    """The modules after one of which a blend of this level takes place."""
+    if level == "embeddings":
+        return [model.embeddings]
+    if level == "pool":
+        return [model.pool]
+    return model.layers[:-1] if level == "layer" else model.layers[-1:]
