@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.matches import N_TYPES, describe_matches, let_matches_show
 from final_project.settings import Encoder
 
 
@@ -30,12 +31,13 @@ def masked_lm_from_scratch(settings: Encoder, tokenizer: PreTrainedTokenizerBase
         attention_probs_dropout_prob=settings.dropout,
         initializer_range=settings.hidden_size**-0.5 if matching else 0.02,
         pad_token_id=tokenizer.pad_token_id,
+        **({"type_vocab_size": N_TYPES, "match_types": describe_matches(tokenizer)} if settings.match_types else {}),
     )
     torch.manual_seed(seed)
     model = BertForMaskedLM(config)
     if matching:
         let_equal_tokens_attend(model.bert)
-    return model
+    return let_matches_show(model)
 
 
 # Positions and segments start weak beside characters, so that content decides where attention goes.
@@ -71,4 +73,4 @@ def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_downloa
             f"{place}: the tokenizer has {len(tokenizer)} tokens, the weights {model.config.vocab_size}: "
             "they do not belong together"
         )
-    return model
+    return let_matches_show(model)

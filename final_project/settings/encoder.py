@@ -22,6 +22,9 @@ class Encoder(Section):
     start: Literal["bert", "matching"] = setting(
         "bert", "random weights as BERT has them, or drawn so that equal characters attend to each other (scratch only)"
     )
+    match_types: bool = setting(
+        False, "token types of their own for tokens that the other text has, too (scratch only)"
+    )
     vocab_size: int = setting(8000, "largest vocabulary built from the text (scratch only)", "tokens", ge=64)
     vocab_words: int = setting(0, "frequent words (jieba) among that vocabulary (scratch only)", "words", ge=0)
     extend_vocab: int = setting(
@@ -35,5 +38,7 @@ class Encoder(Section):
             yield "extend_vocab is for a given tokenizer; init is scratch: use vocab_size and vocab_words"
         if self.init != "scratch" and self.vocab_words:
             yield f"vocab_words is for init scratch; init is {self.init}: use extend_vocab"
+        if self.init != "scratch" and self.match_types:
+            yield f"match_types is for init scratch; init is {self.init}, which was trained without them"
         if self.vocab_words > self.vocab_size // 2:
             yield f"vocab_words {self.vocab_words} leaves less than half of vocab_size {self.vocab_size}"
