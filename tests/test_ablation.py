@@ -1,0 +1,78 @@
+"""Every recipe of recipes/ablation/ trains in a test-sized form, and changes what it says it changes."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from tiny_models import tiny_config
+from transformers import BertModel
+
+from final_project.artifacts import StageFolder
+from final_project.data.demo_pairs import build_demo
+from final_project.data.tables import write_pairs_csv
+from final_project.model.tokens import build_tokenizer
+from final_project.progress import read_metrics
+from final_project.recipe import load_recipe
+from final_project.training.world import World
+from similarity_v0.fit import fit
+from similarity_v0.sweep_file import difference
+
+NAMES = sorted(path.stem for path in (ROOT / "recipes" / "ablation").glob("*.yaml"))
+TEST_SIZE = (
+    "max_train_pairs=60", "epochs=1", "step_rows=16", "micro_rows=8", "max_length=32", "pack_length=64",
+    "precision=fp32", "log_every=1",
+)  # fmt: skip
+FIRST_STEP_AS_PLAIN = {
+    "ema", "swa", "lr_thirds", "lr_decay", "cosine", "lion", "adafactor", "no_weight_decay", "freeze_embeddings",
+    "freeze_lower", "fgm", "pgd", "freelb", "mixup_embeddings", "mixup_last", "mixup_layer", "mixup_pool",
+}  # fmt: skip
+"""Tricks that do not change the clean loss of the first step."""
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory) -> Path:
+    """A folder with `prepare`, as fine-tuning reads it, and `encoder`: four layers with random weights."""
+    folder = tmp_path_factory.mktemp("ablation")
+    demo = build_demo(100, 1)
+    for split, pairs in (("train", demo.train), ("dev", demo.dev[:40]), ("test", demo.test[:40])):
+        write_pairs_csv(folder / "prepare" / f"{split}.csv", pairs)
+    tokenizer = build_tokenizer((pair.sentence1 + pair.sentence2 for pair in demo.train), 300)
+    sizes = {"num_hidden_layers": 4, "vocab_size": len(tokenizer), "max_position_embeddings": 64}
+    BertModel(tiny_config(**sizes, hidden_dropout_prob=0.1)).save_pretrained(folder / "encoder")
+    tokenizer.save_pretrained(folder / "encoder")
+    return folder
+
+
+def trained(name: str, start: Path, runs: Path) -> list[dict]:
+    """Train one recipe; the figures of its updates and evaluations."""
+    wanted = [f"similarity_v0.{setting}" for setting in (*TEST_SIZE, f"init={start / 'encoder'}")]
+    recipe = load_recipe(f"ablation/{name}", wanted)
+    (runs / name).mkdir(parents=True)
+    (runs / name / "prepare").symlink_to(start / "prepare")
+    folder = StageFolder(runs / name, "similarity_v0")
+    folder.path.mkdir()
+    outputs, facts = fit(recipe, folder, World())
+    assert facts["updates"] == 4 and "result/model/config.json" in outputs
+    scores = json.loads((folder.path / "result" / "scores.json").read_text())
+    assert 0 <= scores["dev"]["accuracy"] <= 1 and math.isfinite(scores["test"]["loss"])
+    return read_metrics(folder.path / "metrics.jsonl")
+
+
+@pytest.fixture(scope="module")
+def plain(start, tmp_path_factory) -> list[dict]:
+    return trained("base", start, tmp_path_factory.mktemp("base"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "base"])
+def test_every_ablation_recipe_trains_and_differs_from_the_base_in_its_trick_alone(name, start, plain, tmp_path):
+    changed = difference(load_recipe(f"ablation/{name}"), load_recipe("ablation/base"))
+    assert 1 <= len(changed) <= 2 and all(key.startswith("similarity_v0.") for key in changed)
+    figures = trained(name, start, tmp_path)
+    losses, plain_losses = ([row["loss"] for row in rows if "loss" in row] for rows in (figures, plain))
+    assert len(losses) == 4 and all(map(math.isfinite, losses))
+    assert (losses[0] == pytest.approx(plain_losses[0], abs=1e-6)) == (name in FIRST_STEP_AS_PLAIN)
+    assert losses != plain_losses or name in ("ema", "swa")
