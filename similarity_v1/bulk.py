@@ -111,7 +111,10 @@ class Share:
             if self.world.is_first:
                 self.folder.remove_if_empty()
             raise
-        self.folder.remove()
+        else:
+            self.folder.remove()
+        finally:
+            self.folder.release()
         new_rows = sum(map(self.shards.rows_in, self.missing))
         return Extracted(self.shards.n_rows, new_rows, new_rows / (time.monotonic() - self.began))
 

@@ -109,10 +109,11 @@ class ShardFolder:
             write_json(job, {"key": key})
         except ArtifactError:
             self.remove_if_empty()
+            self.release()
             raise
 
     def hold(self, rank: int) -> None:
-        """Take the lock of one process and keep it until the process ends."""
+        """Take the lock of one process and keep it until `release`, or the end of the process."""
         while self._lock is None:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = self._locked(self._lock_file(rank))
@@ -121,6 +122,11 @@ class ShardFolder:
                 lock.close()
                 continue
             self._lock = lock
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def is_held(self, rank: int) -> bool:
         """Whether the process of that rank is alive."""

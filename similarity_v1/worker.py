@@ -10,7 +10,7 @@ from pathlib import Path
 from final_project.data.pairs import SegmentedPair
 from final_project.progress import progress
 from final_project.settings import SimilarityV1
-from similarity_v1.extract import CUT, Explainer
+from similarity_v1.extract import Explainer
 from similarity_v1.ranks import cpu_threads
 from similarity_v1.rationale_table import parquet_bytes, to_table
 from similarity_v1.shards import PairShards, ShardFolder
@@ -36,8 +36,7 @@ class Worker:
         n_rows, cut_ids = sum(map(shards.rows_in, numbers)), []
         for _ in progress(self._rows(shards, numbers, folder, cut_ids), n_rows, "similarity_v1: attribution", "pairs"):
             pass
-        if cut_ids:
-            log.warning(CUT, len(cut_ids), n_rows, self.explainer.longest_input, cut_ids[0])
+        tell_of_cuts(cut_ids, n_rows)
 
     def _rows(
         self, shards: PairShards, numbers: Sequence[int], folder: ShardFolder, cut_ids: list[int]
@@ -48,3 +47,13 @@ class Worker:
             folder.add(number, parquet)
             cut_ids += cut
             yield from itertools.repeat(None, shards.rows_in(number))
+
+
+def tell_of_cuts(cut_ids: Sequence[int], n_rows: int) -> None:
+    """Log how many of so many pairs were cut to what the model can read."""
+    if cut_ids:
+        log.warning(
+            "%d of %d pairs are longer than the model's positions and were cut, the longer sentence first; "
+            "words cut off score 0 (first id: %d)",
+            len(cut_ids), n_rows, min(cut_ids),
+        )  # fmt: skip
