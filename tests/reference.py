@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -188,13 +189,24 @@ class SlowTraining:
                 w -= self.of("lr") * (m / (1 - 0.9**done)) / ((v / (1 - 0.999**done)) ** 0.5 + 1e-6)
 
 
-def best_cut(scores, labels, metric: str) -> float:
-    """The best accuracy or F1 over every way of cutting the scores, by trying them all."""
-    best = 0.0
-    for cut in [*set(scores), math.inf]:
-        predicted = [score >= cut for score in scores]
-        right = sum(p == bool(y) for p, y in zip(predicted, labels, strict=True))
-        hits = sum(p and y for p, y in zip(predicted, labels, strict=True))
-        f1 = 2 * hits / max(1, sum(predicted) + sum(labels))
-        best = max(best, f1 if metric == "f1" else right / len(labels))
-    return best
+def values_of_all_cuts(scores, labels, measure: str, costs=(1.0, 1.0)):
+    """(cuts, values): every decision "score >= cut", spelled out row by row, and what it is worth (cost: negated).
+
+    cuts: each score, and one above all.
+    """
+    scores, labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=bool)
+    cuts = np.append(np.unique(scores), math.inf)
+    decided = scores[None, :] >= cuts[:, None]
+    n11, n10 = (decided & labels).sum(axis=1), (decided & ~labels).sum(axis=1)
+    n01, n00 = (~decided & labels).sum(axis=1), (~decided & ~labels).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision, recall = n11 / (n11 + n10), n11 / (n11 + n01)
+        values = {
+            "accuracy": (n11 + n00) / len(labels),
+            "f1": 2 * precision * recall / (precision + recall),
+            "mcc": n11 / len(labels) - decided.mean(axis=1) * labels.mean(),
+            "cost": -(costs[0] * n10 + costs[1] * n01) / len(labels),
+        }[measure]
+        if measure == "mcc":  # as a correlation of two binary variables: covariance over the standard deviations
+            values = np.nan_to_num(values / (decided.std(axis=1) * labels.std()), posinf=0, neginf=0)
+    return cuts, np.nan_to_num(values)

@@ -1,4 +1,4 @@
-"""Groups of pairs that share sentences, and whole groups held out with the labels' shares."""
+"""Groups of pairs that share sentences; whole groups held out, or dealt out to folds, with the labels' shares."""
 
 import csv
 import tarfile
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from final_project.data.groups import connected_groups, held_out_rows
+from final_project.data.groups import connected_groups, grouped_folds, held_out_rows, stratified_folds
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora.tar.xz"
 
@@ -160,3 +160,77 @@ def test_another_seed_holds_out_other_rows():
     keys, labels = blocks(500, seed=2)
     groups = connected_groups(keys)
     assert not np.array_equal(held_out_rows(groups, labels, 0.2, 1), held_out_rows(groups, labels, 0.2, 2))
+
+
+@settings(max_examples=300, deadline=None)
+@given(few_pairs, st.data(), st.integers(2, 5), st.integers(0, 5))
+def test_folds_share_no_sentence_and_every_pair_is_in_one(pairs, data, n_folds, seed):
+    keys = keys_of(pairs)
+    labels = np.array(data.draw(st.lists(st.sampled_from([0, 1]), min_size=len(pairs), max_size=len(pairs))), int)
+    if len(set(reference_groups(pairs))) < n_folds:
+        with pytest.raises(ValueError, match=f"groups of connected pairs cannot fill {n_folds} folds"):
+            grouped_folds(keys, labels, n_folds, seed)
+        return
+    fold = grouped_folds(keys, labels, n_folds, seed)
+    assert fold.shape == (len(pairs),) and set(fold.tolist()) == set(range(n_folds)), "none is empty"
+    for number in range(n_folds):
+        assert_no_key_on_both_sides(keys, fold == number)
+    assert np.array_equal(fold, grouped_folds(keys, labels, n_folds, seed))
+    order = np.array(data.draw(st.permutations(range(len(pairs)))), int)
+    assert np.array_equal(fold[order], grouped_folds(keys[order], labels[order], n_folds, seed)), "order of rows"
+    swapped = np.where(np.array(data.draw(st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs))))[:, None],
+                       keys[:, ::-1], keys)  # fmt: skip
+    assert np.array_equal(fold, grouped_folds(swapped, labels, n_folds, seed)), "order of sentences"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([0, 1]), min_size=6, max_size=60), st.integers(2, 6), st.integers(0, 5))
+def test_pairs_that_are_not_linked_are_dealt_out_evenly(labels, n_folds, seed):
+    keys, labels = keys_of([(2 * row, 2 * row + 1) for row in range(len(labels))]), np.array(labels)
+    fold = grouped_folds(keys, labels, n_folds, seed)
+    for rows in (labels == 0, labels == 1, labels >= 0):
+        counts = np.bincount(fold[rows], minlength=n_folds)
+        assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n_folds", [2, 5, 10])
+def test_folds_have_the_labels_shares_where_groups_are_small(n_folds, seed):
+    keys, labels = blocks(1_000, seed)
+    fold = grouped_folds(keys, labels, n_folds, seed)
+    counts = np.array([[np.sum((fold == number) & (labels == label)) for label in (0, 1)] for number in range(n_folds)])
+    assert (np.ptp(counts, axis=0) <= 2).all()
+
+
+def test_a_group_larger_than_a_fold_leaves_the_others_even():
+    giant = [(0, number) for number in range(1, 701)]
+    others = [(1_000 + number, 2_000 + number) for number in range(300)]
+    keys, labels = keys_of(giant + others), np.arange(1_000) % 2
+    fold = grouped_folds(keys, labels, 4, seed=1)
+    assert np.bincount(fold).tolist() == [700, 100, 100, 100]
+    assert [labels[fold == number].mean() for number in (1, 2, 3)] == [0.5, 0.5, 0.5]
+
+
+def test_another_seed_deals_out_otherwise():
+    keys, labels = blocks(200, seed=2)
+    folds = [grouped_folds(keys, labels, 5, seed) for seed in (1, 2)]
+    assert not np.array_equal(*folds)
+
+
+def test_covid19_is_dealt_out_between_its_blocks(covid19):
+    keys, labels = covid19
+    fold = grouped_folds(keys, labels, 5, seed=1)
+    shares = [labels[fold == number].mean() for number in range(5)]
+    assert np.ptp(np.bincount(fold)) <= 2 and np.ptp(shares) < 0.002
+    for number in range(5):
+        assert_no_key_on_both_sides(keys, fold == number)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=50), st.integers(2, 6), st.integers(0, 5))
+def test_stratified_folds_deal_each_label_out_in_turn(labels, n_folds, seed):
+    labels = np.array(labels)
+    fold = stratified_folds(labels, n_folds, seed)
+    for label in (0, 1):
+        assert np.ptp(np.bincount(fold[labels == label], minlength=n_folds)) <= 1
+    assert np.array_equal(fold, stratified_folds(labels, n_folds, seed))

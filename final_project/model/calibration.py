@@ -7,6 +7,7 @@ in similarity_v0/calibration.py; whoever loads the folder applies it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Calibration:
 
     def __post_init__(self):
         if self.method == "isotonic":
-            rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in zip(self.knots, self.knots[1:], strict=False))
+            rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(self.knots))
             if not self.knots or not rising:
                 raise ValueError("isotonic knots must rise")
         elif self.method not in ("temperature", "platt"):
