@@ -20,6 +20,16 @@ SEED = 2022
 Words = Mapping[int, tuple[Sequence[str], Sequence[str]]]
 
 
+def one_of_each(rows: Sequence[Rationale], words: Words, ratio: float) -> dict[str, list[Rationale]]:
+    """All baselines by name, `random` with its first draw."""
+    return {
+        "all_words": all_words(rows, words),
+        "first_share": first_share(rows, words, ratio),
+        "random": random_words(rows, words, 0),
+        "overlap": overlap(rows, words),
+    }
+
+
 def all_words(rows: Iterable[Rationale], words: Words) -> list[Rationale]:
     return first_share(rows, words, 1.0)
 

@@ -1,13 +1,14 @@
-"""One table of figures for rationales: plausibility against gold, consistency under perturbation, labels, shares.
+"""Measure a submission file against what is known of its rows: gold, pairing, labels, a model, another submission.
 
-A figure whose reference is not there is left out rather than guessed.
+Everything is read and checked before anything is measured. Each figure comes with its bootstrap interval and with the
+baselines' figures beside it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,72 +17,75 @@ from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
 from final_project.settings import SimilarityV1
 from similarity_v1 import baselines, metrics
+from similarity_v1.figures import (
+    Figures,
+    References,
+    figures_of,
+    measure,
+    measure_baselines,
+    n_repeating,
+    score,
+    score_baselines,
+)
 from similarity_v1.gold import read_gold, read_labels, read_pair_map, require_known_ids, require_same_words
+from similarity_v1.metrics import Convention
 from similarity_v1.submission import check_rows, read_submission
+
+__all__ = ["Asked", "References", "evaluate_files", "read_references", "score", "score_baselines"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class References:
-    """What is known of the rows. gold, pair_map and labels are empty where nothing is known."""
+class Asked:
+    """The files of one evaluation, and how it is to be made."""
 
-    words: Mapping[int, tuple[Sequence[str], Sequence[str]]]
-    gold: Sequence[GoldRow] = ()
-    pair_map: Sequence[tuple[int, int]] = ()
-    labels: Mapping[int, int] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        pairs: Sequence[SegmentedPair],
-        gold: Sequence[GoldRow] = (),
-        pair_map: Sequence[tuple[int, int]] = (),
-        labels: Mapping[int, int] | None = None,
-    ) -> References:
-        """Gold rows bring labels and a pairing of their own where none is given."""
-        return cls(
-            words={pair.id: (pair.words_q, pair.words_t) for pair in pairs},
-            gold=gold,
-            pair_map=pair_map or metrics.pair_map_of(gold),
-            labels=labels or {row.id: row.label for row in gold},
-        )
+    pairs: Path
+    predictions: Path
+    gold: Path | None = None
+    pair_map: Path | None = None
+    labels: Path | None = None
+    against: Path | None = None
+    model: Path | None = None
+    convention: Convention = "paddlenlp"
 
 
-def score(
-    rows: Sequence[Rationale], known: References, convention: metrics.Convention = "paddlenlp"
-) -> dict[str, float]:
-    """Every figure that the references allow, for one system."""
-    predicted = {row.id: row for row in rows}
-    figures: dict[str, float] = {}
-    if known.labels:
-        answered = {id_: row.label for id_, row in predicted.items()}
-        figures |= metrics.label_scores(known.labels, answered, convention)
-    if known.gold:
-        figures |= metrics.plausibility(known.gold, predicted, convention)
-    if known.pair_map:
-        figures |= metrics.consistency(known.pair_map, predicted, known.words)
-    figures |= metrics.shares(rows, known.words)
-    if known.pair_map and figures["rows_with_repeated_index"]:
-        # Repeats lift MAP, since a word that is found once counts at each of its places: told apart here.
-        distinct = {id_: _without_repeats(row) for id_, row in predicted.items()}
-        figures["map_without_repeats"] = metrics.consistency(known.pair_map, distinct, known.words)["map"]
-    return figures
+def evaluate_files(asked: Asked) -> dict[str, Any]:
+    """Figures with intervals, the baselines', and where another submission is given the paired test against it.
 
-
-def score_baselines(
-    rows: Sequence[Rationale], known: References, ratio: float, convention: metrics.Convention = "paddlenlp"
-) -> dict[str, dict[str, float]]:
-    """The same figures for choices that need no model; `rows` lend their ids, labels and sizes."""
-    draws = [
-        score(baselines.random_words(rows, known.words, draw), known, convention) for draw in range(baselines.N_DRAWS)
-    ]
-    return {
-        "all_words": score(baselines.all_words(rows, known.words), known, convention),
-        "first_share": score(baselines.first_share(rows, known.words, ratio), known, convention),
-        "random": {key: sum(draw[key] for draw in draws) / len(draws) for key in draws[0]},
-        "overlap": score(baselines.overlap(rows, known.words), known, convention),
+    Reference rows without a prediction are counted, named in a warning and scored as the convention says; raises
+    DataError where none has one.
+    """
+    pairs = read_segmented(asked.pairs)
+    rows = _read_rows(asked.predictions, pairs)
+    other = _read_rows(asked.against, pairs) if asked.against is not None else None
+    known = read_references(pairs, str(asked.pairs), asked.gold, asked.pair_map, asked.labels)
+    wanted = {*known.labels, *(id_ for couple in known.pair_map for id_ in couple)}
+    n_missing = _require_answers(asked.predictions, rows, wanted)
+    found = measure(rows, known, asked.convention)
+    beside = measure_baselines(rows, known, SimilarityV1().ratio, asked.convention)
+    theirs: Figures = {}
+    if other is not None:
+        _require_answers(asked.against, other, wanted)
+        theirs = measure(other, known, asked.convention)
+    if asked.model is not None:
+        _ask_model(asked.model, pairs, [(rows, found), (other or [], theirs)], beside)
+    answer = {
+        "convention": asked.convention,
+        "rows": len(rows),
+        "missing_rows": n_missing,
+        "gold_rows": len(known.gold),
+        "perturbed_pairs": len(known.pair_map),
+        "scores": figures_of(found) | {"rows_with_repeated_index": n_repeating(rows)},
+        "intervals": metrics.intervals(found),
+        "baselines": {name: figures_of(figures) for name, figures in beside.items()},
+        "baseline_intervals": {name: metrics.intervals(figures) for name, figures in beside.items()},
     }
+    if other is not None:
+        shared = [name for name in found if name in theirs]
+        tests = {name: asdict(metrics.compare(found[name], theirs[name])) for name in shared}
+        answer["against"] = {"scores": figures_of(theirs), "comparison": tests}
+    return answer
 
 
 def read_references(
@@ -111,43 +115,38 @@ def read_references(
     return known
 
 
-def evaluate_files(
-    pairs_file: Path,
-    predictions_file: Path,
-    gold_file: Path | None,
-    map_file: Path | None,
-    labels_file: Path | None,
-    convention: metrics.Convention,
-) -> dict[str, Any]:
-    """Measure a submission file against the files that are given, with the baselines beside it.
+def _read_rows(path: Path, pairs: Sequence[SegmentedPair]) -> list[Rationale]:
+    numbered = read_submission(path)
+    n_repeats = check_rows(path, numbered, pairs)
+    if n_repeats:
+        log.warning("%s: %d rows repeat an index", path, n_repeats)
+    return [row for _, row in numbered]
 
-    Reference rows without a prediction are counted, named in a warning and scored as the convention says; raises
-    DataError where none has one.
-    """
-    pairs = read_segmented(pairs_file)
-    numbered = read_submission(predictions_file)
-    n_repeating = check_rows(predictions_file, numbered, pairs)
-    rows = [row for _, row in numbered]
-    known = read_references(pairs, str(pairs_file), gold_file, map_file, labels_file)
-    asked = {*(known.labels or ()), *(id_ for couple in known.pair_map for id_ in couple)}
-    missing = sorted(asked - {row.id for row in rows})
-    if asked and len(missing) == len(asked):
-        raise DataError(predictions_file, f"none of the {len(asked)} reference ids is predicted; first: {missing[0]}")
+
+def _require_answers(path: Path, rows: Sequence[Rationale], wanted: Collection[int]) -> int:
+    """The number of wanted rows without a prediction; raises DataError where none has one."""
+    missing = sorted(set(wanted) - {row.id for row in rows})
+    if wanted and len(missing) == len(wanted):
+        raise DataError(path, f"none of the {len(wanted)} reference ids is predicted; first: {missing[0]}")
     if missing:
         log.warning("%s: %d of %d reference ids are not predicted; the first is %d",
-                    predictions_file, len(missing), len(asked), missing[0])  # fmt: skip
-    if n_repeating:
-        log.warning("%s: %d rows repeat an index", predictions_file, n_repeating)
-    return {
-        "convention": convention,
-        "rows": len(rows),
-        "missing_rows": len(missing),
-        "gold_rows": len(known.gold),
-        "perturbed_pairs": len(known.pair_map),
-        "scores": score(rows, known, convention),
-        "baselines": score_baselines(rows, known, SimilarityV1().ratio, convention),
-    }
+                    path, len(missing), len(wanted), missing[0])  # fmt: skip
+    return len(missing)
 
 
-def _without_repeats(row: Rationale) -> Rationale:
-    return Rationale(row.id, row.label, tuple(dict.fromkeys(row.words_q)), tuple(dict.fromkeys(row.words_t)))
+def _ask_model(
+    model: Path,
+    pairs: Sequence[SegmentedPair],
+    systems: Sequence[tuple[Sequence[Rationale], Figures]],
+    beside: Mapping[str, Figures],
+) -> None:
+    """Add the figures of faithfulness to the systems and to the baselines beside the first; torch is imported here."""
+    from similarity_v1.faithfulness import Judge
+
+    judge = Judge.from_folder(model)
+    for rows, figures in systems:
+        if rows:
+            figures |= judge.figures(pairs, rows)
+    words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
+    for name, rows in baselines.one_of_each(systems[0][0], words, SimilarityV1().ratio).items():
+        beside[name].update(judge.figures(pairs, rows))

@@ -1,23 +1,29 @@
 import json
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import f1_score
 from v1_support import golden, pair, run_cli, write_jsonl, write_pairs
 
 from final_project.data.pairs import GoldRow, Rationale
 from final_project.errors import DataError
 from similarity_v1 import baselines
-from similarity_v1.evaluate import References, score
+from similarity_v1.figures import References, measure, precision_of_sides, score
 from similarity_v1.gold import read_gold, read_labels, read_pair_map
 from similarity_v1.metrics import (
+    Removal,
+    aopc,
     average_precision,
     best_gold_set,
-    consistency,
     iou,
-    label_scores,
-    pair_map_of,
-    plausibility,
+    macro_f1_of,
+    partial_match,
+    places_prf,
+    ranking,
+    removal_values,
+    spans_of,
     token_f1,
 )
 from similarity_v1.submission import write_submission
@@ -56,31 +62,36 @@ def suite(request):
     return gold, predicted, found["expected"]
 
 
+def measured(gold, predicted, convention):
+    return measure(list(predicted.values()), References.of(gold, gold), convention)
+
+
 def test_label_scores_agree_with_the_public_evaluators(suite):
     gold, predicted, expected = suite
-    truth, answers = {row.id: row.label for row in gold}, {id_: row.label for id_, row in predicted.items()}
-    ours = label_scores(truth, answers, "trustai")
-    assert ours["accuracy"] == pytest.approx(expected["sklearn"]["accuracy"], abs=1e-9)
-    assert ours["macro_f1"] == pytest.approx(expected["sklearn"]["macro_f1"], abs=1e-9)
-    ours = label_scores(truth, answers, "paddlenlp")
-    assert ours["accuracy"] == pytest.approx(expected["paddlenlp"]["accuracy"], abs=1e-9)
+    ours = measured(gold, predicted, "trustai")
+    assert ours["accuracy"].figure == pytest.approx(expected["sklearn"]["accuracy"], abs=1e-9)
+    assert ours["macro_f1"].figure == pytest.approx(expected["sklearn"]["macro_f1"], abs=1e-9)
+    ours = measured(gold, predicted, "paddlenlp")
+    assert ours["accuracy"].figure == pytest.approx(expected["paddlenlp"]["accuracy"], abs=1e-9)
 
 
 def test_plausibility_agrees_with_the_public_evaluators(suite):
     gold, predicted, expected = suite
-    trustai, paddlenlp = (plausibility(gold, predicted, convention) for convention in ("trustai", "paddlenlp"))
-    assert trustai["token_f1"] == pytest.approx(expected["trustai"]["token_f1"], abs=1e-9)
-    assert trustai["iou_f1"] == pytest.approx(expected["trustai"]["iou_f1"], abs=1e-9)
+    trustai, paddlenlp = (measured(gold, predicted, convention) for convention in ("trustai", "paddlenlp"))
+    assert trustai["token_f1"].figure == pytest.approx(expected["trustai"]["token_f1"], abs=1e-9)
+    assert trustai["iou_f1"].figure == pytest.approx(expected["trustai"]["iou_f1"], abs=1e-9)
     per_side = expected["paddlenlp"]["multi_gold_macro_f1_per_side"]
-    assert paddlenlp["token_f1"] == pytest.approx(sum(per_side) / 2, abs=1e-9)
-    first_only = [GoldRow(row.id, row.label, row.sets_q[:1], row.sets_t[:1], row.words_q, row.words_t) for row in gold]
-    first = plausibility(first_only, predicted, "paddlenlp")["token_f1"]
+    assert paddlenlp["token_f1"].figure == pytest.approx(sum(per_side) / 2, abs=1e-9)
+    first_only = [replace(row, sets_q=row.sets_q[:1], sets_t=row.sets_t[:1]) for row in gold]
+    first = measured(first_only, predicted, "paddlenlp")["token_f1"].figure
     assert first == pytest.approx(expected["paddlenlp"]["similarity_macro_f1_first_gold_set"], abs=1e-9)
 
 
 def test_the_gold_set_chosen_for_each_side_is_theirs(suite):
     gold, predicted, expected = suite
     for row in gold:
+        if row.id not in predicted:
+            continue
         sides = zip((predicted[row.id].words_q, predicted[row.id].words_t), (row.sets_q, row.sets_t), strict=True)
         for side, (chosen, sets) in enumerate(sides):
             theirs = expected["trustai"]["per_example"][str(row.id)]
@@ -89,14 +100,87 @@ def test_the_gold_set_chosen_for_each_side_is_theirs(suite):
             assert iou(chosen, theirs["best_gold"][side]) == pytest.approx(theirs["iou"][side], abs=1e-9)
             paddle = expected["paddlenlp"]["multi_gold_per_example"][side][str(row.id)]
             assert best_gold_set(chosen, sets, "paddlenlp") == set(paddle["best_gold"])
+            assert token_f1(chosen, paddle["best_gold"]) == pytest.approx(paddle["f1"], abs=1e-9)
 
 
-def test_consistency_agrees_with_the_public_evaluators(suite):
+def test_consistency_agrees_with_the_public_evaluators_pair_by_pair(suite):
     gold, predicted, expected = suite
-    words = {row.id: (row.words_q, row.words_t) for row in gold}
-    found = consistency(pair_map_of(gold), predicted, words)["map"]
-    assert found == pytest.approx(expected["trustai"]["map"], abs=1e-9)
-    assert found == pytest.approx(expected["paddlenlp"]["map"], abs=1e-9)
+    known = References.of(gold, gold)
+    found = measured(gold, predicted, "paddlenlp")["map"]
+    assert len(found.ids_U) == expected["trustai"]["num_of_pair"]
+    assert found.figure == pytest.approx(expected["trustai"]["map"], abs=1e-9)
+    assert found.figure == pytest.approx(expected["paddlenlp"]["map"], abs=1e-9)
+    per_side = [0.0, 0.0]
+    for theirs, paddle in zip(expected["trustai"]["map_pairs"], expected["paddlenlp"]["map_pairs"], strict=True):
+        assert (theirs["ori"], theirs["disturb"]) == (paddle["ori"], paddle["disturb"])
+        sides = precision_of_sides(known, predicted[theirs["ori"]], predicted[theirs["disturb"]])
+        assert sides == pytest.approx(theirs["map"], abs=1e-9) and sides == pytest.approx(paddle["paper"], abs=1e-9)
+        per_side = [total + side for total, side in zip(per_side, sides, strict=True)]
+    assert [total / len(found.ids_U) for total in per_side] == pytest.approx(expected["trustai"]["map_per_side"])
+
+
+def test_faithfulness_agrees_with_the_public_evaluators(request, suite):
+    gold, _, expected = suite
+    found = {s["name"]: s for s in json.loads(golden("metrics.json").read_text())["suites"]}[
+        request.node.callspec.params["suite"]
+    ]["pred"]
+    rows = {}
+    for p in found.values():
+        label = int(np.argmax(p["pred_proba"]))
+        full, chosen, rest = (
+            p[key][label] for key in ("pred_proba", "rationale_pred_proba", "non_rationale_pred_proba")
+        )
+        labels = expected["paddlenlp"]["new_p_inputs"][str(p["id"])]
+        rows[p["id"]] = Removal(label, full, chosen, rest, *labels)
+    ours = removal_values(rows, [row.id for row in gold])
+    assert ours["sufficiency"].figure == pytest.approx(expected["trustai"]["sufficiency"], abs=1e-9)
+    assert ours["comprehensiveness"].figure == pytest.approx(expected["trustai"]["comprehensiveness"], abs=1e-9)
+    assert ours["new_p"].figure == pytest.approx(expected["paddlenlp"]["new_p"], abs=1e-9)
+    theirs = expected["paddlenlp"]["new_p_per_example"]
+    assert dict(zip(ours["new_p"].ids_U, ours["new_p"].values_UK[:, 0], strict=True)) == {
+        int(id_): value for id_, value in theirs.items()
+    }
+
+
+def eraser_cases():
+    return json.loads(golden("eraser.json").read_text())["cases"]
+
+
+def test_agreement_with_marked_words_is_erasers():
+    for case in eraser_cases():
+        rows, expected = case["instances"], case["expected"]
+        token = places_prf({r["id"]: r["gold"] for r in rows}, {r["id"]: r["pred"] for r in rows})
+        spans = [{r["id"]: spans_of(r[key]) for r in rows} for key in ("gold", "pred")]
+        assert spans[0] == {r["id"]: [tuple(span) for span in r["gold_spans"]] for r in rows}
+        exact = places_prf(*spans)
+        for ours, theirs in ((token, expected["token_prf"]), (exact, expected["span_prf"])):
+            for kind in ("micro", "macro"):
+                assert ours[kind] == pytest.approx(theirs[f"instance_{kind}"], abs=1e-9)
+        for theirs in expected["iou"]:
+            ours = partial_match(*spans, theirs["threshold"])
+            assert ours["micro"] == pytest.approx(theirs["micro"], abs=1e-9)
+            assert ours["macro"] == pytest.approx(theirs["macro"], abs=1e-9)
+
+
+RANKINGS = {"auprc": "auprc", "average_precision": "average_precision", "roc_auc": "roc_auc_score"}
+
+
+def test_rankings_and_thresholded_removal_are_erasers():
+    for case in eraser_cases():
+        soft = case["expected"]["soft"]
+        ours = [ranking(r["scores"], r["gold"]) for r in case["instances"]]
+        for name, theirs in RANKINGS.items():
+            assert np.mean([each[name] for each in ours]) == pytest.approx(soft[theirs], abs=1e-9)
+        rows = case["aopc_input"]
+        full = [r["classification_scores"][r["classification"]] for r in rows]
+        for name in ("comprehensiveness", "sufficiency"):
+            removed = [
+                [at[f"{name}_classification_scores"][r["classification"]] for at in r["thresholded_scores"]]
+                for r in rows
+            ]
+            mean, points = aopc(full, removed)
+            assert mean == pytest.approx(case["expected"]["aopc"][name], abs=1e-9)
+            assert points == pytest.approx(case["expected"]["aopc"][f"{name}_points"], abs=1e-9)
 
 
 def slow_average_precision(perturbed, original):
@@ -114,12 +198,9 @@ def test_average_precision_is_the_formula_read_literally():
 def test_macro_f1_is_scikit_learns():
     chance = random.Random(1)
     for _ in range(20):
-        truth = {i: chance.randint(0, 1) for i in range(12)}
-        answers = {i: chance.randint(0, 1) for i in range(12)}
-        ours = label_scores(truth, answers, "paddlenlp")
-        both = [list(labels.values()) for labels in (truth, answers)]
-        assert ours["macro_f1"] == pytest.approx(f1_score(*both, average="macro"))
-        assert ours["accuracy"] == pytest.approx(accuracy_score(*both))
+        truth, answers = ([chance.randint(0, 1) for _ in range(5)] for _ in range(2))
+        ours = macro_f1_of(range(5), truth, answers).figure
+        assert ours == pytest.approx(f1_score(truth, answers, average="macro"))
 
 
 GOLD = [
@@ -129,14 +210,18 @@ GOLD = [
 
 
 def test_a_missing_row_counts_as_zero_in_one_convention_and_not_at_all_in_the_other():
-    predicted = {1: Rationale(1, 1, (0, 1), (0,))}
-    assert plausibility(GOLD, predicted, "paddlenlp") == {"token_f1": 0.5, "iou_f1": 0.5}
-    assert plausibility(GOLD, predicted, "trustai") == {"token_f1": 1.0, "iou_f1": 1.0}
-    labels = {1: 1, 2: 0}
-    assert label_scores(labels, {1: 1}, "paddlenlp") == {"accuracy": 0.5, "macro_f1": 0.5}
-    assert label_scores(labels, {1: 1}, "trustai") == {"accuracy": 1.0, "macro_f1": 1.0}
-    words = {row.id: (row.words_q, row.words_t) for row in GOLD}
-    assert consistency([(1, 2)], predicted, words) == {"map": 0.0, "label_agreement": 0.0}
+    known, rows = References.of(GOLD, GOLD), [Rationale(1, 1, (0, 1), (0,))]
+    names = ("accuracy", "macro_f1", "token_f1", "iou_f1", "map", "label_agreement")
+    for convention, expected in (("paddlenlp", (0.5, 0.5, 0.5, 0.5, 0, 0)), ("trustai", (1, 1, 1, 1, 0, 0))):
+        found = score(rows, known, convention)
+        assert tuple(found[name] for name in names) == expected
+
+
+def test_a_perturbed_gold_row_that_no_original_names_counts_in_the_denominator_of_map():
+    gold = [*GOLD, replace(GOLD[1], id=3)]
+    rows = [Rationale(1, 1, (0,), (0,)), Rationale(2, 1, (0,), (0,)), Rationale(3, 1, (0,), (0,))]
+    assert score(rows, References.of(gold, gold))["map"] == 0.5
+    assert score(rows, References.of(gold, gold, pair_map=[(1, 2)]))["map"] == 1
 
 
 def test_a_figure_without_its_reference_is_left_out_and_repeats_are_told_apart():

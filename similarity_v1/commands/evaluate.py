@@ -17,19 +17,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--gold", type=Path, help="gold rationales, JSONL")
     add("--pair-map", type=Path, help='JSONL {"ori": id, "disturb": id}')
     add("--labels", type=Path, help="TSV or CSV of id and label")
+    add("--against", type=Path, help="another submission, for the paired test")
+    add("--model", type=Path, help="classifier folder, for sufficiency, comprehensiveness, new_p and decision flips")
     add("--convention", choices=CONVENTIONS, default=CONVENTIONS[0], help="denominators (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.evaluate import evaluate_files
+    from similarity_v1.evaluate import Asked, evaluate_files
 
     began = time.monotonic()
-    figures = evaluate_files(
-        arguments.pairs,
-        arguments.predictions,
-        gold_file=arguments.gold,
-        map_file=arguments.pair_map,
-        labels_file=arguments.labels,
+    asked = Asked(
+        pairs=arguments.pairs,
+        predictions=arguments.predictions,
+        gold=arguments.gold,
+        pair_map=arguments.pair_map,
+        labels=arguments.labels,
+        against=arguments.against,
+        model=arguments.model,
         convention=arguments.convention,
     )
-    answer(began, **figures)
+    answer(began, **evaluate_files(asked))

@@ -1,0 +1,129 @@
+"""Ask the model about the words that are said to have decided: alone, and left out.
+
+Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters, with
+them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged under the
+folder's own rule of decision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.model.decision import Decision, load_decision, probabilities_of
+from final_project.model.folder import load_classifier, longest_input
+from similarity_v1.encoding import token_batches
+from similarity_v1.figures import Figures
+from similarity_v1.metrics import Removal, aopc, removal_values
+
+CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
+EMPTY = "[UNK]"
+AOPC_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # ERASER's
+
+Texts = tuple[str, str]
+
+
+def text_of(words: Sequence[str], kept: Collection[int]) -> str:
+    """The words at some positions as one text, in sentence order; [UNK] where there are none."""
+    joiner = "" if CHINESE.search("".join(words)) else " "
+    return joiner.join(word for place, word in enumerate(words) if place in set(kept)) or EMPTY
+
+
+def chosen_texts(pair: SegmentedPair, row: Rationale) -> Texts:
+    return text_of(pair.words_q, row.words_q), text_of(pair.words_t, row.words_t)
+
+
+def rest_texts(pair: SegmentedPair, row: Rationale) -> Texts:
+    sides = ((pair.words_q, row.words_q), (pair.words_t, row.words_t))
+    first, second = (text_of(words, set(range(len(words))) - set(chosen)) for words, chosen in sides)
+    return first, second
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A pair classifier with its rule of decision. Pairs of texts are asked in batches of like length."""
+
+    model: Any
+    tokenizer: Any
+    decision: Decision = field(default_factory=Decision)
+    batch_tokens: int = 16384
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Judge:
+        model, tokenizer = load_classifier(folder)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(model, tokenizer, load_decision(folder))
+
+    @cached_property
+    def limit(self) -> int:
+        return longest_input(self.model, self.tokenizer)
+
+    def probabilities(self, texts: Sequence[Texts]) -> np.ndarray:
+        """(B, C) probabilities of pairs of texts. Each distinct pair is asked once."""
+        distinct = list(dict.fromkeys(texts))
+        place = {pair: k for k, pair in enumerate(distinct)}
+        found = self._ask(distinct)
+        return found[[place[pair] for pair in texts]]
+
+    def _ask(self, texts: Sequence[Texts]) -> np.ndarray:
+        options = {"truncation": "longest_first", "max_length": self.limit, "verbose": False}
+        rows = [self.tokenizer(*pair, **options) for pair in texts]
+        answers: dict[int, np.ndarray] = {}
+        for batch in token_batches([len(row["input_ids"]) for row in rows], self.batch_tokens):
+            inputs = self.tokenizer.pad([rows[i] for i in batch], padding=True, return_tensors="pt")
+            with torch.inference_mode():
+                logits_BC = self.model(**{key: value.to(self.model.device) for key, value in inputs.items()}).logits
+            answers |= zip(batch, probabilities_of(logits_BC), strict=True)
+        return np.stack([answers[k] for k in range(len(texts))])
+
+    def removals(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> dict[int, Removal]:
+        """What the model says of each row's chosen words, and of the rest, by id."""
+        by_id = {pair.id: pair for pair in pairs}
+        forms = [
+            form
+            for row in rows
+            for pair in (by_id[row.id],)
+            for form in ((pair.query, pair.title), chosen_texts(pair, row), rest_texts(pair, row))
+        ]
+        if not forms:
+            return {}
+        probabilities = self.probabilities(forms)
+        labels = self.decision.labels(probabilities).tolist()
+        found = {}
+        for k, row in enumerate(rows):
+            label, of_chosen, of_rest = labels[3 * k : 3 * k + 3]
+            full, chosen, rest = probabilities[3 * k : 3 * k + 3, label].tolist()
+            found[row.id] = Removal(label, full, chosen, rest, of_chosen, of_rest)
+        return found
+
+    def figures(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> Figures:
+        """Sufficiency, comprehensiveness, new_p and decision_flip of some rows."""
+        return removal_values(self.removals(pairs, rows))
+
+    def aopc(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> dict[str, float]:
+        """Sufficiency and comprehensiveness as means over AOPC_SHARES of each sentence's words, in the rows' order of
+        importance; a share beyond what a row ranks takes all that it ranks."""
+        by_id = {pair.id: pair for pair in pairs}
+        cut = [(by_id[row.id], _first_share(by_id[row.id], row, share)) for row in rows for share in AOPC_SHARES]
+        full = self.probabilities([(by_id[row.id].query, by_id[row.id].title) for row in rows])
+        labels = self.decision.labels(full)
+        answer = {}
+        for name, texts_of in (("aopc_sufficiency", chosen_texts), ("aopc_comprehensiveness", rest_texts)):
+            asked = self.probabilities([texts_of(pair, row) for pair, row in cut])
+            of_label = asked[np.arange(len(cut)), np.repeat(labels, len(AOPC_SHARES))]
+            of_full = full[np.arange(len(rows)), labels]
+            answer[name] = aopc(of_full, of_label.reshape(len(rows), len(AOPC_SHARES)))[0]
+        return answer
+
+
+def _first_share(pair: SegmentedPair, row: Rationale, share: float) -> Rationale:
+    sides = ((row.words_q, pair.words_q), (row.words_t, pair.words_t))
+    return Rationale(row.id, row.label, *(chosen[: max(1, round(share * len(words)))] for chosen, words in sides))
