@@ -18,6 +18,7 @@ from final_project.training.precision import resolve_precision
 from final_project.training.world import World
 from similarity_v0.folds import fit_folds
 from similarity_v0.record import append_record
+from similarity_v0.review import write_review
 from similarity_v0.splits import NAMES, chosen_rows, require_fit_for_decision, require_labels
 from similarity_v0.training_run import Fitted, Material, train_model
 
@@ -48,6 +49,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         folder.path / RECORD_NAME, recipe, fitted.scores, n_train=fitted.n_train, updates=fitted.updates,
         best_step=fitted.best_step, seconds=round(fitted.seconds, 1), processes=world.size, used_precision=precision,
     )  # fmt: skip
+    write_review(folder.path, folder.run_dir / "prepare", fitted.updates / max(1, settings.epochs))
     result = folder.path / "result"
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}
