@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-SMALLEST = 1e-15  # probabilities nearer to 0 or 1 have this one's logit
+SMALLEST = 2.0**-50  # nearer to 0 or 1 all have this one's logit; 1 less it is exact, so that both ends are alike
 
 
 @dataclass(frozen=True)
