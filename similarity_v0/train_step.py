@@ -66,13 +66,13 @@ def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks)
             # 3. adversarial loss: the same pairs, their embeddings moved where the loss rises fastest
             for n_done, share in enumerate(attack.shares):
                 seed_masks(step, batch, CLEAN if attack.keeps_masks else ATTACK + n_done)
-                is_end = last and n_done + 1 == len(attack.shares)
-                with engine.backward_pass(synchronise=is_end), attack.applied():
-                    loss = pair_loss(engine, batch, tricks) / step.n_pairs
-                    if share:
-                        engine.backward(loss * share)
-                    else:
-                        engine.backward_to(loss, attack.output_BTH)
+                if share:
+                    is_end = last and n_done + 1 == len(attack.shares)
+                    with engine.backward_pass(synchronise=is_end), attack.applied():
+                        engine.backward(pair_loss(engine, batch, tricks) / step.n_pairs * share)
+                else:  # only points the way
+                    with engine.pointing_pass(), attack.applied():
+                        engine.backward_to(pair_loss(engine, batch, tricks), attack.output_BTH)
 
     # 4. clip and update
     grad_norm = engine.step(max_grad_norm)

@@ -321,7 +321,6 @@ def test_more_frozen_layers_than_there_are_is_refused():
         (("batch_form=packed", "mixup=layer"), "mixup layer would blend whole lines"),
         (("batch_form=packed", "freelb_eps=1"), "FreeLB moves each pair in a ball of its own"),
         (("batch_form=packed", "pack_length=32"), "does not fit into a line of pack_length 32"),
-        (("freeze_embeddings=true", "fgm_eps=1"), "no gradient arrives where attacks start"),
         (("pool=median",), "'weighted_layers'"),
         (("n_outputs=3",), "found 3"),
         (("head_dropout=1",), "head_dropout"),

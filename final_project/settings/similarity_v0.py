@@ -47,8 +47,6 @@ class SimilarityV0(HeadAndRates, LossAndTricks):
             yield f"mixup {self.mixup} would blend whole lines of pairs; with batch_form packed it is pool"
         if self.batch_form == "packed" and self.freelb_eps:
             yield "freelb_eps: FreeLB moves each pair in a ball of its own, which packed lines do not keep apart"
-        if self.freeze_embeddings and (self.fgm_eps or self.pgd_eps or self.freelb_eps):
-            yield "freeze_embeddings: nothing learns below the first layer, so no gradient arrives where attacks start"
         if self.n_outputs == 1 and self.loss != "bce":
             yield f"loss {self.loss} tells classes apart; n_outputs 1 needs loss bce"
         if self.folds == 1:

@@ -64,9 +64,12 @@ class Engine(FullState):
         # all engines average over ranks where we want the sum
         (loss * (self.world.size * self.loss_scale.value)).backward()
 
+    def pointing_pass(self) -> contextlib.AbstractContextManager:
+        """Surrounds one forward and backward_to: a pass that exchanges nothing and leaves no weight a gradient."""
+        return self.backward_pass(synchronise=False)
+
     def backward_to(self, loss: torch.Tensor, tensor: torch.Tensor) -> None:
-        """A backward pass of this rank alone that ends at a tensor inside the forward: its hooks see the gradient, no
-        weight gets one. The pass must not be one that exchanges gradients."""
+        """The gradient of the loss with respect to a tensor inside the forward, on this rank; the tensor's hooks see it."""
         torch.autograd.grad(loss * self.loss_scale.value, tensor)
 
     def take_gradients(self) -> dict[str, torch.Tensor]:

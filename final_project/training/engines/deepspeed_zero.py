@@ -37,7 +37,7 @@ class DeepSpeedEngine(Engine):
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
 
         self._deepspeed = deepspeed
-        self._is_training_forward = False
+        self._is_training_forward = self._only_points = False
         self._autocast_inside(model)
         self.wrapper, self.optimizer, _, _ = deepspeed.initialize(
             model=model.to(world.device),
@@ -73,7 +73,7 @@ class DeepSpeedEngine(Engine):
     def __call__(self, *inputs, **named_inputs):
         self._is_training_forward = True
         try:
-            return self.wrapper(*inputs, **named_inputs)
+            return (self.model if self._only_points else self.wrapper)(*inputs, **named_inputs)
         finally:
             self._is_training_forward = False
 
@@ -81,6 +81,14 @@ class DeepSpeedEngine(Engine):
     def backward_pass(self, synchronise: bool) -> Iterator[None]:
         self.wrapper.set_gradient_accumulation_boundary(synchronise)
         yield
+
+    @contextlib.contextmanager
+    def pointing_pass(self) -> Iterator[None]:
+        self._only_points = True  # the wrapper would take any backward for one that gathers gradients
+        try:
+            yield
+        finally:
+            self._only_points = False
 
     def backward(self, loss: torch.Tensor) -> None:
         scale = self.loss_scale.value
