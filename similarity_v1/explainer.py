@@ -19,14 +19,13 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, DataError, RecipeError
-from final_project.model.decision import load_decision
+from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
-from final_project.progress import progress
 from similarity_v1.encoding import EncodedRow, Texts, encode, pad, token_batches
 from similarity_v1.explanation import Explanation
 from similarity_v1.methods import Method, method_named
-from similarity_v1.probe import Decide, Probe, Reading, embedding_block, probing
-from similarity_v1.target import SCORE, Target, check_target, kind_of
+from similarity_v1.probe import Probe, Reading, embedding_block, probing
+from similarity_v1.target import CLASSES, SCORE, Target, check_target, kind_of
 from similarity_v1.words import RULES, words_of
 
 Row = str | Sequence[str]
@@ -44,7 +43,7 @@ class Explainer:
         *,
         target: Target = "predicted",
         words: str = "characters",
-        decide: Decide | None = None,
+        decision: Decision | None = None,
         batch_tokens: int = 8192,
         precision: str = "fp32",
         device: str | torch.device | None = None,
@@ -53,7 +52,7 @@ class Explainer:
         """method: a name of methods.METHODS with its options (steps, baseline, reduce, samples, ...), or a method.
         target: `predicted`, a class's number, or `both` (the decided class against its rival).
         words: the rule for texts whose words are not given, of words.RULES.
-        decide: (B, C) probabilities -> (B,) labels; the arg max where None.
+        decision: how a label follows from the probabilities, and their calibration; the arg max where None.
         batch_tokens: most tokens, padding included, in one pass through the model.
         precision: fp32, or bf16 under autocast. device: CUDA where there is one, by default.
 
@@ -66,7 +65,9 @@ class Explainer:
         self.method_name = method if isinstance(method, str) else type(method).__name__
         self.method = method_named(method, **options) if isinstance(method, str) else method
         self.model, self.tokenizer = model, tokenizer
-        check_target(target, model.config)
+        kind = kind_of(model.config, decision)
+        self.n_classes = max(model.config.num_labels, 2) if kind == CLASSES else model.config.num_labels
+        check_target(target, self.n_classes)
         if not tokenizer.is_fast:
             raise ArtifactError(
                 f"{_name(tokenizer)}: the tokenizer does not tell character offsets (no tokenizer.json)"
@@ -77,7 +78,7 @@ class Explainer:
         self.words, self.keys = words, input_keys(model, tokenizer)
         self.limit = longest_input(model, tokenizer)
         token_ids = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id}
-        self.reading = Reading(target, decide, batch_tokens, precision, token_ids)
+        self.reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model.to(self.device)
 
@@ -85,7 +86,8 @@ class Explainer:
     def from_folder(cls, folder: str | Path, *arguments: Any, **options: Any) -> Explainer:
         """The classifier of a folder, with the folder's own rule of decision (decision.json) where it has one."""
         model, tokenizer = load_classifier(folder)
-        return cls(model, tokenizer, *arguments, **{"decide": load_decision(folder).labels, **options})
+        decision = load_decision(folder) if (Path(folder) / FILE_NAME).is_file() else None
+        return cls(model, tokenizer, *arguments, **{"decision": decision, **options})
 
     def explain(self, rows: Sequence[Row], words: GivenWords | None = None) -> list[Explanation]:
         """Explain rows, each one text or each two, in their order.
@@ -99,10 +101,7 @@ class Explainer:
         check_rows(texts, words)
         encoded = encode(self.tokenizer, self.limit, texts, words, self.keys)
         batches = token_batches([len(row) for row in encoded], self.reading.batch_tokens)
-        explained: dict[int, Explanation] = {}
-        done = progress(self._explained(texts, words, encoded, batches), len(texts), "attribution", "rows")
-        for position, explanation in done:
-            explained[position] = explanation
+        explained = dict(self._explained(texts, words, encoded, batches))
         return [explained[position] for position in range(len(texts))]
 
     def _explained(
@@ -122,7 +121,10 @@ class Explainer:
 
     def _explanation(self, texts, words, scores, probe: Probe, b: int, error: float | None) -> Explanation:
         numbers = tuple(map(float, probe.probabilities_BC[b]))
-        is_score = kind_of(self.model.config) == SCORE
+        is_score = self.reading.kind == SCORE
+        if self.reading.decision and self.reading.decision.calibration:
+            positive = float(self.reading.decision.positive(probe.probabilities_BC[b : b + 1])[0])
+            numbers = (1 - positive, positive)
         label = None if is_score else int(probe.labels_B[b])
         names = getattr(self.model.config, "id2label", None) or {}
         return Explanation(

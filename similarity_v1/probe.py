@@ -10,29 +10,29 @@ Shapes: B rows of the batch, N points at a time, T tokens, H hidden, C classes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, RecipeError
+from final_project.model.decision import Decision, two_class_logits
 from similarity_v1.encoding import EncodedRow
-from similarity_v1.target import SCORE, Question, Target, kind_of, log_probabilities, question
+from similarity_v1.target import CLASSES, SCORE, Question, Target, log_probabilities, question
 
-Decide = Callable[[np.ndarray], np.ndarray]  # (B, C) probabilities -> (B,) labels
 BASELINES = ("zero", "mask", "pad")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read a model: the target, the rule of decision, the tokens in one pass, fp32 or bf16, and the ids of the
-    tokens that may stand for nothing (None where the tokenizer has no such token)."""
+    """How to read a model: its kind (target.py), the target, the rule of decision (None: the arg max), the tokens in
+    one pass, fp32 or bf16, and the ids of the tokens that may stand for nothing (None where the tokenizer has none)."""
 
+    kind: str = CLASSES
     target: Target = "predicted"
-    decide: Decide | None = None
+    decision: Decision | None = None
     batch_tokens: int = 8192
     precision: str = "fp32"
     token_ids: dict[str, int | None] | None = None
@@ -61,15 +61,14 @@ class Probe:
 
     def start(self, with_gradient: bool) -> None:
         """The untouched forward: it decides the labels, and its graph serves `gradient_at_input`."""
-        kind = kind_of(self.model.config)
+        kind, decision = self.reading.kind, self.reading.decision or Decision()
         self._starting = True
         with torch.set_grad_enabled(with_gradient):
             logits_BC = self._logits(self.inputs)
             self._starting = False
             log_probs_BC = log_probabilities(kind, logits_BC).detach().double()
         self.probabilities_BC = (log_probs_BC if kind == SCORE else log_probs_BC.exp()).cpu().numpy()
-        decide = self.reading.decide or (lambda probabilities_BC: probabilities_BC.argmax(axis=1))
-        self.labels_B = decide(self.probabilities_BC)
+        self.labels_B = decision.labels(self.probabilities_BC) if kind == CLASSES else self.probabilities_BC.argmax(1)
         labels_B = torch.as_tensor(self.labels_B, device=logits_BC.device).long()
         self.question: Question = question(self.reading.target, kind, logits_BC, labels_B)
         with torch.set_grad_enabled(with_gradient):
@@ -86,10 +85,16 @@ class Probe:
 
         A row's points come in order.
         """
-        n_rows, n_tokens = self.mask_BT.shape
-        at_once = max(self.reading.batch_tokens // n_tokens, 1)
-        for items_N in torch.arange(n_rows * n_points, device=self.mask_BT.device).split(at_once):
+        n_rows = len(self.rows)
+        for begin in range(0, n_rows * n_points, self.at_once):
+            end = min(begin + self.at_once, n_rows * n_points)
+            items_N = torch.arange(begin, end, device=self.mask_BT.device)
             yield items_N % n_rows, items_N // n_rows
+
+    @property
+    def at_once(self) -> int:
+        """How many points one pass takes; at least one."""
+        return max(self.reading.batch_tokens // self.mask_BT.shape[1], 1)
 
     def forward(self, embedded_NTH: Tensor, rows_N: Tensor) -> Tensor:
         """F at N points that belong to the given rows, (N,); part of autograd's graph where that is wanted."""
@@ -121,23 +126,26 @@ class Probe:
         token_id = (self.reading.token_ids or {}).get(name)
         if token_id is None:
             raise RecipeError([f"baseline {name}: the tokenizer has no {name} token; use zero"])
-        words = _base(self.model).get_input_embeddings()
+        words, block = base_of(self.model).get_input_embeddings(), embedding_block(self.model)
         content_BT1 = self.content_BT.unsqueeze(-1)
 
         def replace_words(module: nn.Module, arguments: tuple, output_BTE: Tensor) -> Tensor:
             return torch.where(content_BT1, module.weight[token_id].to(output_BTE.dtype), output_BTE)
 
-        handle = words.register_forward_hook(replace_words)
-        block, (arguments, keywords) = embedding_block(self.model), self._block_call
+        if block is words:
+            return replace_words(words, (), self.embedded_BTH)
+        handle, (arguments, keywords) = words.register_forward_hook(replace_words), self._block_call
         try:
             with torch.no_grad(), self._autocast():
-                return block(*arguments, **keywords).float().detach()
+                # past the block's own hooks, which have had their say about these arguments
+                return block.forward(*arguments, **keywords).float()
         finally:
             handle.remove()
 
     def _logits(self, inputs: dict[str, Tensor]) -> Tensor:
         with self._autocast():
-            return self.model(**inputs).logits.float()
+            logits_BC = self.model(**inputs).logits.float()
+        return two_class_logits(logits_BC) if self.reading.kind == CLASSES else logits_BC
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         enabled = self.reading.precision == "bf16"
@@ -174,7 +182,7 @@ def probing(
 def embedding_block(model: Any) -> nn.Module:
     """The module that turns ids into the encoder's first hidden states: the encoder's `embeddings`, or its word
     embeddings where it has no such block. Raises ArtifactError where it has neither."""
-    base = _base(model)
+    base = base_of(model)
     block = getattr(base, "embeddings", None)
     if isinstance(block, nn.Module):
         return block
@@ -186,7 +194,8 @@ def embedding_block(model: Any) -> nn.Module:
         ) from error
 
 
-def _base(model: Any) -> Any:
+def base_of(model: Any) -> Any:
+    """The encoder below a classifier's head."""
     return getattr(model, "base_model", model)
 
 

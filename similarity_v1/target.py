@@ -1,6 +1,7 @@
 """What of a model's answer an explanation is about: one number per row, read from the logits.
 
 Kinds of models: `classes` (one of C excludes the others), `labels` (each of C for itself), `score` (bare numbers).
+One output with a rule of decision stands for two classes (final_project.model.decision.two_class_logits).
 Targets: `predicted`, the decided class; a class by its number; `both`, the decided class against its strongest rival.
 Shapes: B rows, N rows that may be repeated, C classes.
 """
@@ -14,21 +15,21 @@ import torch
 from torch import Tensor
 
 from final_project.errors import RecipeError
+from final_project.model.decision import Decision
 
 CLASSES, LABELS, SCORE = "classes", "labels", "score"
 Target = str | int
 
 
-def kind_of(config: Any) -> str:
-    """A transformers config -> CLASSES, LABELS or SCORE."""
-    if config.num_labels == 1 or getattr(config, "problem_type", None) == "regression":
+def kind_of(config: Any, decision: Decision | None) -> str:
+    """A transformers config and the rule that its answers are read by -> CLASSES, LABELS or SCORE."""
+    if getattr(config, "problem_type", None) == "regression" or (config.num_labels == 1 and decision is None):
         return SCORE
     return LABELS if getattr(config, "problem_type", None) == "multi_label_classification" else CLASSES
 
 
-def check_target(target: Target, config: Any) -> None:
+def check_target(target: Target, n_classes: int) -> None:
     """Raises RecipeError where the model has no such class, or no second one."""
-    n_classes = config.num_labels
     if isinstance(target, int) and not 0 <= target < n_classes:
         raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
     if not isinstance(target, int) and target not in ("predicted", "both"):

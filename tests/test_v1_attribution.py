@@ -1,18 +1,16 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from v1_support import golden, pair, tiny_classifier
 
 from final_project.data.contest import read_segmented
-from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import attribute, n_path_steps, token_batches
+from similarity_v1.encoding import token_batches
 from similarity_v1.extract import Explainer, select_rationales
+from similarity_v1.probe import Reading, probing
 
 PAIRS = [
     pair(1, "怎么开通花呗", "如何关闭花呗"),
@@ -114,50 +112,13 @@ def test_padding_to_the_longest_equals_buckets(folder, n_rows):
 
 
 def test_one_step_is_gradient_times_input(folder):
-    assert n_path_steps("gradient_x_input", 50) == 1 and n_path_steps("integrated_gradients", 50) == 50
     by_name = Explainer(folder, SimilarityV1(method="gradient_x_input")).explain(PAIRS)
     assert by_name == explain(folder, ig_steps=1)
 
 
-class OneNumber(nn.Module):
-    """z_0 = 0 and z_1 = sum_t e_t with e_t the token id itself (H = 1): everything about it has a closed form."""
-
-    def __init__(self):
-        super().__init__()
-        self.embeddings = nn.Embedding.from_pretrained(torch.arange(10.0).unsqueeze(1) / 4)
-        self.config = SimpleNamespace(model_type="test")
-
-    @property
-    def base_model(self):
-        return self
-
-    def forward(self, input_ids, attention_mask):
-        sum_B = (self.embeddings(input_ids)[..., 0] * attention_mask).sum(1)
-        return SimpleNamespace(logits=torch.stack([torch.zeros_like(sum_B), sum_B], dim=1))
-
-
-def test_a_linear_model_has_the_known_scores_and_they_are_complete():
-    ids = torch.tensor([[1, 5, 2]])
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    z = 2.0
-    one = attribute(OneNumber(), inputs, Decision().labels, 1)
-    np.testing.assert_allclose(one.scores_BT[0], np.array([1, 5, 2]) / 4 / (1 + np.exp(z)), rtol=1e-5)
-    many = attribute(OneNumber(), inputs, Decision().labels, 1000)
-    rise = np.log(1 / (1 + np.exp(-z))) - np.log(0.5)
-    assert many.scores_BT.sum() == pytest.approx(rise, abs=1e-3)
-
-
-def test_the_explained_label_follows_the_threshold():
-    ids = torch.tensor([[1, 5, 2]])
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    found = attribute(OneNumber(), inputs, Decision(threshold=0.95).labels, 1)
-    assert found.labels_B.tolist() == [0] and found.probabilities_BC[0, 1] == pytest.approx(1 / (1 + np.exp(-2)))
-    np.testing.assert_allclose(found.scores_BT[0], np.array([1, 5, 2]) / 4 / (1 + np.exp(-2)), rtol=1e-5)
-
-
 def test_the_model_comes_back_as_it_was(folder):
     explainer = Explainer(folder, SimilarityV1())
-    model = explainer.model.train()
+    model = explainer.any_row.model.train()
     model.classifier.weight.requires_grad_(False)
     explainer.explain(PAIRS)
     assert all(module.training for module in model.modules())
@@ -168,9 +129,10 @@ def test_the_model_comes_back_as_it_was(folder):
 
 
 def test_the_model_comes_back_even_when_a_batch_fails(folder):
-    model = Explainer(folder, SimilarityV1()).model
-    with pytest.raises((IndexError, TypeError, KeyError, RuntimeError)):
-        attribute(model, {"input_ids": torch.tensor([[10**6]])}, Decision().labels, 1)
+    model = Explainer(folder, SimilarityV1()).any_row.model
+    inputs = {"input_ids": torch.tensor([[10**6]]), "attention_mask": torch.tensor([[1]])}
+    with pytest.raises(IndexError), probing(model, inputs, [], Reading(), True):
+        pass
     assert not model.bert.embeddings._forward_hooks
     assert all(parameter.requires_grad for parameter in model.parameters())
 

@@ -3,16 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from final_project.settings.section import Section, setting
+
+# what each way of scoring words can be told, beside the target
+OPTIONS = {
+    "gradient_x_input": ("reduce",),
+    "integrated_gradients": ("ig_steps", "ig_rule", "baseline", "reduce"),
+    "smooth_grad": ("samples", "noise", "reduce"),
+    "grad_shap": ("samples", "noise", "baseline", "reduce"),
+    "deep_lift": ("baseline", "reduce"),
+    "attention": (),
+    "attention_rollout": (),
+    "leave_one_out": ("baseline",),
+    "lime": ("samples", "baseline"),
+    "kernel_shap": ("samples", "baseline"),
+    "random": (),
+}
+MethodName = Literal[
+    "gradient_x_input", "integrated_gradients", "smooth_grad", "grad_shap", "deep_lift", "attention",
+    "attention_rollout", "leave_one_out", "lime", "kernel_shap", "random",
+]  # fmt: skip
 
 
 class SimilarityV1(Section):
     """Rationales: attribution, selection, refinement, submission, report."""
 
-    method: Literal["gradient_x_input", "integrated_gradients"] = setting("gradient_x_input", "how words are scored")
+    method: MethodName = setting("gradient_x_input", "how words are scored")
     ig_steps: int = setting(1, "points on the path of integrated gradients", "steps", ge=1, le=1000)
+    ig_rule: Literal["right", "midpoint", "gauss_legendre"] = setting(
+        "right", "where they lie; right is the original's sum, gauss_legendre the most exact"
+    )
+    baseline: Literal["zero", "mask", "pad"] | None = setting(
+        None, "what stands for a word that is not there; null: zero for gradients, mask where words are left out"
+    )
+    reduce: Literal["l2", "sum"] = setting("l2", "from a gradient's hidden dimensions to one score; sum is signed")
+    samples: int | None = setting(
+        None, "noisy copies, or choices of words left out; null: 20 and 200", "samples", ge=2, le=100_000
+    )
+    noise: float | None = setting(
+        None,
+        "standard deviation of noise, to that of the embeddings; null: 0.15 in smooth_grad, 0.05 in grad_shap",
+        "share",
+        ge=0,
+        le=10,
+    )
+    target: Literal["predicted", "both"] | Annotated[int, Field(ge=0)] = setting(
+        "predicted", "what is explained: the decided class, a class by number, or both against each other"
+    )
+    precision: Literal["fp32", "bf16"] = setting("fp32", "arithmetic of the model while it is explained")
     ratio: float = setting(0.705, "share of the words chosen in each sentence", "share", gt=0, le=1)
     chain: Literal["original", "clean"] = setting("original", "which refined file is handed in")
     batch_tokens: int = setting(8192, "most tokens, padding included, in one attribution batch", "tokens", ge=64)
@@ -26,3 +68,7 @@ class SimilarityV1(Section):
     def conflicts(self) -> Iterator[str]:
         if self.method == "gradient_x_input" and self.ig_steps != 1:
             yield f"gradient_x_input has one step, found ig_steps {self.ig_steps}: use integrated_gradients"
+            return
+        for name in dict.fromkeys(name for options in OPTIONS.values() for name in options):
+            if name not in OPTIONS[self.method] and getattr(self, name) != type(self).model_fields[name].default:
+                yield f"{self.method} knows no {name}, found {getattr(self, name)}"

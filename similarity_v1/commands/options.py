@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -13,9 +13,28 @@ from final_project.cli import print_json
 from final_project.errors import RecipeError
 from final_project.settings import SimilarityV1
 
+
+def _choices(name: str) -> dict[str, Any]:
+    """A setting that takes one of some words, as argparse has it."""
+    alternatives = get_args(SimilarityV1.model_fields[name].annotation)
+    words = [word for alternative in alternatives for word in get_args(alternative) or (alternative,)]
+    return {"choices": [word for word in words if isinstance(word, str)]}
+
+
+def _target(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
 MODEL_OPTIONS = {
-    "method": {"choices": SimilarityV1.model_fields["method"].annotation.__args__},
+    "method": _choices("method"),
     "ig_steps": {"type": int},
+    "ig_rule": _choices("ig_rule"),
+    "baseline": _choices("baseline"),
+    "reduce": _choices("reduce"),
+    "samples": {"type": int},
+    "noise": {"type": float},
+    "target": {"type": _target, "metavar": "{predicted,both,CLASS}"},
+    "precision": _choices("precision"),
     "ratio": {"type": float},
     "batch_tokens": {"type": int},
 }
@@ -37,7 +56,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, di
         field = SimilarityV1.model_fields[name]
         # without a method its steps decide: more than one are integrated gradients
         default = None if name == "method" else field.default
-        about = f"{field.description} (default: {default or 'as --ig-steps has it'})"
+        shown = "as --ig-steps has it" if name == "method" else "as the method has it" if default is None else default
+        about = f"{field.description} (default: {shown})"
         parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from final_project.errors import ArtifactError
 from similarity_v1.methods.base import Scores
-from similarity_v1.probe import Probe
+from similarity_v1.probe import Probe, base_of
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,23 @@ class AttentionRollout:
 
 def attentions(probe: Probe) -> list[Tensor]:
     """(B, T, T) per layer, mean over the heads, each row's sum 1. Raises ArtifactError where the model gives none."""
-    with torch.no_grad(), written_out_attention(probe.model):
-        layers = getattr(probe.model(**probe.inputs, output_attentions=True), "attentions", None)
+    encoder = base_of(probe.model)
+    with torch.no_grad(), written_out_attention(encoder):
+        layers = getattr(encoder(**probe.inputs, output_attentions=True), "attentions", None)
     if not layers or any(layer is None for layer in layers):
         raise ArtifactError(f"a {probe.model.config.model_type} model does not tell its attention: use another method")
     return [layer_BATT.float().mean(dim=1) for layer_BATT in layers]
 
 
 @contextlib.contextmanager
-def written_out_attention(model: Any) -> Iterator[None]:
+def written_out_attention(encoder: Any) -> Iterator[None]:
     """While open, attention is computed step by step: fused kernels do not give their weights away."""
-    fused = model.config._attn_implementation
+    fused = encoder.config._attn_implementation
     if fused == "eager":
         yield
         return
-    model.set_attn_implementation("eager")
+    encoder.set_attn_implementation("eager")
     try:
         yield
     finally:
-        model.set_attn_implementation(fused)
+        encoder.set_attn_implementation(fused)

@@ -145,15 +145,13 @@ def values_of(probe: Probe, keeps: Sequence[np.ndarray], baseline: str) -> list[
     Rows with many choices share passes with rows that have few.
     """
     baseline_BTH, device = probe.baseline(baseline), probe.mask_BT.device
-    n_tokens = probe.mask_BT.shape[1]
-    kept_PT = torch.from_numpy(
-        np.concatenate([_by_token(*case, n_tokens) for case in zip(probe.rows, keeps, strict=True)])
-    )
-    rows_P = torch.arange(len(keeps), device=device).repeat_interleave(torch.tensor([*map(len, keeps)], device=device))
-    at_once = max(probe.reading.batch_tokens // n_tokens, 1)
+    kept = [_by_token(row, keeps_PM, probe.mask_BT.shape[1]) for row, keeps_PM in zip(probe.rows, keeps, strict=True)]
+    kept_PT = torch.from_numpy(np.concatenate(kept)).to(device)
+    rows_P = torch.arange(len(keeps)).repeat_interleave(torch.tensor([*map(len, keeps)])).to(device)
     values = [torch.zeros(0, dtype=torch.float64)]
-    for kept_NT, rows_N in zip(kept_PT.to(device).split(at_once), rows_P.split(at_once), strict=True):
-        points_NTH = torch.where(kept_NT.unsqueeze(-1), probe.embedded_BTH[rows_N], baseline_BTH[rows_N])
+    for begin in range(0, len(rows_P), probe.at_once):
+        kept_NT1, rows_N = kept_PT[begin : begin + probe.at_once, :, None], rows_P[begin : begin + probe.at_once]
+        points_NTH = torch.where(kept_NT1, probe.embedded_BTH[rows_N], baseline_BTH[rows_N])
         values.append(probe.values(points_NTH, rows_N).double().cpu())
     return np.split(torch.cat(values).numpy(), np.cumsum([*map(len, keeps)])[:-1])
 
