@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Sequence
 
 from final_project.cli import end_process, recipe_from, run_main, stage_arguments
-from similarity_v1.commands import evaluate, explain, extract, refine, report, validate
+from similarity_v1.commands import evaluate, explain, extract, refine, report, serve, validate
 from similarity_v1.stage import STAGE, run_stage
 
 COMMANDS = {
@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": (evaluate, "measure a submission against gold rationales, pairing and labels"),
     "explain": (explain, "explain one pair"),
     "report": (report, "write the report of a run as one HTML file"),
+    "serve": (serve, "explain pairs on a local page, and to programs"),
 }
 
 

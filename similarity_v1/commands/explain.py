@@ -1,4 +1,4 @@
-"""`explain`: explain one pair, on the terminal and as a page where asked."""
+"""`explain`: explain one pair, or one text, on the terminal and as a page where asked."""
 
 from __future__ import annotations
 
@@ -11,23 +11,31 @@ from similarity_v1.commands.options import add_model_arguments, settings_of
 
 log = logging.getLogger(__name__)
 
+WORDS = ("contest", "characters", "jieba", "whitespace")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("text_a", metavar="TEXT_A", help="first sentence")
-    parser.add_argument("text_b", metavar="TEXT_B", help="second sentence")
+    parser.add_argument("text_b", metavar="TEXT_B", nargs="?", help="second sentence; none for single-text classifiers")
+    about = "what a word is; contest: each character, but a run of Latin letters or digits (default: %(default)s)"
+    parser.add_argument("--words", choices=WORDS, default=WORDS[0], help=about)
     parser.add_argument("--html", type=Path, help="also write a page")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.explain import pair_of, print_explanation
-    from similarity_v1.extract import Explainer
+    from similarity_v1.attribution import explainer_of
+    from similarity_v1.explain import print_explanation, require_texts
     from similarity_v1.report import write_explanation
 
-    pair = pair_of(arguments.text_a, arguments.text_b)
+    texts = tuple(text for text in (arguments.text_a, arguments.text_b) if text is not None)
+    require_texts(*texts)
     settings = settings_of(arguments)
-    (row,) = Explainer(arguments.model, settings).explain([pair])
+    explainer = explainer_of(arguments.model, settings, arguments.words)
+    (explanation,) = explainer.explain([texts])
+    if explanation.truncated:
+        log.warning("explain: cut to the model's %d positions; words cut off score 0", explainer.limit)
     if arguments.html is not None:
-        write_explanation(arguments.html, pair, row, settings)
+        write_explanation(arguments.html, explanation, settings.ratio)
         log.info("explain: wrote %s", arguments.html)
-    print_explanation(pair, row, settings.ratio, sys.stdout)
+    print_explanation(explanation, settings.ratio, sys.stdout)

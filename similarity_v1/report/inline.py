@@ -6,11 +6,12 @@ and readable on light and dark pages alike, since a notebook's theme is not know
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from similarity_v1.report.texts import LABELS
+from similarity_v1.explanation import Explanation
+from similarity_v1.selection import select
 
 WORD_STYLE = (
     "display:inline-block;padding:1px 4px;margin:1px;border-radius:4px;color:#1b2230;white-space:pre-wrap;"
@@ -19,17 +20,37 @@ WORD_STYLE = (
 WEAK, STRONG, AGAINST = (238, 241, 244), (98, 162, 212), (232, 160, 100)
 
 
-def record_html(record: Mapping[str, Any]) -> str:
-    """A record of the list (see listing.py) as HTML: label, P(1), and each sentence shaded by the first method."""
-    method, scores = next(iter(record["scores"].items()))
-    label = record["label"]
-    method = escape(method.replace("_", " "))
+def explanation_html(explanation: Explanation) -> str:
+    """Label, how sure the model is, and each text with its words shaded by score."""
     lines = [
         "<div style=\"font:15px/1.7 system-ui,'PingFang SC','Noto Sans CJK SC',sans-serif;max-width:60em\">",
-        f"<div><b>label {label}</b> ({LABELS[label].en}) · P(1) {record['p']:.4f} · {method}</div>",
+        f"<div><strong>{escape(_verdict(explanation))}</strong> · {escape(explanation.method.replace('_', ' '))}</div>",
     ]
-    lines += [_sentence(words, side) for words, side in zip(record["words"], scores, strict=True)]
+    lines += [_sentence(words, scores) for words, scores in zip(explanation.words, explanation.scores, strict=True)]
+    if explanation.truncated:
+        lines.append("<div><em>cut: too long for the model</em></div>")
     return "".join([*lines, "</div>"])
+
+
+def explanation_record(explanation: Explanation, ratio: float) -> dict[str, Any]:
+    """The same for pair_view.js, with the words that a share chooses. `name`: of the label."""
+    return {
+        "label": explanation.label,
+        "name": explanation.label_name,
+        "probability": explanation.probability,
+        "probabilities": explanation.probabilities,
+        "score": explanation.score,
+        "words": explanation.words,
+        "scores": {explanation.method: explanation.scores},
+        "chosen": {"chosen": [select(scores, ratio) for scores in explanation.scores]},
+        "truncated": explanation.truncated,
+    }
+
+
+def _verdict(explanation: Explanation) -> str:
+    if explanation.label is None:
+        return f"score {explanation.score:.4g}"
+    return f"{explanation.label_name}, probability {explanation.probability:.4f}"
 
 
 def _sentence(words: Sequence[str], scores: Sequence[float]) -> str:

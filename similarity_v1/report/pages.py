@@ -15,14 +15,11 @@ import jinja2
 from markupsafe import Markup
 
 from final_project.artifacts import write_text
-from final_project.data.pairs import SegmentedPair
-from final_project.settings import SimilarityV1
+from similarity_v1.explanation import Explanation
 from similarity_v1.report.content import gather
-from similarity_v1.report.inline import record_html
+from similarity_v1.report.inline import explanation_html, explanation_record
 from similarity_v1.report.safe_json import safe_json
 from similarity_v1.report.texts import FIGURES, PICTURES, SYSTEMS
-from similarity_v1.selection import select
-from similarity_v1.word_scores import WordScores
 
 FOLDER = Path(__file__).parent
 
@@ -45,29 +42,15 @@ def write_report(run_dir: str | Path) -> Path:
     return path
 
 
-def write_explanation(path: Path, pair: SegmentedPair, row: WordScores, settings: SimilarityV1) -> None:
-    """Write the page of one explained pair."""
-    record = explanation_record(pair, row, settings)
+def write_explanation(path: Path, explanation: Explanation, ratio: float) -> None:
+    """Write the page of one explanation; ratio: the share of the words that are called chosen."""
     page = render(
         "explain.html.j2",
         ("page.js", "pair_view.js", "start.js"),
-        row_json=Markup(safe_json(record)),
-        fallback=Markup(record_html(record)),
+        row_json=Markup(safe_json(explanation_record(explanation, ratio))),
+        fallback=Markup(explanation_html(explanation)),
     )
     write_text(path, page)
-
-
-def explanation_record(pair: SegmentedPair, row: WordScores, settings: SimilarityV1) -> dict[str, Any]:
-    """One explained pair as a record of the list (see listing.py)."""
-    sides = (row.scores_q, row.scores_t)
-    return {
-        "id": row.id,
-        "label": row.label,
-        "p": row.probability,
-        "words": [pair.words_q, pair.words_t],
-        "scores": {settings.method: sides},
-        "chosen": {"chosen": [select(side, settings.ratio) for side in sides]},
-    }
 
 
 def render(template: str, scripts: Sequence[str], folder: Path = FOLDER, **content: Any) -> str:

@@ -1,5 +1,5 @@
 // One explained pair: sentences with shaded words, the same by other methods, and what each chain chose.
-// A record is described in listing.py; the local page builds the same from its answers.
+// A record is described in listing.py, that of a single explanation in inline.py; the local page builds it from its answers.
 "use strict";
 
 const LABELS = { 1: ["same meaning", "意思相同"], 0: ["different meaning", "意思不同"] };
@@ -39,7 +39,7 @@ function sentenceTable(row, side, name) {
   methods.forEach((method, m) => {
     const scores = row.scores[method][side], shade = shades(scores);
     const cells = words.map((word, i) => element("td", {},
-      element("span", { class: `${m ? "strip" : "word"}${shade[i] < 0 ? " against" : ""}`, style: shadeStyle(shade[i]), tabindex: m || i ? -1 : 0, "data-row": m },
+      element("span", { class: `${m ? "strip" : "word"}${shade[i] < 0 ? " against" : ""}`, style: shadeStyle(shade[i]), tabindex: m || i ? "-1" : "0", "data-row": m },
         m ? null : element("bdi", {}, word), element("span", { class: "score" }, spokenScore(scores[i])))));
     table.append(element("tr", {}, head(m ? methodName(method) : name), cells));
   });
@@ -77,16 +77,24 @@ function rightOrWrong(row) {
     : badge("wrong", "✗ ", say(`wrong: gold label is ${row.gold}`, `错误：应为 ${row.gold}`));
 }
 
-// The whole pair. heading: what stands first in its header, a name or nothing.
+// What the model decided, in words where its labels are those of sentence pairs, and how sure it is.
+function verdict(row) {
+  if (row.label === null) return [badge("strong", say("score", "得分"), ` ${row.score.toPrecision(4)}`)];
+  const p = row.p ?? (row.probabilities.length === 2 ? row.probabilities[1] : undefined);
+  const isPair = row.words.length === 2 && p !== undefined && /^((LABEL_)?[01]|same|different)$/.test(row.name ?? "1");
+  const [en, zh] = isPair ? LABELS[row.label] : [row.name, row.name];
+  return [
+    badge("strong", say(`label ${row.label}: ${en}`, `标签 ${row.label}：${zh}`)),
+    p === undefined ? badge("", say("probability", "概率"), ` ${row.probability.toFixed(4)}`) : badge("", `P(1) ${p.toFixed(4)}`),
+  ];
+}
+
+// The whole row. heading: what stands first in its header, a name or nothing.
 function pairView(row, heading, ...badges) {
-  const [en, zh] = LABELS[row.label];
   return element("article", { class: "card" },
     element("header", {},
       heading ? element("strong", {}, heading) : null,
-      badge("strong", say(`label ${row.label}: ${en}`, `标签 ${row.label}：${zh}`)),
-      badge("", `P(1) ${row.p.toFixed(4)}`),
-      rightOrWrong(row), ...badges),
-    element("div", { class: "sides" },
-      sentenceTable(row, 0, say("sentence 1", "句子 1")),
-      sentenceTable(row, 1, say("sentence 2", "句子 2"))));
+      verdict(row), rightOrWrong(row), ...badges,
+      row.truncated ? badge("wrong", say("cut: too long for the model", "已截断：超出模型长度")) : null),
+    element("div", { class: "sides" }, row.words.map((_, side) => sentenceTable(row, side, say(`sentence ${side + 1}`, `句子 ${side + 1}`)))));
 }

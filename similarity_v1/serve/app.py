@@ -1,0 +1,199 @@
+"""The application: a page, a JSON interface with its schema, a health check.
+
+    GET  /                the page
+    POST /api/explain     {"text_a": ..., "text_b": ...} -> label, probability, words with their scores
+    GET  /openapi.json    the schema
+    GET  /health          {"status": "ok", ...}
+
+Every refusal is {"error": reason}: 400, 415 and 422 for what is asked, 408, 413 and 429 for how, 503 while too many
+wait.
+"""
+
+# No `from __future__ import annotations` here: FastAPI reads the types, also of what is made inside a function.
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from final_project.errors import ProjectError
+from similarity_v1.explanation import Explanation
+from similarity_v1.selection import select
+from similarity_v1.serve.gates import BodyGate, HostGate, RateGate, SafeHeaders, refusal
+from similarity_v1.serve.limits import Limits
+from similarity_v1.serve.page import page
+from similarity_v1.serve.waiting_line import LineIsFull, Stopping, WaitingLine
+
+log = logging.getLogger(__name__)
+
+Explain = Callable[[Sequence[tuple[str, ...]]], Sequence[Explanation]]
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+class Word(BaseModel):
+    """rank: 1 for the most important of the chosen words, null where the word was not chosen."""
+
+    text: str
+    score: float
+    rank: int | None
+
+
+class Answer(BaseModel):
+    """label: the decided class, null where the model gives a score instead. probabilities: of all classes.
+    texts: the words of each text with their scores; truncated: whether the model could not read all of them."""
+
+    label: int | None
+    label_name: str
+    probability: float | None
+    probabilities: list[float]
+    score: float | None
+    method: str
+    texts: list[list[Word]]
+    truncated: bool
+
+
+class Refusal(BaseModel):
+    error: str
+
+
+class Health(BaseModel):
+    status: str
+    model: str
+    method: str
+    waiting: int
+
+
+def create_app(
+    explain: Explain, model_name: str, method: str, ratio: float, hosts: Sequence[str], limits: Limits
+) -> FastAPI:
+    """explain: rows of texts -> explanations. ratio: share of the words that are called chosen. hosts: the names under
+    which the server answers, see HostGate."""
+    line = WaitingLine(explain, limits.queue, limits.batch)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        line.start()
+        yield
+        await line.stop()
+
+    html, policy = page(model_name, method, limits)
+    app = FastAPI(
+        title="explained pairs",
+        summary="Labels of sentence pairs, and the words that they rest on",
+        docs_url=None,  # both pages would be loaded from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(SafeHeaders, headers=HEADERS),
+            Middleware(HostGate, names=frozenset(hosts)),
+            Middleware(RateGate, limits=limits, free=frozenset({"/health"})),
+            Middleware(BodyGate, limits=limits),
+        ],
+    )
+    _add_refusals(app)
+    Text = Annotated[str, Field(min_length=1, max_length=limits.max_chars), AfterValidator(_not_blank)]
+
+    class Question(BaseModel):
+        """text_b is left out for a classifier of single texts."""
+
+        model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text_a": "…", "text_b": "…"}]})
+        text_a: Text
+        text_b: Text | None = None
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def show_page() -> Response:
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+
+    @app.get("/health")
+    async def health() -> Health:
+        return Health(status="ok", model=model_name, method=method, waiting=line.n_waiting)
+
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"model": Refusal} for status in (400, 408, 413, 415, 422, 429, 503)
+    }
+
+    @app.post("/api/explain", responses=refusals)
+    async def explain_texts(question: Question) -> Answer:
+        texts = (question.text_a,) if question.text_b is None else (question.text_a, question.text_b)
+        return _answer(await line.answer(texts), ratio)
+
+    return app
+
+
+def _answer(found: Explanation, ratio: float) -> Answer:
+    texts = []
+    for words, scores in zip(found.words, found.scores, strict=True):
+        ranks = {position: rank for rank, position in enumerate(select(scores, ratio), start=1)}
+        texts.append(
+            [
+                Word(text=word, score=score, rank=ranks.get(position))
+                for position, (word, score) in enumerate(zip(words, scores, strict=True))
+            ]
+        )
+    return Answer(
+        label=found.label,
+        label_name=found.label_name,
+        probability=found.probability,
+        probabilities=list(found.probabilities),
+        score=found.score,
+        method=found.method,
+        texts=texts,
+        truncated=found.truncated,
+    )
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is blank")
+    return text
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Turn whatever goes wrong into {"error": reason}; what was asked is never sent back."""
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_question(request: Request, error: RequestValidationError) -> Response:
+        if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+            return refusal(415, "expected JSON, sent as Content-Type: application/json")
+        problems = error.errors()
+        if any(problem["type"] == "json_invalid" for problem in problems):
+            return refusal(400, "the body is not JSON")
+        said = (
+            f"{'.'.join(map(str, p['loc'][1:])) or 'body'}: {p['msg'].removeprefix('Value error, ')}" for p in problems
+        )
+        return refusal(422, "; ".join(said)[:500])
+
+    @app.exception_handler(HTTPException)
+    async def not_here(request: Request, error: HTTPException) -> Response:
+        return refusal(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(LineIsFull)
+    async def too_many(request: Request, error: LineIsFull) -> Response:
+        return refusal(503, "too many requests wait for the model: try again in a second", {"Retry-After": "1"})
+
+    @app.exception_handler(Stopping)
+    async def stopping(request: Request, error: Stopping) -> Response:
+        return refusal(503, "the server is stopping")
+
+    @app.exception_handler(ProjectError)
+    async def cannot_explain(request: Request, error: ProjectError) -> Response:
+        return refusal(422, str(error)[:500])
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> Response:
+        log.error("serve: a request failed", exc_info=error)
+        return refusal(500, "the request failed; the server's log says why")

@@ -1,0 +1,101 @@
+"""Run the application on one address until a signal ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from final_project.errors import EnvironmentProblem, RecipeError
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 3  # running requests get this long to end
+MAX_CONNECTIONS = 1024
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening place, taken before anything slow is loaded. Raises RecipeError for an address that does not exist,
+    EnvironmentProblem where it is taken or not allowed."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise RecipeError([f"--host: no address of this machine is called {host!r}"]) from error
+    taken = socket.socket(family, kind, protocol)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(address)
+        taken.listen(128)
+    except OSError as error:
+        taken.close()
+        hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        raise EnvironmentProblem(f"{host}:{port}: cannot listen: {error.strerror}{hint}") from error
+    return taken
+
+
+def own_names(host: str, place: socket.socket) -> list[str]:
+    """The names under which the server answers, see HostGate; none where it listens to other machines."""
+    if _is_loopback(place):
+        return ["127.0.0.1", "localhost", "[::1]", host.lower()]
+    log.warning("serve: %s is open to everyone who reaches this machine, and asks for no password", host)
+    return []
+
+
+def _is_loopback(place: socket.socket) -> bool:
+    return ipaddress.ip_address(place.getsockname()[0].split("%")[0]).is_loopback
+
+
+class _Server(uvicorn.Server):
+    """uvicorn ends itself by the signal it was sent; we end with a status of our own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @property
+    def was_interrupted(self) -> bool:
+        return signal.SIGINT in self._captured_signals
+
+
+def configure(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whoever sends X-Forwarded-For would choose the client that is counted
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def run(app: FastAPI, place: socket.socket) -> int:
+    """Serve until SIGTERM (returns 0) or Ctrl-C (130)."""
+    server = _Server(configure(app))
+    host, port = place.getsockname()[:2]
+    log.info("serve: http://%s:%d  (Ctrl-C ends it)", f"[{host}]" if ":" in host else host, port)
+    server.run(sockets=[place])
+    log.info("serve: stopped")
+    return 130 if server.was_interrupted else 0
+
+
+def leave(status: int) -> None:
+    """End the process now: a pass of the model that still runs would hold it up to its end."""
+    logging.shutdown()
+    os._exit(status)
