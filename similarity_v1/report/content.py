@@ -11,7 +11,7 @@ from typing import Any
 from final_project.errors import ArtifactError
 from final_project.progress import read_metrics
 from final_project.settings import SimilarityV1
-from similarity_v1.report import pictures
+from similarity_v1.report import fine_tuning, pictures
 from similarity_v1.report.curves import Chart, chart
 from similarity_v1.report.data_pictures import DataPictures, HeatMap, data_pictures
 from similarity_v1.report.lengths import Histograms
@@ -40,6 +40,7 @@ class Content:
     decisions: Sequence[Chart]
     calibration: Mapping[str, float]
     charts: Mapping[str, Sequence[Chart]]
+    fine_tuning: fine_tuning.FineTuning | None
     data: DataPictures | None
 
     @property
@@ -87,6 +88,7 @@ def gather(run_dir: Path) -> Content:
         decisions=[picture for picture in decisions if picture is not None],
         calibration={name: pictures.calibration_error(rows) for name, rows in labelled.items()},
         charts=_charts(run_dir),
+        fine_tuning=fine_tuning.content(run_dir),
         data=data_pictures(statistics),
     )
 

@@ -1,0 +1,232 @@
+"""What the report shows of fine-tuning: evaluations, confusion, threshold, calibration, sweeps, the surest mistakes.
+
+Figures are read as similarity_v0 has left them and put into the order in which people read them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from final_project.data.contest import iter_json_lines
+from final_project.errors import ArtifactError, DataError
+from similarity_v1.report.curves import Chart, draw, scale, ticks
+from similarity_v1.report.texts import Text
+
+MOST_EVALUATIONS = 16  # rows of the table; the curves have them all
+MOST_CHARACTERS = 240  # of a sentence; what is longer is cut
+SETS = {"dev": Text("dev", "开发集"), "test": Text("test", "测试集")}
+FIFTHS = (0, 0.2, 0.4, 0.6, 0.8, 1)
+DEEP_SHADE = 0.72
+COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_accuracy", "dev_f1")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """figures: by COLUMNS. is_chosen: the weights of this step were kept."""
+
+    step: int
+    figures: Mapping[str, float]
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class ConfusionCell:
+    """count: rows. share: of the rows with this label. is_deep: the shade asks for the other ink."""
+
+    count: int
+    share: float
+    is_right: bool
+
+    @property
+    def is_deep(self) -> bool:
+        return self.share >= DEEP_SHADE
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """cells[label][decision]."""
+
+    name: Text
+    cells: tuple[tuple[ConfusionCell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """probability: P(1)."""
+
+    split: str
+    row: int
+    label: int
+    decided: int
+    probability: float
+    sentence1: str
+    sentence2: str
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """A variant of a sweep: what it gained, and where this is drawn in a picture that is 100 wide (None: not known)."""
+
+    name: str
+    figures: Mapping[str, Any]
+    at: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class SweepPicture:
+    """zero: where no difference is; ends: the differences at both sides of the picture."""
+
+    name: str
+    metric: str
+    n_seeds: int
+    rows: tuple[Whisker, ...]
+    zero: float
+    ends: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Everything the section's template reads. threshold, calibration: as the stage's JSON files; None where absent."""
+
+    evaluations: Sequence[Evaluation]
+    confusions: Sequence[Confusion]
+    threshold: Mapping[str, Any] | None
+    calibration: Sequence[tuple[Text, Mapping[str, Any], Mapping[str, Any]]]
+    reliability: Chart | None
+    mistakes: Sequence[Mistake]
+    sweeps: Sequence[SweepPicture]
+
+
+def content(run_dir: Path) -> FineTuning | None:
+    """Read a run's folder; None where similarity_v0 has not finished there.
+
+    Raises ArtifactError or DataError where a file in it is broken.
+    """
+    stage = run_dir / "similarity_v0"
+    result = stage / "result"
+    confusions = _read_json(result / "confusion.json")
+    if confusions is None:
+        return None
+    best_step = (_read_json(stage / "manifest.json") or {}).get("best_step")
+    calibrated = calibrated_sets(_read_json(result / "calibration.json") or {})
+    try:
+        return FineTuning(
+            evaluations=evaluations(result / "curves.csv", best_step),
+            confusions=[_confusion(name, confusions[split]) for split, name in SETS.items() if split in confusions],
+            threshold=_read_json(result / "threshold.json"),
+            calibration=calibrated,
+            reliability=reliability(calibrated),
+            mistakes=mistakes(result / "mistakes.jsonl"),
+            sweeps=[
+                sweep_picture(_read_json(path)) for path in sorted((run_dir / "sweeps").glob("*/results.json"))
+            ],
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{result}: a file is not as similarity_v0 writes it ({error!r}): run it again") from error
+
+
+def evaluations(path: Path, best_step: int | None) -> list[Evaluation]:
+    """The rows of curves.csv, evenly thinned to what a person reads, the chosen one among them."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)
+        ]  # fmt: skip
+    found = [Evaluation(int(row["step"]), {key: row.get(key) for key in COLUMNS}, row["step"] == best_step)
+             for row in rows]  # fmt: skip
+    stride = max(1.0, len(found) / MOST_EVALUATIONS)
+    shown = {round(place * stride) for place in range(MOST_EVALUATIONS)} | {len(found) - 1}
+    return [one for place, one in enumerate(found) if place in shown or one.is_chosen]
+
+
+def _confusion(name: Text, facts: Mapping[str, Any]) -> Confusion:
+    rows = zip(facts["counts"], facts["shares"], strict=True)
+    return Confusion(
+        name,
+        tuple(
+            tuple(
+                ConfusionCell(count, share, label == decision)
+                for decision, (count, share) in enumerate(zip(*row, strict=True))
+            )
+            for label, row in enumerate(rows)
+        ),
+    )
+
+
+def calibrated_sets(facts: Mapping[str, Any]) -> list[tuple[Text, Mapping[str, Any], Mapping[str, Any]]]:
+    """(set, figures before, figures after) where probabilities were calibrated. On the set that the map was fitted on,
+    each pair is calibrated by a map that was fitted without it."""
+    wanted = ((SETS.get(facts.get("fitted_on")), facts.get("cross_fitted")), (SETS["test"], facts.get("test")))
+    name_of_folds = Text("dev and out of fold", "开发集与折外")
+    return [(name or name_of_folds, of["before"], of["after"]) for name, of in wanted if of and of["after"]]
+
+
+def reliability(calibrated: Sequence[tuple[Text, Mapping[str, Any], Mapping[str, Any]]]) -> Chart | None:
+    """Share of label 1 over mean P(1), before and after calibration, of the last set: test where it has labels."""
+    if not calibrated:
+        return None
+    name, *both = calibrated[-1]
+    names = (Text("before", "校准前"), Text("after", "校准后"))
+    curves = [
+        (label, [(bin_["mean_probability"], bin_["share_positive"]) for bin_ in of["bins_equal_mass"]])
+        for label, of in zip(names, both, strict=True)
+    ]
+    title = Text(f"Calibration, {name.en}", f"校准，{name.zh}")
+    x_name = Text("mean P(1) of the bin; upright: share of label 1", "分箱的平均 P(1)；纵轴：标签 1 的比例")
+    return draw(title, x_name, curves, x_ticks=FIFTHS, y_ticks=FIFTHS, diagonal=True)
+
+
+def mistakes(path: Path) -> list[Mistake]:
+    if not path.is_file() or not path.stat().st_size:
+        return []
+    found = []
+    for line, row in iter_json_lines(path):
+        try:
+            told = {key: row[key] for key in ("split", "row", "label", "decided", "probability")}
+            found.append(Mistake(**told, sentence1=_cut(row["sentence1"]), sentence2=_cut(row["sentence2"])))
+        except (KeyError, TypeError) as error:
+            raise DataError(path, f"not a mistake as similarity_v0 writes it ({error!r})", line) from error
+    return found
+
+
+def sweep_picture(facts: Mapping[str, Any]) -> SweepPicture:
+    """Variants with the largest gain first, the base at the top; whiskers: 95 % of the difference over dev pairs."""
+    base, *rows = facts["rows"]
+    rows.sort(key=lambda row: -math.inf if row["difference"] is None else row["difference"], reverse=True)
+    spans = [row[key] for row in rows for key in ("difference", "pairs_low", "pairs_high") if row[key] is not None]
+    levels = ticks(min(spans, default=0.0), max(0.0, *spans, 1e-4))
+    ends = (min(levels[0], 0.0), levels[-1])
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else round(scale(value, *ends, 0, 100), 2)
+
+    whiskers = tuple(
+        Whisker(row["variant"], row, place(row["difference"]), place(row["pairs_low"]), place(row["pairs_high"]))
+        for row in (base, *rows)
+    )
+    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), whiskers, place(0.0), ends)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path}: expected a JSON object, found a {type(value).__name__}")
+    return value
