@@ -2,6 +2,7 @@
 python -m similarity_v0 predict --model DIR --input FILE --output OUT.csv
 python -m similarity_v0 ensemble --predictions A.csv B.csv [--method METHOD] [--gold FILE] --output OUT.csv
 python -m similarity_v0 soup --models DIR DIR --output DIR [--greedy] [--dev FILE]
+python -m similarity_v0 export --model DIR --format FORMAT [--check FILE] --output DIR
 python -m similarity_v0 sweep FILE [--recipe NAME] [--force] [--dry-run] [-- key.path=value ...]"""
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from collections.abc import Sequence
 from final_project.cli import end_process, recipe_from, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
-COMMANDS = {"predict": "predict_file", "ensemble": "ensemble_files", "soup": "soup_folders", "sweep": "sweep"}
+COMMANDS = {
+    "predict": "predict_file",
+    "ensemble": "ensemble_files",
+    "soup": "soup_folders",
+    "sweep": "sweep",
+    "export": "export",
+}
 """Command -> its module, with add_arguments and run; imported when it is called, since some bring torch along."""
 
 

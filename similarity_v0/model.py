@@ -96,10 +96,12 @@ class PairModel(nn.Module):
         for part in [self.embeddings] * embeddings + self.layers[:n_layers]:
             part.requires_grad_(False)
 
+    def replace_output_layer(self, layer: nn.Linear) -> None:
+        setattr(self._head, self._output_name, layer)
+
     def use_multi_dropout(self, n_samples: int, reduce: str) -> None:
         """Put K masks into the place of the dropout before the last layer."""
-        multi = MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce)
-        setattr(self._head, self._output_name, multi)
+        self.replace_output_layer(MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce))
         self._head.dropout = nn.Identity()
 
     def save(self, folder: Path, full: Mapping[str, torch.Tensor]) -> None:

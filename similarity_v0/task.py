@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.artifacts import folder_atomic
+from final_project.artifacts import folder_atomic, write_text
 from final_project.model.decision import Decision
 from final_project.model.packing import first_position_of
 from final_project.model.token_table import TokenTable
@@ -21,6 +21,7 @@ from final_project.training.engines.base import Engine
 from final_project.training.guard import told_rows
 from final_project.training.weights import save_tensors
 from similarity_v0.batches import Lines, pair_batch
+from similarity_v0.card import model_card
 from similarity_v0.model import PairModel
 from similarity_v0.outcome import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
 from similarity_v0.predict import predict_probabilities
@@ -51,6 +52,7 @@ class PairTask:
         """tables: by split. train_rows: the rows of the train table to learn from. folder: where its files go."""
         self.engine = engine
         self.model = model
+        self.recipe = recipe
         self.seed = recipe.seed
         self.settings = recipe.similarity_v0
         self.tokenizer = tokenizer
@@ -117,6 +119,8 @@ class PairTask:
                 self.model.save(result / "model", full)
                 self.tokenizer.save_pretrained(result / "model")
                 decision.save(result / "model")
+                rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
+                write_text(result / "model" / "README.md", model_card(self.recipe, scores, decision, rows))
                 write_outcome(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
