@@ -34,9 +34,10 @@ def run_stage(recipe: Recipe, force: bool = False) -> None:
 def _work(recipe: Recipe, folder: StageFolder, world: Any) -> tuple[list[str], dict[str, Any]]:
     # torch takes seconds to import; a finished stage answers without it.
     from similarity_v1.produce import explain, produce
+    from similarity_v1.ranks import together
 
     explain(recipe, folder.path, world)
-    if not world.is_first:
+    made = together(world, lambda: produce(recipe, folder.path) if world.is_first else None)
+    if made is None:
         return [], {}
-    made = produce(recipe, folder.path)
     return made.outputs, {"rows": made.rows, "handed_in": made.handed_in}

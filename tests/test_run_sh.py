@@ -63,13 +63,15 @@ def test_several_processes_get_torchrun_or_the_launcher_of_deepspeed():
         "4",
         "posttrain",
         "similarity_v0",
+        "similarity_v1",
         "--",
         "posttrain.engine=deepspeed",
     ).stdout.splitlines()[1:]
     assert "-m deepspeed.launcher.launch" in lines[0] and "--module posttrain" in lines[0]
     (world_info,) = [word.split("=", 1)[1] for word in lines[0].split() if word.startswith("--world_info=")]
     assert json.loads(base64.urlsafe_b64decode(world_info)) == {"node0": [0, 1, 2, 3]}
-    assert "final_project.training.torchrun --nproc-per-node=4 --standalone -m similarity_v0" in lines[1]
+    for stage, line in zip(("similarity_v0", "similarity_v1"), lines[1:], strict=True):
+        assert f"final_project.training.torchrun --nproc-per-node=4 --standalone -m {stage}" in line
 
 
 def test_several_machines_are_taken_from_the_environment():
@@ -160,12 +162,15 @@ def test_a_changed_value_reruns_only_what_depends_on_it(override, runs_again, wh
     assert len(record) == 1 + len(runs_again), "the record keeps a row of every run"
 
 
-def test_a_single_stage_works_alone_and_force_runs_it_again(whole_run, copy_of):
+def test_a_single_stage_works_alone_and_force_runs_it_again_on_two_processes_to_the_same_bytes(whole_run, copy_of):
     runs = copy_of(whole_run[0])
-    done = run_sh("--recipe", "demo", "--force", "similarity_v1", "--", *TINY, f"runs_dir={runs}")
-    assert done.returncode == 0 and "similarity_v1: wrote" in done.stderr
-    before = (whole_run[0] / "demo" / "similarity_v1" / "submit" / "sim_rationale_f1_f2_f3.zip").read_bytes()
-    assert (runs / "demo" / "similarity_v1" / "submit" / "sim_rationale_f1_f2_f3.zip").read_bytes() == before
+    two = ("--recipe", "demo", "--nproc", "2", "similarity_v1", "--", *TINY, f"runs_dir={runs}")
+    assert "similarity_v1: up to date, skipped" in run_sh(*two).stderr, "the number of processes changes no result"
+    done = run_sh("--force", *two)
+    assert done.returncode == 0 and done.stderr.count("similarity_v1: wrote") == 1, done.stderr
+    for name in ("scores.jsonl", "submit/sim_rationale_f1_f2_f3.zip", "submit/sim_rationale_clean.zip"):
+        before = (whole_run[0] / "demo" / "similarity_v1" / name).read_bytes()
+        assert (runs / "demo" / "similarity_v1" / name).read_bytes() == before
 
 
 def test_a_stage_whose_input_is_missing_names_the_stage_to_run(tmp_path):

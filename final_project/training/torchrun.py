@@ -7,6 +7,7 @@ traceback and status 1.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ GRACE_S = 300  # from a signal to the end by force; a checkpoint of a large mode
 def main(argv: Sequence[str]) -> int:
     """Run the processes; returns 0, the status of the one that failed first, or 128 + the signal that ended them."""
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(GRACE_S))
+    # it tells of every process that it signals, and again what is told below
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     try:
         run.main(list(argv))
     except SignalException as error:
