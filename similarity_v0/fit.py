@@ -36,6 +36,8 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         tokenise(folder, tokenizer, settings.max_length)
         require_fit_for_decision(folder.run_dir / "prepare", settings)
     world.barrier()
+    # tokenizer.json tells how its last call was cut; one call here makes it the same where tables were there already
+    tokenizer("", "", truncation="longest_first", max_length=settings.max_length)
     tables = {split: open_token_table(folder.path / f"{split}_tokens") for split in NAMES}
     material = Material(recipe, place, tokenizer, tables, precision, world)
     rows = chosen_rows(len(tables["train"]), settings.max_train_pairs, recipe.seed)
