@@ -19,7 +19,7 @@ EVIDENCE = {
     "zero2": {"wrapper": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer", "zero_stage": 2},
     "zero3": {"wrapper": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer_Stage3", "weights": "partitioned"},
 }
-ATTACKED = ("similarity_v0.fgm_eps=1", "similarity_v0.ema_decay=0.9")
+ATTACKED = ("similarity_v0.fgm_eps=1", "similarity_v0.ema_decay=0.9", "similarity_v0.lr_groups=thirds")
 
 
 def manifest_of(runs: Path, name: str) -> dict:

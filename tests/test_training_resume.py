@@ -68,7 +68,7 @@ MOMENTS = {"few": 1, "some": 3, "many": 5}  # of kill -9
         ),
         *(
             pytest.param("similarity_v0", engine, 2, "many", marks=pytest.mark.thorough)
-            for engine in ("fairscale", "fsdp2", "zero3")
+            for engine in ("ddp", "fsdp2", "fairscale", "zero2", "zero3")
         ),
     ],
 )
@@ -113,10 +113,20 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(prepared, copy_of):
     assert weights_digest(calm, "posttrain") == weights_digest(disturbed, "posttrain")
 
 
-def test_a_changed_setting_starts_over_instead_of_resuming(prepared, copy_of):
-    runs = copy_of(prepared)
-    kill_at(runs, "posttrain", 5)
-    restarted = stage("posttrain", runs, *LONGER, "posttrain.lr=1e-4")
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("posttrain", ("posttrain.lr=1e-4",)),
+        *(
+            pytest.param("similarity_v0", change, marks=pytest.mark.thorough)
+            for change in (EXTRA["similarity_v0"], ("similarity_v0.pgd_eps=1",), ("similarity_v0.swa_start=0.5",))
+        ),
+    ],
+)
+def test_a_changed_setting_starts_over_instead_of_resuming(name, change, prepared, request, copy_of):
+    runs = copy_of(prepared if name == "posttrain" else request.getfixturevalue("posttrained"))
+    kill_at(runs, name, 5)
+    restarted = stage(name, runs, *LONGER, *change)
     assert "resuming" not in restarted.stderr
     assert "an earlier run had other settings or inputs" in restarted.stderr
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from final_project.errors import ArtifactError
 from similarity_v0.model import PairModel
 
 Level = Literal["embeddings", "layer", "last", "pool"]
@@ -49,7 +50,9 @@ class Mixup:
     def __init__(self, model: PairModel, level: Level, alpha: float):
         self._places = places_of(model, level)
         if not self._places:
-            raise ValueError("mixup after a random inner layer needs an encoder of two layers or more")
+            raise ArtifactError(
+                "mixup layer: an encoder of one layer has none below its last; it takes two layers or more"
+            )
         self._alpha = alpha
 
     def draw(self, n_pairs: int, device: torch.device, *seed: int) -> Blend:

@@ -69,7 +69,7 @@ class Engine(FullState):
         return self.backward_pass(synchronise=False)
 
     def backward_to(self, loss: torch.Tensor, tensor: torch.Tensor) -> None:
-        """The gradient of the loss with respect to a tensor inside the forward, on this rank; the tensor's hooks see it."""
+        """Take the gradient of the loss back to a tensor inside the forward, on this rank alone; its hooks see it."""
         torch.autograd.grad(loss * self.loss_scale.value, tensor)
 
     def take_gradients(self) -> dict[str, torch.Tensor]:
