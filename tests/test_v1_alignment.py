@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import TOKENIZERS, tiny_sequence_classifier, tiny_tokenizer
 from v1_support import golden, pair, tiny_classifier
 
 from final_project.data.pairs import SegmentedPair
 from final_project.settings import SimilarityV1
 from similarity_v1.alignment import align, word_spans
+from similarity_v1.encoding import encode
+from similarity_v1.explainer import Explainer as AnyExplainer
+from similarity_v1.selection import select
+from similarity_v1.words import RULES, words_of
 
 
 def test_alignment_agrees_with_the_published_one():
@@ -43,7 +48,7 @@ def test_a_word_without_tokens_scores_zero():
 @st.composite
 def sentence_cut_twice(draw):
     """A sentence, cut into words and, elsewhere, into tokens that leave gaps."""
-    sentence = draw(st.text(min_size=1, max_size=30).filter(str.strip))
+    sentence = draw(st.text(min_size=1, max_size=30))
     cuts = sorted(draw(st.sets(st.integers(1, max(len(sentence) - 1, 1)), max_size=10)))
     edges = [0, *[cut for cut in cuts if cut < len(sentence)], len(sentence)]
     words = [sentence[a:b] for a, b in pairwise(edges)]
@@ -110,3 +115,99 @@ def test_words_longer_than_tokens_sum_their_pieces(tmp_path):
     )[0]
     np.testing.assert_allclose(by_word.scores_q, np.reshape(by_char.scores_q, (3, 2)).sum(1), rtol=1e-6)
     np.testing.assert_allclose(by_word.scores_t, [sum(by_char.scores_t)], rtol=1e-6)
+
+
+# --- real tokenizers, any text
+
+MARKS = "\u0301\u20dd\u200b\u200d\ufe0f\u202e\u00ad\ufeff\u3000\t\n\x00\x85\ud83d\ude00"
+ANY_TEXT = st.text(
+    st.one_of(
+        st.characters(exclude_categories=()),  # all of Unicode, lone surrogates and unassigned code points too
+        st.sampled_from(MARKS),
+        st.sampled_from("怎么开通花呗ＡＢｃ１２ﬁ㍿①é👨👩👧🇨🇳한각אب 𠀀İßǅ"),
+        st.sampled_from("abcdeXYZ012 ,.[]#"),
+    ),
+    max_size=40,
+) | st.sampled_from(
+    ["", " ", "\u3000", "[UNK]", "[CLS] [SEP]", "👨‍👩‍👧‍👦👍🏽", "e\u0301" * 9, "🇨🇳🇨🇳", "長" * 90, "\u200b" * 3]
+)
+
+
+@pytest.fixture(scope="module", params=TOKENIZERS)
+def tokenizer(request):
+    return tiny_tokenizer(request.param, model_max_length=48)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_any_text_has_words_that_join_to_it(rule):
+    @given(ANY_TEXT)
+    @settings(max_examples=60, deadline=None)
+    def holds(text):
+        words = words_of(text, rule)
+        assert "".join("".join(words).split()) == "".join(text.split())
+        assert bool(words) == bool(text) and all(words)
+
+    holds()
+
+
+def test_words_follow_their_rule():
+    assert words_of("a👨‍👩‍👧b e\u0301", "characters") == ("a", "👨‍👩‍👧", "b", "e\u0301")
+    assert words_of("花呗abc 12。", "contest") == ("花", "呗", "abc", "12", "。")
+    assert words_of("怎么打开手机 now", "jieba") == ("怎么", "打开", "手机", "now")
+    assert "👨‍👩‍👧" in words_of("手机👨‍👩‍👧坏了", "jieba")
+    assert words_of(" to be  not ", "whitespace") == ("to", "be", "not")
+    assert words_of("\u3000", "whitespace") == ("\u3000",)
+
+
+def test_every_tokenizer_conserves_the_mass_of_any_text_and_ranks_every_word(tokenizer):
+    @given(ANY_TEXT, ANY_TEXT, st.sampled_from(sorted(RULES)), st.booleans())
+    @settings(max_examples=150, deadline=None)
+    def holds(text_a, text_b, rule, single):
+        texts = (text_a,) if single else (text_a, text_b)
+        words = tuple(words_of(text, rule) for text in texts)
+        (row,) = encode(tokenizer, 48, [texts], [words], ["input_ids", "attention_mask"])
+        assert len(row) <= 48
+        scores_T = np.random.default_rng(len(text_a)).random(len(row)) + 0.1
+        found = row.word_scores(scores_T)
+        for side, (its_words, scores) in enumerate(zip(words, found, strict=True)):
+            mass = sum(score for score, of_side in zip(scores_T, row.side_T, strict=True) if of_side == side)
+            assert len(scores) == len(its_words) and np.isfinite(scores).all()
+            if its_words:
+                assert sum(scores) == pytest.approx(mass, abs=1e-6)
+            assert sorted(select(scores, 1.0)) == list(range(len(its_words)))
+
+    holds()
+
+
+def test_units_are_whole_words_and_carry_all_tokens_of_the_texts(tokenizer):
+    @given(ANY_TEXT, ANY_TEXT)
+    @settings(max_examples=60, deadline=None)
+    def holds(text_a, text_b):
+        words = (words_of(text_a, "contest"), words_of(text_b, "contest"))
+        (row,) = encode(tokenizer, 48, [(text_a, text_b)], [words], ["input_ids", "attention_mask"])
+        units = row.units_T
+        inside = sorted({unit for unit in units if unit >= 0})
+        assert inside == list(range(len(inside)))
+        for side, its_words in enumerate(words):
+            of_side = [unit for unit, at in zip(units, row.side_T, strict=True) if at == side]
+            assert all(unit >= 0 for unit in of_side) or not its_words
+            assert len(set(of_side)) <= len(its_words)
+
+    holds()
+
+
+def test_what_a_tokenizer_drops_scores_zero_and_what_it_merges_is_shared():
+    tokenizer = tiny_tokenizer("wordpiece_lower")
+    words = (("怎", "\u200b", "么"), ("abc", "1", "23"))
+    (row,) = encode(tokenizer, 48, [("怎\u200b么", "abc 123")], [words], ["input_ids", "attention_mask"])
+    sides = row.word_scores([1.0] * len(row))
+    assert sides[0] == (1.0, 0.0, 1.0) and sum(sides[1]) == row.side_T.count(1)
+
+
+def test_the_model_explains_texts_that_no_vocabulary_knows():
+    tokenizer = tiny_tokenizer("byte_bpe")
+    model = tiny_sequence_classifier("roberta", tokenizer)
+    texts = [("👨‍👩‍👧‍👦😀", "\ud83d怎"), ("\u3000\t", "e\u0301\u20dd"), ("ｉＰｈｏｎｅ", "한각 𠀀")]
+    for method in ("gradient_x_input", "leave_one_out"):
+        for found in AnyExplainer(model, tokenizer, method).explain(texts):
+            assert all(np.isfinite(side).all() and len(side) for side in found.scores)

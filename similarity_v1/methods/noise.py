@@ -51,9 +51,10 @@ class GradShap:
     def __call__(self, probe: Probe) -> Scores:
         baseline_BTH = probe.baseline(self.baseline)
         scale_B, draw = _spread(probe, self.noise), generators(probe.rows, self.seed)
+        draw_along = generators(probe.rows, self.seed + 1)  # of its own: how many points share a pass changes nothing
         contribution_BTH = torch.zeros_like(probe.embedded_BTH)
         for rows_N, _ in probe.points(self.samples):
-            along_N = torch.stack([torch.rand((), generator=draw[row]) for row in rows_N.tolist()])
+            along_N = torch.stack([torch.rand((), generator=draw_along[row]) for row in rows_N.tolist()])
             along_N11 = along_N.to(contribution_BTH).view(-1, 1, 1)
             path_NTH = probe.embedded_BTH[rows_N] + _noise(probe, rows_N, scale_B, draw) - baseline_BTH[rows_N]
             gradient_NTH = probe.gradients(baseline_BTH[rows_N] + along_N11 * path_NTH, rows_N)
