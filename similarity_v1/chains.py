@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from final_project.data.pairs import Rationale, SegmentedPair
-from similarity_v1.clean import refine_clean
+from similarity_v1.clean import Order, refine_clean
 from similarity_v1.refine import Originals, refine_f1, refine_f2, refine_f3
 from similarity_v1.submission import write_submission, write_zip
 
@@ -33,9 +33,11 @@ def write_original_chain(
     return f3, counts
 
 
-def write_clean_chain(folder: Path, pairs: Sequence[SegmentedPair], raw: Sequence[Rationale]) -> list[Rationale]:
+def write_clean_chain(
+    folder: Path, pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], order: Order
+) -> list[Rationale]:
     """Write the clean rows and their zip; returns the rows."""
-    rows = refine_clean(pairs, raw)
+    rows = refine_clean(pairs, raw, order)
     _write_last(folder, "clean", rows)
     return rows
 

@@ -14,7 +14,7 @@ from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import ArtifactError
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
-from similarity_v1.selection import select
+from similarity_v1.selection import Selection, select
 from similarity_v1.word_scores import WordScores
 
 log = logging.getLogger(__name__)
@@ -57,5 +57,5 @@ class Explainer:
         return self.any_row.limit
 
 
-def select_rationales(explained: Iterable[WordScores], ratio: float) -> list[Rationale]:
-    return [Rationale(row.id, row.label, select(row.scores_q, ratio), select(row.scores_t, ratio)) for row in explained]
+def select_rationales(explained: Iterable[WordScores], how: Selection | float) -> list[Rationale]:
+    return [Rationale(row.id, row.label, select(row.scores_q, how), select(row.scores_t, how)) for row in explained]

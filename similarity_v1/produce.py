@@ -59,7 +59,7 @@ def produce(recipe: Recipe, folder: Path) -> Made:
         "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
         counts["originals"], counts["copied"],
     )  # fmt: skip
-    clean = write_clean_chain(submit, pairs, raw)
+    clean = write_clean_chain(submit, pairs, raw, settings.clean_order)
     handed_in = f"submit/{ZIP_FILE[settings.chain]}"
     validate(folder / handed_in, pairs)
     systems = {"raw": raw, "original": original, "clean": clean}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from final_project.artifacts import write_atomic
 from final_project.data.pairs import Rationale, SegmentedPair
-from similarity_v1.selection import select
+from similarity_v1.selection import Selection, select
 from similarity_v1.submission import format_row
 from similarity_v1.word_scores import WordScores, scores_line
 
@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 ROW_GROUP = 16_384  # rows held in memory while the Parquet output is written
 
 
-def to_table(pairs: Sequence[SegmentedPair], explained: Sequence[WordScores], ratio: float) -> pa.Table:
+def to_table(pairs: Sequence[SegmentedPair], explained: Sequence[WordScores], how: Selection | float) -> pa.Table:
     rows = [
         {
             "id": row.id,
@@ -45,8 +45,8 @@ def to_table(pairs: Sequence[SegmentedPair], explained: Sequence[WordScores], ra
             "words_t": pair.words_t,
             "scores_q": row.scores_q,
             "scores_t": row.scores_t,
-            "chosen_q": select(row.scores_q, ratio),
-            "chosen_t": select(row.scores_t, ratio),
+            "chosen_q": select(row.scores_q, how),
+            "chosen_t": select(row.scores_t, how),
         }
         for pair, row in zip(pairs, explained, strict=True)
     ]

@@ -1,9 +1,60 @@
-"""Which words of a sentence go into the rationale: the highest scores, most important first."""
+"""Which words of a sentence go into the rationale: the highest scores, most important first.
+
+How many is a rule of its own:
+
+ratio      ceil(ratio * W) of the W words, the original's rule
+top_k      k words, all where there are fewer
+threshold  the words that score at least a share of the sentence's highest score
+mass       the fewest words that hold a share of the sentence's score (negative scores count as none)
+
+Every rule takes at least one word wherever there is one. `learned_length` finds a rule's number on dev.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
+
+from final_project.settings import SimilarityV1
+
+Rule = Literal["ratio", "top_k", "threshold", "mass"]
+ROUNDING = 1e-12  # a sum that misses its share by rounding alone has reached it
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A rule and its number: a share of the words, a count of words, a share of the highest score, or of all score."""
+
+    rule: Rule
+    number: float
+
+    def n_words(self, ranked: Sequence[float]) -> int:
+        """How many of the scores, given in descending order, are chosen."""
+        if self.rule == "ratio":
+            return n_chosen(len(ranked), self.number)
+        if self.rule == "top_k":
+            return min(int(self.number), len(ranked))
+        if not ranked or ranked[0] <= 0:
+            return min(1, len(ranked))
+        if self.rule == "threshold":
+            return sum(score >= self.number * ranked[0] for score in ranked)
+        held = accumulate(max(score, 0.0) for score in ranked)
+        enough = self.number * sum(max(score, 0.0) for score in ranked) * (1 - ROUNDING)
+        return next(k for k, score in enumerate(held, start=1) if score >= enough)
+
+
+def selection_of(settings: SimilarityV1) -> Selection:
+    """The rule that a recipe asks for."""
+    numbers = {
+        "ratio": settings.ratio,
+        "top_k": settings.top_k,
+        "threshold": settings.score_share,
+        "mass": settings.mass_share,
+    }
+    return Selection(settings.select, numbers[settings.select])
 
 
 def n_chosen(n_words: int, ratio: float) -> int:
@@ -11,7 +62,9 @@ def n_chosen(n_words: int, ratio: float) -> int:
     return math.ceil(ratio * n_words)
 
 
-def select(scores_W: Sequence[float], ratio: float) -> tuple[int, ...]:
-    """Positions from 0 of the k highest of W scores, highest first; ties go to the lower position."""
+def select(scores_W: Sequence[float], how: Selection | float) -> tuple[int, ...]:
+    """Positions from 0 of the chosen words, highest score first; ties go to the lower position. A number for `how` is
+    the ratio."""
+    selection = how if isinstance(how, Selection) else Selection("ratio", how)
     ranked = sorted(range(len(scores_W)), key=lambda position: -scores_W[position])
-    return tuple(ranked[: n_chosen(len(scores_W), ratio)])
+    return tuple(ranked[: selection.n_words([scores_W[position] for position in ranked])])

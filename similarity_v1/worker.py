@@ -13,6 +13,7 @@ from final_project.settings import SimilarityV1
 from similarity_v1.extract import Explainer
 from similarity_v1.ranks import cpu_threads
 from similarity_v1.rationale_table import parquet_bytes, to_table
+from similarity_v1.selection import selection_of
 from similarity_v1.shards import PairShards, ShardFolder
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Worker:
         """One shard's rows -> its Parquet file, and the ids of pairs that were cut to the model's positions."""
         with cpu_threads(self.settings.threads):
             explained, cut_ids = self.explainer.explain_quietly(pairs)
-        return parquet_bytes(to_table(pairs, explained, self.settings.ratio)), cut_ids
+        return parquet_bytes(to_table(pairs, explained, selection_of(self.settings))), cut_ids
 
     def explain_shards(self, shards: PairShards, numbers: Sequence[int], folder: ShardFolder) -> None:
         """Put the shards of these numbers into the folder."""

@@ -3,7 +3,7 @@ import json
 import pytest
 from v1_support import golden
 
-from similarity_v1.selection import n_chosen, select
+from similarity_v1.selection import Selection, n_chosen, select
 
 
 def test_the_share_is_rounded_up():
@@ -27,3 +27,36 @@ def test_selection_agrees_with_the_published_one():
             chosen = select(scores, case["ratio"])
             assert [scores[i] for i in chosen] == [scores[i] for i in expected]
             assert case["tied"] or list(chosen) == expected
+
+
+SCORES = [0.1, 0.5, 0.0, 0.9, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection("ratio", 0.4), (3, 1)),
+        (Selection("top_k", 3), (3, 1, 4)),
+        (Selection("top_k", 30), (3, 1, 4, 0, 2)),
+        (Selection("threshold", 0.5), (3, 1, 4)),
+        (Selection("threshold", 1.0), (3,)),
+        (Selection("mass", 0.45), (3,)),
+        (Selection("mass", 0.7), (3, 1)),
+        (Selection("mass", 1.0), (3, 1, 4, 0)),
+    ],
+)
+def test_every_rule_takes_the_highest_scores_first(selection, expected):
+    assert select(SCORES, selection) == expected
+
+
+@pytest.mark.parametrize("rule", ["ratio", "top_k", "threshold", "mass"])
+@pytest.mark.parametrize("scores", [[0.0, 0.0], [-2.0, -1.0], [3.0]])
+def test_every_rule_takes_a_word_also_where_no_score_is_positive(rule, scores):
+    chosen = select(scores, Selection(rule, 1 if rule == "top_k" else 0.3))
+    assert chosen == (max(range(len(scores)), key=scores.__getitem__),)
+
+
+def test_a_scale_changes_no_choice():
+    for rule in ("ratio", "threshold", "mass"):
+        for number in (0.1, 0.3, 0.55, 0.9):
+            assert select(SCORES, Selection(rule, number)) == select([7 * x for x in SCORES], Selection(rule, number))

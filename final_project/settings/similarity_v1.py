@@ -56,7 +56,18 @@ class SimilarityV1(Section):
     )
     precision: Literal["fp32", "bf16"] = setting("fp32", "arithmetic of the model while it is explained")
     ratio: float = setting(0.705, "share of the words chosen in each sentence", "share", gt=0, le=1)
+    select: Literal["ratio", "top_k", "threshold", "mass"] = setting(
+        "ratio", "how many words are chosen: a share of them, a number, by score, or by share of all score"
+    )
+    top_k: int = setting(5, "words chosen in each sentence, for select top_k", "words", ge=1)
+    score_share: float = setting(
+        0.5, "least share of the sentence's highest score, for select threshold", "share", gt=0, le=1
+    )
+    mass_share: float = setting(0.8, "share of the sentence's score that is held, for select mass", "share", gt=0, le=1)
     chain: Literal["original", "clean"] = setting("original", "which refined file is handed in")
+    clean_order: Literal["stable", "importance"] = setting(
+        "stable", "shared words in the clean chain: one order in all sentences, or the model's own"
+    )
     batch_tokens: int = setting(8192, "most tokens, padding included, in one attribution batch", "tokens", ge=64)
     shard_rows: int = setting(512, "rows of a unit of work, the most that a kill costs a process", "rows", ge=1)
     threads: int = setting(

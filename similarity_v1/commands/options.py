@@ -35,7 +35,11 @@ MODEL_OPTIONS = {
     "noise": {"type": float},
     "target": {"type": _target, "metavar": "{predicted,both,CLASS}"},
     "precision": _choices("precision"),
+    "select": _choices("select"),
     "ratio": {"type": float},
+    "top_k": {"type": int},
+    "score_share": {"type": float},
+    "mass_share": {"type": float},
     "batch_tokens": {"type": int},
 }
 BULK_OPTIONS = {"shard_rows": {"type": int}, "threads": {"type": int}}

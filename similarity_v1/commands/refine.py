@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 from final_project.data.contest import read_segmented
+from final_project.settings import SimilarityV1
+from similarity_v1.clean import ORDERS
 from similarity_v1.commands.options import add_pairs_argument, answer
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--originals", type=Path, required=True, help="TSV that original rows were taken from (LCQMC test)")
     add("--output-dir", type=Path, required=True, help="folder for the refined files")
     add("--chain", choices=("both", "original", "clean"), default="both", help="which chain to write (default: both)")
+    add(
+        "--clean-order", choices=ORDERS, default=SimilarityV1().clean_order,
+        help="shared words in the clean chain: one order in all sentences, or the model's own (default: %(default)s)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,6 +43,6 @@ def run(arguments: argparse.Namespace) -> None:
         if not counts["originals"]:
             log.warning("%s: no row of the pairs is an original, so f3 copied nothing", arguments.originals)
     if arguments.chain in ("both", "clean"):
-        write_clean_chain(arguments.output_dir, pairs, raw)
+        write_clean_chain(arguments.output_dir, pairs, raw, arguments.clean_order)
     log.info("refine: wrote chain %s to %s, %d rows", arguments.chain, arguments.output_dir, len(raw))
     answer(began, **figures)

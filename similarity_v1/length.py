@@ -1,0 +1,117 @@
+"""How many words a rationale should have, learned on dev: the number of a selection rule, by one of two measures.
+
+gold          the number with the highest token-F1 against gold rationales; of equal ones the lowest
+faithfulness  the lowest number at which the chosen words alone keep the model's label in at least KEPT of the rows
+
+Dev must be other rows than those that are measured in the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from final_project.data.contest import read_json_lines, row_id
+from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.errors import DataError
+from similarity_v1.faithfulness import Judge
+from similarity_v1.gold import require_known_ids
+from similarity_v1.metrics import plausibility_of
+from similarity_v1.selection import Rule, Selection, select
+from similarity_v1.word_scores import WordScores
+
+KEPT = 0.95
+GRIDS: dict[Rule, tuple[float, ...]] = {
+    "ratio": tuple(k / 20 for k in range(1, 21)),
+    "top_k": tuple(range(1, 21)),
+    "threshold": tuple(k / 20 for k in range(20, 0, -1)),  # a lower threshold chooses more: shortest first, as above
+    "mass": tuple(k / 20 for k in range(1, 21)),
+}
+
+
+def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
+    """What `extract` wrote beside the rationales. Raises DataError where a row is not of the pairs, or has not one
+    number a word."""
+    by_id = {pair.id: pair for pair in pairs}
+    rows: list[WordScores] = []
+    for line, record in read_json_lines(path):
+        for key in ("id", "label", "probability", "scores_q", "scores_t"):
+            if key not in record:
+                raise DataError(path, f"missing key {key!r}", line)
+        pair = by_id.get(row_id(path, line, record["id"]))
+        if pair is None:
+            raise DataError(path, f"unknown id {record['id']}: it is not in the pairs file", line)
+        sides = []
+        for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
+            sides.append(_numbers(path, line, key, record[key], len(words)))
+        rows.append(WordScores(pair.id, record["label"], record["probability"], sides[0], sides[1]))
+    return rows
+
+
+def _numbers(path: str | Path, line: int, key: str, value: Any, n_words: int) -> tuple[float, ...]:
+    if not isinstance(value, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
+        raise DataError(path, f"{key} must be a list of numbers, found {json.dumps(value)[:40]}", line)
+    if len(value) != n_words:
+        raise DataError(path, f"{key}: expected {n_words} scores, one a word, found {len(value)}", line)
+    return tuple(map(float, value))
+
+
+def by_gold(
+    scored: Sequence[WordScores], gold: Mapping[int, GoldRow], rule: Rule
+) -> tuple[Selection, dict[float, float]]:
+    """(the selection, token-F1 of every number of the grid)."""
+    marked = [row for row in scored if row.id in gold]
+
+    def token_f1(rows: Sequence[Rationale]) -> float:
+        return sum(plausibility_of(gold[row.id], row, "paddlenlp")[0] for row in rows) / max(len(rows), 1)
+
+    measured = _over_grid(marked, rule, token_f1)
+    return Selection(rule, max(measured, key=measured.__getitem__)), measured
+
+
+def by_faithfulness(
+    scored: Sequence[WordScores], pairs: Sequence[SegmentedPair], judge: Judge, rule: Rule
+) -> tuple[Selection, dict[float, float]]:
+    """(the selection, at every number of the grid the share of rows whose chosen words alone keep the label)."""
+
+    def share_kept(rows: Sequence[Rationale]) -> float:
+        removals = judge.removals(pairs, rows).values()
+        return sum(row.label_of_chosen == row.label for row in removals) / max(len(removals), 1)
+
+    measured = _over_grid(scored, rule, share_kept)
+    enough = [number for number, share in measured.items() if share >= KEPT]
+    return Selection(rule, (enough or [GRIDS[rule][-1]])[0]), measured
+
+
+def _over_grid(
+    scored: Sequence[WordScores], rule: Rule, measure: Callable[[Sequence[Rationale]], float]
+) -> dict[float, float]:
+    measured = {}
+    for number in GRIDS[rule]:
+        how = Selection(rule, number)
+        measured[number] = measure(
+            [Rationale(row.id, row.label, select(row.scores_q, how), select(row.scores_t, how)) for row in scored]
+        )
+    return measured
+
+
+def learn(
+    pairs: Sequence[SegmentedPair],
+    scored: Sequence[WordScores],
+    rule: Rule,
+    gold_file: Path | None,
+    gold: Sequence[GoldRow],
+    model: Path | None,
+) -> dict[str, Any]:
+    """The command's answer. Raises DataError where no gold row is among the scored ones."""
+    if gold_file is not None:
+        by_id = {row.id: row for row in gold}
+        scored_ids = {row.id: row for row in scored}
+        require_known_ids(gold_file, by_id, scored_ids, "the scores")
+        selection, measured = by_gold(scored, by_id, rule)
+    else:
+        assert model is not None, "either gold or a model measures a length"
+        selection, measured = by_faithfulness(scored, pairs, Judge.from_folder(model), rule)
+    return {"select": rule, "number": selection.number, "measured": {f"{k:g}": value for k, value in measured.items()}}
