@@ -176,7 +176,7 @@ def test_a_micro_batch_of_one_pair_is_blended_with_itself():
 
 
 def test_an_encoder_of_one_layer_has_no_inner_layer_to_blend_after():
-    with pytest.raises(ArtifactError, match="two layers or more"):
+    with pytest.raises(ArtifactError, match="none below its last"):
         mixup_of("layer", n_layers=1)
 
 

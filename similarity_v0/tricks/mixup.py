@@ -50,9 +50,7 @@ class Mixup:
     def __init__(self, model: PairModel, level: Level, alpha: float):
         self._places = places_of(model, level)
         if not self._places:
-            raise ArtifactError(
-                "mixup layer: an encoder of one layer has none below its last; it takes two layers or more"
-            )
+            raise ArtifactError("mixup layer: an encoder of one layer has none below its last; take embeddings or last")
         self._alpha = alpha
 
     def draw(self, n_pairs: int, device: torch.device, *seed: int) -> Blend:
