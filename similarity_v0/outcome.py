@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import write_json
+from final_project.errors import TrainingError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV0
 from similarity_v0.calibration import FOLDS, cross_fitted, fit_calibration, reliability
@@ -30,13 +31,18 @@ BySplit = dict[str, np.ndarray]
 def decide(settings: SimilarityV0, probabilities_BC: np.ndarray, labels_B: np.ndarray) -> Decision:
     """Calibration and threshold as the recipe wants them, from dev's probabilities and labels. Never from test's."""
     calibration = None
-    if settings.calibration != "none":
+    if settings.calibration != "none" and np.isfinite(probabilities_BC).all():
         calibration = fit_calibration(settings.calibration, probabilities_BC[:, 1], labels_B)
     return Decision(threshold_of(settings, Decision(None, calibration), probabilities_BC, labels_B), calibration)
 
 
 def threshold_of(settings: SimilarityV0, rule: Decision, probabilities_BC: np.ndarray, labels_B: np.ndarray) -> float:
-    """The cut on P(1) as the rule calibrates it."""
+    """The cut on P(1) as the rule calibrates it. Raises TrainingError where the weights give no probabilities."""
+    if n_bad := int((~np.isfinite(probabilities_BC[:, 1])).sum()):
+        raise TrainingError(
+            f"similarity_v0: {n_bad} of {len(probabilities_BC)} dev pairs have no finite probability: the weights have "
+            "diverged; a lower lr, a longer warm-up or a smaller attack keeps them finite"
+        )
     if settings.threshold == "half":
         return 0.5
     if settings.threshold == "margin":

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from final_project.data.groups import stratified_folds
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, TrainingError
 from final_project.model.calibration import Calibration, logit, sigmoid
 from final_project.model.decision import Decision, load_decision
 from final_project.settings import SimilarityV0
@@ -265,3 +265,10 @@ def test_the_files_of_an_outcome_agree_with_each_other(method, tmp_path):
         assert Calibration.from_facts(calibration["map"]) == decision.calibration
         assert calibration["test"]["after"]["nll"] == pytest.approx(scores["test"]["loss"])
         assert calibration["cross_fitted"]["after"]["nll"] < calibration["cross_fitted"]["before"]["nll"]
+
+
+def test_weights_that_have_diverged_are_one_message():
+    p = np.array([0.2, np.nan, 0.7])
+    for calibration in ("none", "platt"):
+        with pytest.raises(TrainingError, match="1 of 3 dev pairs have no finite probability"):
+            decide(SimilarityV0(calibration=calibration), two_columns(p), np.array([0, 1, 1]))

@@ -231,6 +231,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(start, tmp_path, capsys):
         ({}, ("one_fold=true",), "one_fold needs folds of which it is one"),
         ({}, ("threshold_metric=cost", "false_positive_cost=0", "false_negative_cost=0"), "both costs 0"),
         ({}, ("threshold_metric=auc",), "threshold_metric"),
+        ({}, ("threshold=margin", "calibration=isotonic"), "calibration isotonic is level"),
     ]
     for number, (splits, overrides, message) in enumerate(cases):
         runs = write_run(tmp_path / str(number), **splits)

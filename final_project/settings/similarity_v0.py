@@ -53,5 +53,7 @@ class SimilarityV0(HeadAndRates, LossAndTricks):
             yield "folds 1 would hold out every pair; 0 trains one model on all, 2 and more train as many models"
         if self.one_fold and self.folds < 2:
             yield f"one_fold needs folds of which it is one, found folds {self.folds}"
+        if self.threshold == "margin" and self.calibration == "isotonic":
+            yield "threshold margin cuts the logits anywhere, where calibration isotonic is level: platt or temperature"
         if self.threshold_metric == "cost" and not self.false_positive_cost + self.false_negative_cost:
             yield "threshold_metric cost with both costs 0: every threshold is as good"
