@@ -131,7 +131,7 @@ def test_the_heat_map_prints_what_a_reader_can_use():
         0
     ]
     assert [cell.text for cell in cells] == ["", "·", "7.9", "50", "100", ""]
-    assert [cell.kind for cell in cells] == ["own", "", "", "", "deep", ""]
+    assert [cell.kind for cell in cells] == ["own", "", "", "", "", ""]
     assert cells[2].title == "7.88% of own is in some"
     shades = [cell.shade for cell in cells[1:5]]
     assert shades == sorted(shades) and shades[-1] == 1

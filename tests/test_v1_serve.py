@@ -20,7 +20,7 @@ from final_project.errors import DataError, EnvironmentProblem, RecipeError
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
 from similarity_v1.serve import server
-from similarity_v1.serve.app import create_app
+from similarity_v1.serve.app import Served, create_app
 from similarity_v1.serve.limits import MAX_CLIENTS, Limits, RateLimiter
 from similarity_v1.serve.waiting_line import LineIsFull, Stopping, WaitingLine
 
@@ -32,7 +32,7 @@ GENEROUS = Limits(rate=1e6, burst=10**6, queue=512)
 def serving(explain, limits=GENEROUS, hosts=("127.0.0.1",)):
     """The application on a free port of this machine, in a thread; yields its address."""
     place = server.bind("127.0.0.1", 0)
-    app = create_app(explain, "tiny", "gradient_x_input", 0.5, hosts, limits)
+    app = create_app(Served(explain, "tiny", "gradient_x_input", 0.25, 0.5), hosts, limits)
     running = uvicorn.Server(server.configure(app))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [place]})
     thread.start()
@@ -251,6 +251,13 @@ def test_a_signal_ends_the_server_within_seconds(model):
             assert "stopped" in said and "Traceback" not in said
 
 
+def test_only_a_loopback_address_is_asked_for_by_its_own_names(caplog):
+    with contextlib.closing(server.bind("localhost", 0)) as place:
+        assert {"127.0.0.1", "localhost", "[::1]"} <= set(server.own_names("localhost", place))
+    with contextlib.closing(server.bind("0.0.0.0", 0)) as place:
+        assert server.own_names("0.0.0.0", place) == [] and "asks for no password" in caplog.text
+
+
 def test_addresses_that_cannot_be_had_are_one_message(model, tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -273,10 +280,3 @@ def test_addresses_that_cannot_be_had_are_one_message(model, tmp_path, capsys):
     ):
         status, _, err = run_cli(capsys, "serve", *arguments)
         assert status == 2 and expected in err and "Traceback" not in err
-
-
-def test_only_a_loopback_address_is_asked_for_by_its_own_names(caplog):
-    with contextlib.closing(server.bind("localhost", 0)) as place:
-        assert {"127.0.0.1", "localhost", "[::1]"} <= set(server.own_names("localhost", place))
-    with contextlib.closing(server.bind("0.0.0.0", 0)) as place:
-        assert server.own_names("0.0.0.0", place) == [] and "asks for no password" in caplog.text

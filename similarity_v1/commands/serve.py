@@ -20,20 +20,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from final_project.model.decision import load_decision
     from final_project.model.folder import require_model_folder
     from similarity_v1.attribution import explainer_of
     from similarity_v1.serve import server
-    from similarity_v1.serve.app import create_app
+    from similarity_v1.serve.app import Served, create_app
 
     settings = settings_of(arguments)
     require_model_folder(arguments.model)
     place = server.bind(arguments.host, arguments.port)
-    explainer = explainer_of(arguments.model, settings)
+    served = Served(
+        explain=explainer_of(arguments.model, settings).explain,
+        model_name=str(arguments.model),
+        method=settings.method,
+        threshold=load_decision(arguments.model).threshold,
+        ratio=settings.ratio,
+    )
     limits = Limits(**{limit.name: getattr(arguments, limit.name) for limit in dataclasses.fields(Limits)})
-    app = create_app(
-        explainer.explain, str(arguments.model), settings.method, settings.ratio,
-        hosts=server.own_names(arguments.host, place), limits=limits,
-    )  # fmt: skip
+    app = create_app(served, server.own_names(arguments.host, place), limits)
     server.leave(server.run(app, place))
 
 

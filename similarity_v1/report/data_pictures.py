@@ -17,7 +17,6 @@ NOTES = ("augmented_rows", "cleaned_rows", "refused", "not_kept_out")
 TRAINING = "train"
 REPEATS = ("contradicting", "repeated", "nearly repeated")  # any other fault is the name of a set that is scored
 SMALL_SHARE = 0.0005  # prints as 0.0 per cent
-DEEP_SHADE = 0.8  # from here on the number in a cell is read better in white
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class SetRow:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the heat map: shade 0 to 1, what is printed in it, what hovering says. kind: "own" on the diagonal,
-    "deep" where the shade asks for the other ink."""
+    """One cell of a heat map: shade 0 to 1, what is printed in it, what hovering says. kind: "own" on the diagonal."""
 
     shade: float = 0.0
     text: str = ""
@@ -158,7 +156,7 @@ def _cell(own: str, other: str, share: float) -> Cell:
     # The square root lets one sentence in a hundred be seen beside sets that contain each other.
     shade = sqrt(share)
     text = "·" if share < SMALL_SHARE else f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
-    return Cell(round(shade, 2), text, f"{share:.2%} of {own} is in {other}", "deep" if shade >= DEEP_SHADE else "")
+    return Cell(round(shade, 2), text, f"{share:.2%} of {own} is in {other}")
 
 
 def _left_out(name: str, rows: int, left_out: Mapping[str, int], order: Iterable[str]) -> LeftOut:

@@ -22,7 +22,6 @@ from similarity_v1.report.texts import Text
 N_THRESHOLDS = 200
 N_BINS = 10
 SHARE_EDGES = tuple(range(0, 101, 5))  # per cent; the last bin holds sentences of which every word is chosen
-DEEP_SHADE = 0.72
 SETS = {"dev": Text("dev", "开发集"), "test": Text("test", "测试集")}
 
 
@@ -177,4 +176,4 @@ def _cell(own: str, other: str, found: Sequence[float]) -> Cell:
         return Cell(text="–")
     mean = sum(found) / len(found)
     shade = round(max(mean, 0.0), 2)
-    return Cell(shade, f"{mean:.2f}", f"{own} – {other}: {mean:.3f}", "deep" if shade >= DEEP_SHADE else "")
+    return Cell(shade, f"{mean:.2f}", f"{own} – {other}: {mean:.3f}")

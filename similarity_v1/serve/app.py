@@ -13,6 +13,7 @@ wait.
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
@@ -77,12 +78,21 @@ class Health(BaseModel):
     waiting: int
 
 
-def create_app(
-    explain: Explain, model_name: str, method: str, ratio: float, hosts: Sequence[str], limits: Limits
-) -> FastAPI:
-    """explain: rows of texts -> explanations. ratio: share of the words that are called chosen. hosts: the names under
-    which the server answers, see HostGate."""
-    line = WaitingLine(explain, limits.queue, limits.batch)
+@dataclass(frozen=True)
+class Served:
+    """explain: rows of texts -> explanations. threshold: on P(1), None where the arg max decides. ratio: the share of
+    the words that are called chosen."""
+
+    explain: Explain
+    model_name: str
+    method: str
+    threshold: float | None
+    ratio: float
+
+
+def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
+    """hosts: the names under which the server answers, see HostGate."""
+    line = WaitingLine(served.explain, limits.queue, limits.batch)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -90,7 +100,7 @@ def create_app(
         yield
         await line.stop()
 
-    html, policy = page(model_name, method, limits)
+    html, policy = page(served.model_name, served.method, served.threshold, limits)
     app = FastAPI(
         title="explained pairs",
         summary="Labels of sentence pairs, and the words that they rest on",
@@ -120,7 +130,7 @@ def create_app(
 
     @app.get("/health")
     async def health() -> Health:
-        return Health(status="ok", model=model_name, method=method, waiting=line.n_waiting)
+        return Health(status="ok", model=served.model_name, method=served.method, waiting=line.n_waiting)
 
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": Refusal} for status in (400, 408, 413, 415, 422, 429, 503)
@@ -129,7 +139,7 @@ def create_app(
     @app.post("/api/explain", responses=refusals)
     async def explain_texts(question: Question) -> Answer:
         texts = (question.text_a,) if question.text_b is None else (question.text_a, question.text_b)
-        return _answer(await line.answer(texts), ratio)
+        return _answer(await line.answer(texts), served.ratio)
 
     return app
 

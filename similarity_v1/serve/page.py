@@ -16,14 +16,15 @@ POLICY = (
 )
 
 
-def page(model_name: str, method: str, limits: Limits) -> tuple[str, str]:
-    """(HTML, its content security policy)."""
+def page(model_name: str, method: str, threshold: float | None, limits: Limits) -> tuple[str, str]:
+    """(HTML, its content security policy). threshold: on P(1), where the model's folder has one."""
     html = render(
         "page.html.j2",
         ("page.js", "pair_view.js", str(FOLDER / "ask.js")),
         folder=FOLDER,
         model_name=model_name,
         method=method.replace("_", " "),
+        threshold=threshold,
         max_chars=limits.max_chars,
     )
     return html, POLICY.format(script=_digest(html, "script"), style=_digest(html, "style"))
