@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Sequence
 
 from final_project.cli import end_process, recipe_from, run_main, stage_arguments
-from similarity_v1.commands import evaluate, explain, extract, refine, report, serve, validate
+from similarity_v1.commands import evaluate, explain, extract, length, refine, report, serve, twins, validate
 from similarity_v1.stage import STAGE, run_stage
 
 COMMANDS = {
@@ -18,6 +18,8 @@ COMMANDS = {
     "refine": (refine, "refine raw rationales by the original and the clean chain"),
     "validate": (validate, "check a submission, text or zip, against its pairs"),
     "evaluate": (evaluate, "measure a submission against gold rationales, pairing and labels"),
+    "twins": (twins, "write every pair once more in other words, for measuring consistency"),
+    "length": (length, "learn on dev how many words a rationale should have"),
     "explain": (explain, "explain one pair"),
     "report": (report, "write the report of a run as one HTML file"),
     "serve": (serve, "explain pairs on a local page, and to programs"),

@@ -17,7 +17,7 @@ from final_project.data.contest import read_json_lines, row_id
 from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
 from similarity_v1.faithfulness import Judge
-from similarity_v1.gold import require_known_ids
+from similarity_v1.gold import read_gold, require_known_ids, require_same_words
 from similarity_v1.metrics import plausibility_of
 from similarity_v1.selection import Rule, Selection, select
 from similarity_v1.word_scores import WordScores
@@ -98,19 +98,15 @@ def _over_grid(
 
 
 def learn(
-    pairs: Sequence[SegmentedPair],
-    scored: Sequence[WordScores],
-    rule: Rule,
-    gold_file: Path | None,
-    gold: Sequence[GoldRow],
-    model: Path | None,
+    pairs: Sequence[SegmentedPair], scored: Sequence[WordScores], rule: Rule, gold_file: Path | None, model: Path | None
 ) -> dict[str, Any]:
-    """The command's answer. Raises DataError where no gold row is among the scored ones."""
+    """What the command answers, by gold where it is given, else by the model. Raises DataError where gold speaks of
+    rows that have no scores, or of other words."""
     if gold_file is not None:
-        by_id = {row.id: row for row in gold}
-        scored_ids = {row.id: row for row in scored}
-        require_known_ids(gold_file, by_id, scored_ids, "the scores")
-        selection, measured = by_gold(scored, by_id, rule)
+        gold = {row.id: row for row in read_gold(gold_file)}
+        require_known_ids(gold_file, gold, {row.id: row for row in scored}, "the scores")
+        require_same_words(gold_file, list(gold.values()), {pair.id: pair for pair in pairs})
+        selection, measured = by_gold(scored, gold, rule)
     else:
         assert model is not None, "either gold or a model measures a length"
         selection, measured = by_faithfulness(scored, pairs, Judge.from_folder(model), rule)

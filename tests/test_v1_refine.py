@@ -12,7 +12,6 @@ from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import DataError
 from similarity_v1.bleu import best_hypotheses, bleu
 from similarity_v1.clean import ORDERS, nearly_match, refine_clean
-from similarity_v1.metrics import chosen_words
 from similarity_v1.refine import KEEP_OWN_ROWS, Originals, read_originals, refine_f1, refine_f2, refine_f3
 
 NAMES = ("sim_rationale_f1.txt", "sim_rationale_f1_f2.txt", "sim_rationale_f1_f2_f3.txt")

@@ -1,0 +1,44 @@
+"""`twins`: every pair once more in other words, for measuring consistency where a corpus has no such rows."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from similarity_v1.commands.options import add_pairs_argument, answer
+from similarity_v1.twins import KEEPS_LABEL, KINDS
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_pairs_argument(parser)
+    add = parser.add_argument
+    add("--output", type=Path, required=True, help="contest JSONL of the pairs and their twins")
+    add("--pair-map", type=Path, help="the map that evaluate reads (default: OUTPUT's name with .map.jsonl)")
+    add(
+        "--kinds", nargs="+", choices=KINDS, default=list(KEEPS_LABEL), metavar="KIND",
+        help=f"changes to choose from, of {', '.join(KINDS)} (default: those that keep the label, the first five)",
+    )  # fmt: skip
+    add("--changes", type=_count, default=2, help="most changes in each sentence (default: %(default)s)")
+    add("--seed", type=int, default=2022, help="other numbers give other twins (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from similarity_v1.twin_files import write_twins
+
+    began = time.monotonic()
+    map_file = arguments.pair_map or arguments.output.with_name(f"{arguments.output.stem}.map.jsonl")
+    counts = write_twins(
+        arguments.pairs, arguments.output, map_file, arguments.kinds, arguments.changes, arguments.seed
+    )
+    log.info("twins: wrote %s and %s, %d rows have a twin", arguments.output, map_file, counts["twins"])
+    answer(began, output=str(arguments.output), pair_map=str(map_file), **counts)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, found {text!r}")
+    return int(text)
