@@ -14,7 +14,9 @@ from final_project.settings import Recipe
 from final_project.training.world import World
 from similarity_v1.bulk import Job, share_of
 from similarity_v1.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_original_chain
-from similarity_v1.evaluate import References, read_references, score, score_baselines
+from similarity_v1.evaluate import read_references
+from similarity_v1.figures import References, figures_of, measure, measure_baselines, n_repeating
+from similarity_v1.metrics import intervals
 from similarity_v1.refine import read_originals
 from similarity_v1.report import write_report
 from similarity_v1.submission import align_rows, read_submission, validate
@@ -81,14 +83,21 @@ def _if_there(path: Path) -> Path | None:
 
 
 def _evaluation(recipe: Recipe, known: References, systems: dict[str, list[Rationale]]) -> dict[str, Any]:
+    """intervals: 95 % bootstrap intervals of the systems' and the baselines' figures that are means over rows."""
+    found = {name: measure(rows, known) for name, rows in systems.items()}
+    beside = measure_baselines(systems["raw"], known, recipe.similarity_v1.ratio)
     return {
         "recipe": recipe.name,
         "settings": recipe.similarity_v1.model_dump(),
         "rows": len(known.words),
         "gold_rows": len(known.gold),
         "perturbed_pairs": len(known.pair_map),
-        "systems": {name: score(rows, known) for name, rows in systems.items()},
-        "baselines": score_baselines(systems["raw"], known, recipe.similarity_v1.ratio),
+        "systems": {
+            name: figures_of(figures) | {"rows_with_repeated_index": n_repeating(systems[name])}
+            for name, figures in found.items()
+        },
+        "baselines": {name: figures_of(figures) | {"rows_with_repeated_index": 0} for name, figures in beside.items()},
+        "intervals": {name: intervals(figures) for name, figures in {**found, **beside}.items()},
     }
 
 

@@ -99,7 +99,7 @@ def made_run(folder: Path, texts):
     other = [{**row, "scores_q": [-score for score in row["scores_q"]]} for row in scores]
     for path, rows in (
         (stage / "scores.jsonl", scores),
-        (stage / "methods" / "leave_one_out.jsonl", other),
+        (stage / "methods" / "leave_one_out.scores.jsonl", other),
         (prepared / "gold.jsonl", gold),
         (prepared / "pair_map.jsonl", twins),
     ):

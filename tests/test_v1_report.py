@@ -177,12 +177,34 @@ def test_other_methods_stand_beside_the_first_and_their_agreement_is_shown(finis
     scores = [json.loads(line) for line in (run_dir / "similarity_v1" / "scores.jsonl").read_text().splitlines()]
     for row in scores:
         row |= {key: [-score for score in row[key]] for key in ("scores_q", "scores_t")}
-    (run_dir / "similarity_v1" / "methods" / "leave_one_out.jsonl").write_text(
+    (run_dir / "similarity_v1" / "methods" / "leave_one_out.scores.jsonl").write_text(
         "".join(json.dumps(r) + "\n" for r in scores)
     )
     page = report_of(run_dir, capsys)
     assert list(page.rows[0]["scores"]) == ["gradient_x_input", "leave_one_out"]
     assert "Agreement of methods" in page.text and "-1.00" in page.text
+
+
+def test_a_pair_map_says_which_rows_are_twins(finished, copy_of, tmp_path, capsys):
+    run_dir, pair_map = copy_of(finished), tmp_path / "map.jsonl"
+    pair_map.write_text('{"ori": 2, "disturb": 3}')
+    status, _, err = run_cli(capsys, "report", "--run", run_dir, "--pair-map", pair_map)
+    assert status == 0, err
+    assert [row.get("of") for row in Page(html_of(run_dir)).rows] == [None, None, 2]
+    pair_map.write_text('{"ori": 2, "disturb": 9}')
+    status, _, err = run_cli(capsys, "report", "--run", run_dir, "--pair-map", pair_map)
+    assert status == 2 and "1 of 2 ids are not in the pairs; the first is 9" in err
+    status, _, err = run_cli(capsys, "report", "--run", run_dir, "--pair-map", tmp_path / "none.jsonl")
+    assert status == 2 and "none.jsonl" in err
+
+
+def test_intervals_stand_beside_the_figures(finished):
+    evaluation = json.loads((finished / "similarity_v1" / "evaluation.json").read_text())
+    for name, figures in {**evaluation["systems"], **evaluation["baselines"]}.items():
+        low, high = evaluation["intervals"][name]["token_f1"]
+        assert low <= figures["token_f1"] <= high
+    low, high = evaluation["intervals"]["raw"]["token_f1"]
+    assert f"{low:.3f} – {high:.3f}" in Page(html_of(finished)).text
 
 
 def test_a_report_without_gold_says_what_is_not_measured(tmp_path, capsys):
@@ -212,9 +234,9 @@ DAMAGE = {
         '{"id": 1, "label": 1}',
         "scores.jsonl:1: expected a label 0 or 1 and a probability",
     ),
-    "similarity_v1/methods/lime.jsonl": (
+    "similarity_v1/methods/lime.scores.jsonl": (
         '{"id": 1, "label": 1, "probability": 0.5, "scores_q": [1, NaN], "scores_t": []}',
-        "lime.jsonl:1: scores_q: expected 6 finite numbers",
+        "lime.scores.jsonl:1: scores_q: expected 6 finite numbers",
     ),
     "similarity_v1/submit/sim_rationale.txt": ("9\t1\t0\t0\n", "sim_rationale.txt:1: unknown id 9"),
     "prepare/gold.jsonl": ('{"sent_id": 1}', "gold.jsonl:1: missing key"),

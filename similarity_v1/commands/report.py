@@ -14,12 +14,13 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run, runs/NAME")
+    parser.add_argument("--pair-map", type=Path, help='which rows are twins, JSONL {"ori": id, "disturb": id}')
 
 
 def run(arguments: argparse.Namespace) -> None:
     from similarity_v1.report import write_report
 
     began = time.monotonic()
-    path = write_report(arguments.run)
+    path = write_report(arguments.run, arguments.pair_map)
     log.info("report: wrote %s", path)
     answer(began, report=str(path))

@@ -56,9 +56,9 @@ class Content:
         return any("of" in row for row in self.rows)
 
 
-def gather(run_dir: Path) -> Content:
+def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     """Read a run's folder; raises ArtifactError where there is none, ArtifactError or DataError where a file in it is
-    broken."""
+    broken. pair_map: see read_explained."""
     if not run_dir.is_dir():
         raise ArtifactError(f"{run_dir}: no such run; bash run.sh writes runs to runs/NAME")
     evaluation = _read_object(run_dir / "similarity_v1" / "evaluation.json")
@@ -66,7 +66,7 @@ def gather(run_dir: Path) -> Content:
     statistics = _read_object(run_dir / "prepare" / "statistics.json") or {}
     result = run_dir / "similarity_v0" / "result"
     scores = _read_object(result / "scores.json")
-    explained = read_explained(run_dir, settings["method"])
+    explained = read_explained(run_dir, settings["method"], pair_map)
     everything = records(explained) if explained else []
     predicted = {
         name: pictures.read_predictions(result / f"{name}_predictions.csv", run_dir / "prepare" / f"{name}.csv")

@@ -21,9 +21,11 @@ from final_project.data.contest import read_json_lines, read_segmented, row_id
 from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
 from similarity_v1.chains import LAST_FILE
-from similarity_v1.gold import read_gold, read_pair_map
+from similarity_v1.gold import read_gold, read_pair_map, require_known_ids
 from similarity_v1.metrics import pair_map_of
 from similarity_v1.submission import check_rows, read_submission
+
+OTHER = ".scores.jsonl"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,12 @@ class Explained:
     twin_of: Mapping[int, int]
 
 
-def read_explained(run_dir: Path, method: str) -> Explained | None:
-    """None where the stage has not written its rows. Raises DataError where a file is damaged or does not fit."""
+def read_explained(run_dir: Path, method: str, pair_map: Path | None = None) -> Explained | None:
+    """None where the stage has not written its rows. Raises DataError where a file is damaged or does not fit.
+
+    method: of scores.jsonl. What `extract` has written for other methods as similarity_v1/methods/NAME.txt, with its
+    NAME.scores.jsonl beside it, stands beside. pair_map: which rows are twins, where the run does not say itself.
+    """
     stage, prepared = run_dir / "similarity_v1", run_dir / "prepare"
     files = {chain: stage / "submit" / name for chain, name in LAST_FILE.items()}
     needed = (prepared / "explain.jsonl", stage / "scores.jsonl", *files.values())
@@ -51,13 +57,16 @@ def read_explained(run_dir: Path, method: str) -> Explained | None:
         rows = read_submission(path)
         check_rows(path, rows, pairs)
         chains[chain] = {row.id: row for _, row in rows}
-    others = {path.stem: path for path in sorted((stage / "methods").glob("*.jsonl")) if path.stem != method}
-    gold_file, map_file = prepared / "gold.jsonl", prepared / "pair_map.jsonl"
+    others = {path.name.removesuffix(OTHER): path for path in sorted((stage / "methods").glob(f"*{OTHER}"))}
+    scores = {method: stage / "scores.jsonl"} | {name: path for name, path in others.items() if name != method}
+    gold_file, map_file = prepared / "gold.jsonl", pair_map or prepared / "pair_map.jsonl"
     gold = {row.id: row for row in read_gold(gold_file)} if gold_file.is_file() else {}
-    twins = read_pair_map(map_file) if map_file.is_file() else pair_map_of(list(gold.values()))
+    twins = read_pair_map(map_file) if pair_map or map_file.is_file() else pair_map_of(gold.values())
+    if pair_map:
+        require_known_ids(map_file, (id_ for couple in twins for id_ in couple), by_id, "the pairs")
     return Explained(
         pairs=by_id,
-        methods={name: read_scores(path, by_id) for name, path in {method: stage / "scores.jsonl", **others}.items()},
+        methods={name: read_scores(path, by_id) for name, path in scores.items()},
         chains=chains,
         gold=gold,
         twin_of={twin: original for original, twin in twins if original in by_id and twin in by_id},

@@ -24,10 +24,12 @@ from similarity_v1.report.texts import FIGURES, PICTURES, SYSTEMS
 FOLDER = Path(__file__).parent
 
 
-def write_report(run_dir: str | Path) -> Path:
-    """Write runs/NAME/similarity_v1/report.html from what the run's folder holds; returns its path."""
+def write_report(run_dir: str | Path, pair_map: Path | None = None) -> Path:
+    """Write runs/NAME/similarity_v1/report.html from what the run's folder holds; returns its path.
+
+    pair_map: which rows are perturbed twins of which, where the run's folder does not say."""
     run_dir = Path(run_dir)
-    content = gather(run_dir)
+    content = gather(run_dir, pair_map)
     path = run_dir / "similarity_v1" / "report.html"
     page = render(
         "template.html.j2",

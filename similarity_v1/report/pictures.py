@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, starmap
 from pathlib import Path
 from typing import Any
 
@@ -154,26 +155,21 @@ def _correlation(one_W: np.ndarray, other_W: np.ndarray) -> float | None:
     return float(one_W @ other_W) if one_W.any() and other_W.any() else None
 
 
-def _agreement(names: Sequence[str], rows: Sequence[Mapping[str, Sequence[Any]]], measure: Any) -> HeatMap:
-    lines = []
-    for own in names:
-        cells = []
-        for other in names:
-            found = [
-                measure(*sides)
-                for row in rows if own in row and other in row and own != other
-                for sides in zip(row[own], row[other], strict=True)
-            ]  # fmt: skip
-            cells.append(_cell(own, other, [value for value in found if value is not None]))
-        lines.append((own, tuple(cells)))
-    return HeatMap(tuple(names), tuple(lines))
+def _agreement(names: Sequence[str], rows: Sequence[Mapping[str, Any]], measure: Any) -> HeatMap:
+    means = {}
+    for own, other in combinations(names, 2):
+        both = [zip(row[own], row[other], strict=True) for row in rows if own in row and other in row]
+        found = [value for sides in both for value in starmap(measure, sides) if value is not None]
+        means[own, other] = means[other, own] = sum(found) / len(found) if found else None
+    return HeatMap(
+        tuple(names),
+        tuple((own, tuple(_cell(own, other, means.get((own, other))) for other in names)) for own in names),
+    )
 
 
-def _cell(own: str, other: str, found: Sequence[float]) -> Cell:
+def _cell(own: str, other: str, mean: float | None) -> Cell:
     if own == other:
         return Cell(kind="own")
-    if not found:
+    if mean is None:
         return Cell(text="–")
-    mean = sum(found) / len(found)
-    shade = round(max(mean, 0.0), 2)
-    return Cell(shade, f"{mean:.2f}", f"{own} – {other}: {mean:.3f}")
+    return Cell(round(max(mean, 0.0), 2), f"{mean:.2f}", f"{own} – {other}: {mean:.3f}")
