@@ -31,50 +31,40 @@ LIMITS = """\
 
 
 def model_card(
-    recipe: Recipe, scores: Mapping[str, Mapping[str, float]], decision: Decision, rows: Mapping[str, int]
+    recipe: Recipe,
+    scores: Mapping[str, Mapping[str, float]],
+    decision: Decision,
+    rows: Mapping[str, int],
+    made: str = "one training",
 ) -> str:
-    """The card of a trained classifier. scores, rows: by split."""
+    """The card of a trained classifier. scores, rows: by split. made: of what it became, in a few words."""
     settings = recipe.similarity_v0
     facts = {
         "Run": recipe.name,
+        "Made of": made,
         "Base": last_part(settings.init or recipe.encoder.init),
         "Data": ", ".join([recipe.prepare.corpus, *(f"{n} pairs of {split}" for split, n in rows.items())]),
         "Head": f"pool {settings.pool}, {settings.n_outputs} output{'s' if settings.n_outputs > 1 else ''}",
         "Longest input": f"{settings.max_length} tokens, special ones included; longer pairs lose their ends",
     }
-    return (
-        "\n\n".join(
-            [
-                front_matter(),
-                f"# {escaped(recipe.name or 'pair classifier')}: do two Chinese sentences mean the same?",
-                "\n".join(f"- **{name}**: {escaped(value)}" for name, value in facts.items()),
-                "## Scores\n\n" + score_table(scores),
-                "## Decision\n\n" + decision_told(decision),
-                "## How to load it\n\n" + how_to_load(recipe),
-                "## Limits\n\n" + LIMITS,
-                "## Versions\n\n" + versions(),
-            ]
-        )
-        + "\n"
-    )
+    about = "\n".join(f"- **{name}**: {escaped(value)}" for name, value in facts.items())
+    tables = {"Scores": score_table(scores)} if scores else {}
+    return card({}, escaped(recipe.name or "Pair classifier"), about, how_to_load(recipe), decision, tables)
 
 
 def exported_card(form: str, decision: Decision) -> str:
-    """The card of a folder that `export` has written."""
-    return (
-        "\n\n".join(
-            [
-                front_matter(**({"library_name": EXPORT_LIBRARIES[form]})),
-                f"# Do two Chinese sentences mean the same? ({form})",
-                "Written by `python -m similarity_v0 export` from a fine-tuned classifier.",
-                "## How to load it\n\n" + EXPORT_LOADING[form],
-                "## Decision\n\n" + decision_told(decision),
-                "## Limits\n\n" + LIMITS,
-                "## Versions\n\n" + versions(),
-            ]
-        )
-        + "\n"
-    )
+    """The card of a folder that `export` or `soup` has written."""
+    library, loading = FORMS[form]
+    return card({"library_name": library}, form, f"Written by {WRITERS.get(form, EXPORT)}.", loading, decision, {})
+
+
+def card(
+    front: Mapping[str, str], title: str, about: str, loading: str, decision: Decision, more: Mapping[str, str]
+) -> str:
+    sections = {**more, "Decision": decision_told(decision), "How to load it": loading, "Limits": LIMITS}
+    sections["Versions"] = versions()
+    parts = [front_matter(**front), f"# {title}: do two Chinese sentences mean the same?", about]
+    return "\n\n".join([*parts, *(f"## {name}\n\n{text}" for name, text in sections.items())]) + "\n"
 
 
 def front_matter(**changes: str) -> str:
@@ -99,23 +89,13 @@ def decision_told(decision: Decision) -> str:
 
 def how_to_load(recipe: Recipe) -> str:
     """Three lines of Python, and what who loads it otherwise would miss."""
-    own = python(
-        "from similarity_v0 import PairClassifier",
-        'model = PairClassifier.load("PATH_OF_THIS_FOLDER")',
-        'probabilities, labels = model.predict([("怎么改密码", "如何修改密码")])',
-    )
     if recipe.similarity_v0.pool != "cls":
         return (
-            f"{own}\n\nThe pool and the last layer stand in `head.json` and `head.safetensors`, which the project "
+            f"{OWN}\n\nThe pool and the last layer stand in `head.json` and `head.safetensors`, which the project "
             "reads. transformers alone loads the encoder (`AutoModel`) and loses this head: its classifiers start "
             "with a random one. `python -m similarity_v0 export --format onnx` holds all of it."
         )
-    standard = python(
-        "from transformers import pipeline",
-        'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER", top_k=None)',
-        'classify({"text": "怎么改密码", "text_pair": "如何修改密码"})',
-    )
-    told = f"{own}\n\nOr with transformers alone, which gives the same probabilities but not the label:\n\n{standard}"
+    told = f"{OWN}\n\nOr with transformers alone, which gives the same probabilities but not the label:\n\n{PIPELINE}"
     if recipe.encoder.match_types:
         told += (
             "\n\nThis encoder's token types also say which tokens both sentences share. transformers alone does not "
@@ -124,39 +104,46 @@ def how_to_load(recipe: Recipe) -> str:
     return told
 
 
-EXPORT_LIBRARIES = {
-    "transformers": "transformers",
-    "cross-encoder": "sentence-transformers",
-    "onnx": "onnxruntime",
-    "int8": "onnxruntime",
-}
-
-
 def python(*lines: str) -> str:
     return "\n".join(["```python", *lines, "```"])
 
 
-ONNX_LOADING = python(
+OWN = python(
+    "from similarity_v0 import PairClassifier",
+    'model = PairClassifier.load("PATH_OF_THIS_FOLDER")',
+    'probabilities, labels = model.predict([("怎么改密码", "如何修改密码")])',
+)
+PIPELINE = python(
+    "from transformers import pipeline",
+    'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER", top_k=None)',
+    'classify({"text": "怎么改密码", "text_pair": "如何修改密码"})',
+)
+CROSS_ENCODER = python(
+    "from sentence_transformers import CrossEncoder",
+    'model = CrossEncoder("PATH_OF_THIS_FOLDER")',
+    'model.predict([("怎么改密码", "如何修改密码")])',
+)
+ONNX = python(
     "session = onnxruntime.InferenceSession('model.onnx')",
     "inputs = AutoTokenizer.from_pretrained('.')([A], [B], truncation=True, padding=True, return_tensors='np')",
     "(logits,) = session.run(['logits'], {i.name: inputs[i.name] for i in session.get_inputs()})",
-) + "\n\nTwo logits: softmax. One logit: sigmoid."  # fmt: skip
+)
+OF_LOGITS = "Two logits become probabilities by softmax, one by the sigmoid."
 
-EXPORT_LOADING = {
-    "transformers": python(
-        "from transformers import pipeline",
-        'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER", top_k=None)',
-        'classify({"text": "怎么改密码", "text_pair": "如何修改密码"})',
+FORMS = {
+    "transformers": ("transformers", PIPELINE),
+    "cross-encoder": (
+        "sentence-transformers",
+        f"{CROSS_ENCODER}\n\n`predict` gives the probability of class 1 for each pair, not calibrated.",
     ),
-    "cross-encoder": python(
-        "from sentence_transformers import CrossEncoder",
-        'model = CrossEncoder("PATH_OF_THIS_FOLDER")',
-        'model.predict([("怎么改密码", "如何修改密码")])',
-    )
-    + "\n\n`predict` gives the probability of class 1 for each pair, not calibrated.",
-    "onnx": ONNX_LOADING,
-    "int8": ONNX_LOADING,
+    "onnx": ("onnxruntime", f"{ONNX}\n\n{OF_LOGITS}"),
+    "int8": ("onnxruntime", f"{ONNX}\n\n{OF_LOGITS}"),
+    "soup": ("transformers", OWN),
 }
+"""Form of a folder -> (the library that loads it, how)."""
+
+EXPORT = "`python -m similarity_v0 export` from a fine-tuned classifier"
+WRITERS = {"soup": "`python -m similarity_v0 soup`: the mean of several classifiers' weights"}
 
 
 def versions() -> str:

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from final_project.artifacts import folder_atomic, write_atomic, write_json
+from final_project.artifacts import folder_atomic, write_atomic, write_json, write_text
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
+from similarity_v0.card import model_card
 from similarity_v0.ensemble import combined, fitted_weights
 from similarity_v0.model import PairModel
 from similarity_v0.outcome import Labelled, best_by, decide, scores_at, scores_of_splits, write_outcome
@@ -128,6 +129,9 @@ def write_ensemble(
         if model.decision:
             write_soup([folds[number].model for number in model.numbers], partial / "model")
             model.decision.save(partial / "model")
+            n_rows = {"train": len(rows), "dev": len(labels["dev"])}
+            told = model_card(material.recipe, {}, model.decision, n_rows, made=model.why)
+            write_text(partial / "model" / "README.md", told)
         else:
             shutil.copytree(folds[model.numbers[0]].model, partial / "model")
         write_outcome(partial, settings, seed, decision, both, labels, found_on)

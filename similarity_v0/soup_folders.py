@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from final_project.artifacts import folder_atomic
+from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
 from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision
 from similarity_v0.api import PairClassifier
+from similarity_v0.card import exported_card
 from similarity_v0.scores import scores_of
 from similarity_v0.soup import greedy_choice, write_soup
 from similarity_v0.splits import require_labels
@@ -54,10 +55,13 @@ def run(arguments: argparse.Namespace) -> None:
         answer |= {"accuracy_of_each": scores, "taken": [str(model) for model in models]}
     with folder_atomic(arguments.output) as partial:
         write_soup(models, partial)
+        decision = Decision()
         if dev:
             found = dev_scores(partial, pairs)
-            Decision(found["threshold"]).save(partial)
+            decision = Decision(found["threshold"])
+            decision.save(partial)
             answer |= found
+        write_text(partial / "README.md", exported_card("soup", decision))
     print_json(answer)
 
 

@@ -199,7 +199,7 @@ def test_a_model_card_loads_and_tells_data_scores_threshold_loading_and_limits(t
         assert words in card.text
 
 
-@pytest.mark.parametrize("form", ["transformers", "cross-encoder", "onnx", "int8"])
+@pytest.mark.parametrize("form", ["transformers", "cross-encoder", "onnx", "int8", "soup"])
 def test_an_exports_card_loads_too(form, tmp_path):
     card = loaded(exported_card(form, Decision()), tmp_path)
     assert "How to load it" in card.text and "higher probability" in card.text
