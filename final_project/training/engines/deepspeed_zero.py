@@ -117,9 +117,9 @@ class DeepSpeedEngine(Engine):
         taken = {name: read(weight).clone() for name, weight in self.trained().items()}
         # what DeepSpeed itself does with gradients that are not finite
         self.optimizer.zero_grad()
-        self.optimizer.averaged_gradients = {}
+        self.optimizer.averaged_gradients.clear()  # the dict itself stays: safe_get_full_grad reads this very one
         if self.stage < 3:
-            self.optimizer.all_grad_tensors = {}
+            self.optimizer.all_grad_tensors.clear()
             self.optimizer.micro_step_id = -1  # none yet
         if self.wrapper.zero_cpu_offload():
             self.optimizer.reset_cpu_buffers()
