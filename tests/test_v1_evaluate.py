@@ -127,10 +127,8 @@ def test_chosen_and_remaining_words_become_texts_as_the_public_evaluator_makes_t
             chosen = case["rationale_idx"][side]
             rest = set(range(len(words))) - set(chosen)
             # the peer writes a list's form, ['UNK'], where nothing is left; [UNK] is what it means
-            expected = [
-                case[kind][side].replace("['UNK']", "[UNK]") for kind in ("rationale_text", "non_rationale_text")
-            ]
-            assert [text_of(words, chosen), text_of(words, rest)] == expected
+            theirs = [case[kind][side].replace("['UNK']", "[UNK]") for kind in kinds]
+            assert [text_of(words, chosen), text_of(words, rest)] == theirs
 
 
 def test_faithfulness_is_what_the_model_says_of_the_three_texts(tmp_path):

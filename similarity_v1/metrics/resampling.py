@@ -20,7 +20,7 @@ from similarity_v1.metrics.values import Values
 N_DRAWS = 1000
 LEVEL = 0.95
 SEED = 2022
-BLOCK_CELLS = 4_000_000  # of one (draws, rows) block of weights
+BLOCK_CELLS = 4_000_000  # of one (draws, rows) block of counts
 
 Interval = tuple[float, float]
 
@@ -44,7 +44,7 @@ def intervals(figures: Mapping[str, Values]) -> dict[str, Interval]:
             found |= dict.fromkeys(names, (0.0, 0.0))
             continue
         stacked_UK = np.concatenate([figures[name].values_UK for name in names], axis=1)
-        means_RK = np.concatenate([w_RU @ stacked_UK for w_RU in _drawn_rows(len(ids), N_DRAWS)])
+        means_RK = np.concatenate([n_RU @ stacked_UK / len(ids) for n_RU in _drawn_rows(len(ids), N_DRAWS)])
         taken = 0
         for name in names:
             width = figures[name].values_UK.shape[1]
@@ -65,7 +65,7 @@ def compare(first: Values, second: Values) -> Comparison:
         return first.of_means(means_a_RK) - second.of_means(means_b_RK)
 
     found = float(difference(a_UK.mean(axis=0, keepdims=True), b_UK.mean(axis=0, keepdims=True))[0])
-    drawn = [difference(w_RU @ a_UK, w_RU @ b_UK) for w_RU in _drawn_rows(len(rows), N_DRAWS)]
+    drawn = [difference(n_RU @ a_UK / len(rows), n_RU @ b_UK / len(rows)) for n_RU in _drawn_rows(len(rows), N_DRAWS)]
     return Comparison(found, _percentiles(np.concatenate(drawn)), _p_value(found, a_UK, b_UK, difference), len(rows))
 
 
@@ -83,12 +83,12 @@ def _p_value(
 
 
 def _drawn_rows(n_rows: int, n_draws: int) -> Iterator[np.ndarray]:
-    """Blocks of (R, U) weights: how often each row was drawn among n_rows draws, as a share."""
+    """Blocks of (R, U) counts: how often each row was drawn among n_rows."""
     chance = np.random.default_rng(SEED)
     for n_block in _blocks(n_rows, n_draws):
         drawn_RU = chance.integers(n_rows, size=(n_block, n_rows)) + np.arange(n_block)[:, None] * n_rows
         counts = np.bincount(drawn_RU.reshape(-1), minlength=n_block * n_rows)
-        yield counts.reshape(n_block, n_rows) / n_rows
+        yield counts.reshape(n_block, n_rows).astype(float)
 
 
 def _coins(n_rows: int, n_draws: int) -> Iterator[np.ndarray]:
