@@ -23,17 +23,20 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "lcqmc_small"
 SMALL = (
     "encoder.n_layers=2", "encoder.hidden_size=128", "encoder.intermediate_size=512", "posttrain.eval_every=500",
-    "posttrain.held_out_rows=2000", "similarity_v0.max_train_pairs=60000", "similarity_v0.epochs=2",
+    "posttrain.held_out_rows=2000", "similarity_v0.max_train_pairs=40000", "similarity_v0.epochs=2",
     "similarity_v0.eval_every=500",
 )  # fmt: skip
 STARTS = {"post-trained": (), "random": ("posttrain.epochs=0",)}
 
 
-def run(place: Path, prepared: Path, settings: list[str]) -> None:
-    """Both training stages of one seed and start, on a copy of what prepare has made."""
+def run(place: Path, prepared: Path, text_rows: int, settings: list[str]) -> None:
+    """Both training stages of one seed and start, on a copy of what prepare has made, with so many rows of its text."""
     target = place / RECIPE / "prepare"
     if not target.is_dir():
         shutil.copytree(prepared, target)
+        texts = (prepared / "text.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+        drawn = texts[:: max(1, len(texts) // text_rows)][:text_rows]
+        (target / "text.tsv").write_text("".join(drawn), encoding="utf-8")
     for stage in ("posttrain", "similarity_v0"):
         arguments = ("--recipe", RECIPE, "--", *settings, f"runs_dir={place}")
         subprocess.run([sys.executable, "-m", stage, *arguments], cwd=ROOT, check=True)
@@ -55,12 +58,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[111, 112, 113])
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
+    parser.add_argument("--text-rows", type=int, default=150_000, help="drawn evenly from the text (default: 150000)")
     parser.add_argument("--output", type=Path)
     parser.add_argument("settings", nargs="*", metavar="key=value")
     arguments = parser.parse_args()
     found: dict[str, dict] = {start: {} for start in STARTS}
     for seed in arguments.seeds:
-        for start, settings in STARTS.items():
+        for start, start_settings in STARTS.items():
             place = arguments.runs_dir / "posttraining_helps" / f"{start}_{seed}"
             run(
                 place, arguments.runs_dir / RECIPE / "prepare", [*SMALL, *settings, *arguments.settings, f"seed={seed}"]
