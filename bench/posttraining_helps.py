@@ -66,9 +66,8 @@ def main() -> None:
     for seed in arguments.seeds:
         for start, start_settings in STARTS.items():
             place = arguments.runs_dir / "posttraining_helps" / f"{start}_{seed}"
-            run(
-                place, arguments.runs_dir / RECIPE / "prepare", [*SMALL, *settings, *arguments.settings, f"seed={seed}"]
-            )
+            settings = [*SMALL, *start_settings, *arguments.settings, f"seed={seed}"]
+            run(place, arguments.runs_dir / RECIPE / "prepare", arguments.text_rows, settings)
             found[start][seed] = figures(place)
     best = {start: [run["best_dev_accuracy"] for run in runs.values()] for start, runs in found.items()}
     gains = [with_ - without for with_, without in zip(best["post-trained"], best["random"], strict=True)]
