@@ -28,6 +28,9 @@ from similarity_v1.probe import Probe, Reading, embedding_block, probing
 from similarity_v1.target import CLASSES, SCORE, Target, check_target, kind_of
 from similarity_v1.words import RULES, words_of
 
+# on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
+BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
+
 Row = str | Sequence[str]
 GivenWords = Sequence[Sequence[Sequence[str]]]  # row -> text -> its words
 
@@ -44,7 +47,7 @@ class Explainer:
         target: Target = "predicted",
         words: str = "characters",
         decision: Decision | None = None,
-        batch_tokens: int = 8192,
+        batch_tokens: int | None = None,
         precision: str = "fp32",
         device: str | torch.device | None = None,
         **options: Any,
@@ -53,7 +56,7 @@ class Explainer:
         target: `predicted`, a class's number, or `both` (the decided class against its rival).
         words: the rule for texts whose words are not given, of words.RULES.
         decision: how a label follows from the probabilities, and their calibration; the arg max where None.
-        batch_tokens: most tokens, padding included, in one pass through the model.
+        batch_tokens: most tokens, padding included, in one pass through the model; BATCH_TOKENS where None.
         precision: fp32, or bf16 under autocast. device: CUDA where there is one, by default.
 
         Raises RecipeError for options that do not exist, ArtifactError where model or tokenizer cannot be explained.
@@ -78,8 +81,9 @@ class Explainer:
         self.words, self.keys = words, input_keys(model, tokenizer)
         self.limit = longest_input(model, tokenizer)
         token_ids = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id}
-        self.reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        batch_tokens = batch_tokens or BATCH_TOKENS["cpu" if self.device.type == "cpu" else "cuda"]
+        self.reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
         model.to(self.device)
 
     @classmethod

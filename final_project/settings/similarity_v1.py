@@ -68,7 +68,12 @@ class SimilarityV1(Section):
     clean_order: Literal["stable", "importance"] = setting(
         "stable", "shared words in the clean chain: one order in all sentences, or the model's own"
     )
-    batch_tokens: int = setting(8192, "most tokens, padding included, in one attribution batch", "tokens", ge=64)
+    batch_tokens: int | None = setting(
+        None,
+        "most tokens in one pass of the model, padding included; null: 1024 on a CPU, 16384 on CUDA",
+        "tokens",
+        ge=64,
+    )
     shard_rows: int = setting(512, "rows of a unit of work, the most that a kill costs a process", "rows", ge=1)
     threads: int = setting(
         1, "CPU threads of a process: their number may change last digits, that of the processes does not", "threads",

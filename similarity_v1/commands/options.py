@@ -60,8 +60,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, di
         field = SimilarityV1.model_fields[name]
         # without a method its steps decide: more than one are integrated gradients
         default = None if name == "method" else field.default
-        shown = "as --ig-steps has it" if name == "method" else "as the method has it" if default is None else default
-        about = f"{field.description} (default: {shown})"
+        shown = "as --ig-steps has it" if name == "method" else default
+        about = field.description if shown is None else f"{field.description} (default: {shown})"
         parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
 
 
