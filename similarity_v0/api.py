@@ -16,6 +16,7 @@ from final_project.model.folder import load_classifier, longest_input
 from final_project.model.token_table import Row, tokenised
 from final_project.training.precision import autocast, resolve_precision
 from final_project.training.world import World
+from similarity_v0.last_layer import spare_unread_tokens
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
 
@@ -64,6 +65,7 @@ class PairClassifier:
         device: None = the first CUDA device where there is one. Raises ArtifactError where the folder is unfit.
         """
         model, tokenizer = load_classifier(folder)
+        spare_unread_tokens(model)
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
 

@@ -3,6 +3,7 @@ message."""
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import subprocess
@@ -14,9 +15,9 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, environment
-from tiny_models import tiny_config
+from tiny_models import random_inputs, tiny_config
 from training_support import run_on_two_ranks
-from transformers import BertForMaskedLM, BertForSequenceClassification
+from transformers import BertForMaskedLM, BertForSequenceClassification, RobertaForSequenceClassification
 
 from final_project.cli import run_main
 from final_project.model.decision import Decision
@@ -24,6 +25,7 @@ from final_project.model.tokens import build_tokenizer
 from final_project.training.world import World
 from similarity_v0 import PairClassifier, api
 from similarity_v0.__main__ import main
+from similarity_v0.last_layer import FirstTokenLayer, spare_unread_tokens
 from similarity_v0.predict_file import predict_file
 from similarity_v0.scores import scores_of
 from similarity_v0.tally import Tally
@@ -110,6 +112,10 @@ def test_what_is_wrong_is_one_message_and_nothing_is_written(model_folder, tmp_p
         assert not (tmp_path / "out.csv").exists()
 
 
+SIZES = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "pad_token_id",
+    "max_position_embeddings", "type_vocab_size",
+)  # fmt: skip
 CHARACTERS = sorted(set("".join(a + b for a, b in PAIRS)))
 
 
@@ -204,6 +210,19 @@ def test_three_lines_of_python_predict(model_folder):
     assert model.predict([]).labels.shape == (0,)
     with pytest.raises(ValueError, match="pair 1: expected two strings"):
         model.predict([PAIRS[0], ("only one",)])
+
+
+@pytest.mark.parametrize("kind", [BertForSequenceClassification, RobertaForSequenceClassification])
+def test_tokens_that_no_head_reads_are_left_out_without_changing_the_answer(kind):
+    torch.manual_seed(2)
+    sizes = tiny_config(max_position_embeddings=40).to_dict()
+    whole = kind(kind.config_class(**{key: sizes[key] for key in SIZES})).eval()
+    spared = copy.deepcopy(whole)
+    spare_unread_tokens(spared)
+    for inputs in (random_inputs(), {key: value[:1, :4] for key, value in random_inputs().items()}):
+        with torch.no_grad():
+            torch.testing.assert_close(spared(**inputs).logits, whole(**inputs).logits, rtol=0, atol=1e-6)
+    assert isinstance(spared.base_model.encoder.layer[-1], FirstTokenLayer)
 
 
 def test_importing_the_stage_stays_light_until_the_classifier_is_asked_for():
