@@ -21,7 +21,9 @@ def test_the_sixteen_corpora_are_registered_under_their_names():
     assert sum(sum(corpus.counts) for corpus in CORPORA.values()) == 2_412_728
 
 
-@pytest.mark.parametrize("corpus", [corpus for corpus in CORPORA.values() if corpus.name != "SOHU_2021"], ids=str)
+@pytest.mark.parametrize(
+    "corpus", [corpus for corpus in CORPORA.values() if corpus.name != "SOHU_2021"], ids=lambda corpus: corpus.name
+)
 def test_the_parts_that_the_collection_merged_add_up_to_its_counts(corpus):
     counts = [part.counts for part in corpus.parts if part.merged and not part.inside]
     assert tuple(map(sum, zip(*counts, strict=True))) == corpus.counts
