@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from final_project.data.pairs import Rationale
 from similarity_v1.selection import n_chosen
+from similarity_v1.word_scores import WordScores
 
 N_DRAWS = 5  # enough to hold the second decimal still on some hundred rows
 SEED = 2022
@@ -54,6 +55,16 @@ def random_words(rows: Iterable[Rationale], words: Words, draw: int) -> list[Rat
                 *(tuple(chance.sample(range(len(side)), len(set(chosen)))) for chosen, side in sides),
             )
         )
+    return drawn
+
+
+def random_scores(scored: Iterable[WordScores]) -> list[WordScores]:
+    """Scores drawn for each word, a function of the row's id alone."""
+    drawn = []
+    for row in scored:
+        chance = random.Random(f"{SEED} {row.id}")
+        sides = (tuple(chance.random() for _ in side) for side in (row.scores_q, row.scores_t))
+        drawn.append(WordScores(row.id, row.label, row.probability, *sides))
     return drawn
 
 

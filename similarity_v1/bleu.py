@@ -11,6 +11,7 @@ Shapes: R references in a block, Y hypotheses, F features.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,8 +37,12 @@ def bleu(hypothesis: Words, reference: Words) -> float:
 
     p_n = clip_n / (count_n + 1e-10) + 1e-10; brevity penalty 1 if c > r else exp(1 - r / (c + 1e-10)).
     """
-    clipped = [int(both[0].multiply(both[1]).sum()) for both in feature_matrices([hypothesis, reference], MAX_N)]
+    clipped = [(_counts(hypothesis, n) & _counts(reference, n)).total() for n in range(1, MAX_N + 1)]
     return _score(clipped, len(hypothesis), len(reference))
+
+
+def _counts(words: Words, n: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(words[k:] for k in range(n)), strict=False))
 
 
 def best_hypotheses(hypotheses: Sequence[Words], references: Sequence[Words]) -> list[int]:

@@ -17,28 +17,19 @@ from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
 from final_project.settings import SimilarityV1
 from similarity_v1 import baselines, metrics
-from similarity_v1.figures import (
-    Figures,
-    References,
-    figures_of,
-    measure,
-    measure_baselines,
-    n_repeating,
-    score,
-    score_baselines,
-)
+from similarity_v1.figures import Figures, References, figures_of, measure, measure_baselines, n_repeating, rank_words
 from similarity_v1.gold import read_gold, read_labels, read_pair_map, require_known_ids, require_same_words
 from similarity_v1.metrics import Convention
 from similarity_v1.submission import check_rows, read_submission
-
-__all__ = ["Asked", "References", "evaluate_files", "read_references", "score", "score_baselines"]
+from similarity_v1.word_scores import read_scores
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The files of one evaluation, and how it is to be made."""
+    """The files of one evaluation, and how it is to be made. scores: word scores of the predictions, for auprc; aopc:
+    also that, where there is a model."""
 
     pairs: Path
     predictions: Path
@@ -47,6 +38,8 @@ class Asked:
     labels: Path | None = None
     against: Path | None = None
     model: Path | None = None
+    scores: Path | None = None
+    aopc: bool = False
     convention: Convention = "paddlenlp"
 
 
@@ -59,17 +52,21 @@ def evaluate_files(asked: Asked) -> dict[str, Any]:
     pairs = read_segmented(asked.pairs)
     rows = _read_rows(asked.predictions, pairs)
     other = _read_rows(asked.against, pairs) if asked.against is not None else None
+    scored = read_scores(asked.scores, pairs) if asked.scores is not None else []
     known = read_references(pairs, str(asked.pairs), asked.gold, asked.pair_map, asked.labels)
     wanted = {*known.labels, *(id_ for couple in known.pair_map for id_ in couple)}
     n_missing = _require_answers(asked.predictions, rows, wanted)
     found = measure(rows, known, asked.convention)
     beside = measure_baselines(rows, known, SimilarityV1().ratio, asked.convention)
+    if scored and known.gold:
+        found |= rank_words(scored, known, asked.convention)
+        beside["random"] |= rank_words(baselines.random_scores(scored), known, asked.convention)
     theirs: Figures = {}
     if other is not None:
         _require_answers(asked.against, other, wanted)
         theirs = measure(other, known, asked.convention)
     if asked.model is not None:
-        _ask_model(asked.model, pairs, [(rows, found), (other or [], theirs)], beside)
+        _ask_model(asked.model, asked.aopc, pairs, [(rows, found), (other or [], theirs)], beside)
     answer = {
         "convention": asked.convention,
         "rows": len(rows),
@@ -136,6 +133,7 @@ def _require_answers(path: Path, rows: Sequence[Rationale], wanted: Collection[i
 
 def _ask_model(
     model: Path,
+    with_aopc: bool,
     pairs: Sequence[SegmentedPair],
     systems: Sequence[tuple[Sequence[Rationale], Figures]],
     beside: Mapping[str, Figures],
@@ -144,9 +142,15 @@ def _ask_model(
     from similarity_v1.faithfulness import Judge
 
     judge = Judge.from_folder(model)
+
+    def add(rows: Sequence[Rationale], figures: Figures) -> None:
+        figures |= judge.figures(pairs, rows)
+        if with_aopc:
+            figures |= judge.aopc(pairs, rows)
+
     for rows, figures in systems:
         if rows:
-            figures |= judge.figures(pairs, rows)
+            add(rows, figures)
     words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
     for name, rows in baselines.one_of_each(systems[0][0], words, SimilarityV1().ratio).items():
-        beside[name].update(judge.figures(pairs, rows))
+        add(rows, beside[name])

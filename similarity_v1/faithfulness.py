@@ -108,7 +108,7 @@ class Judge:
         """Sufficiency, comprehensiveness, new_p and decision_flip of some rows."""
         return removal_values(self.removals(pairs, rows))
 
-    def aopc(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> dict[str, float]:
+    def aopc(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> Figures:
         """Sufficiency and comprehensiveness as means over AOPC_SHARES of each sentence's words, in the rows' order of
         importance; a share beyond what a row ranks takes all that it ranks."""
         by_id = {pair.id: pair for pair in pairs}
@@ -120,7 +120,7 @@ class Judge:
             asked = self.probabilities([texts_of(pair, row) for pair, row in cut])
             of_label = asked[np.arange(len(cut)), np.repeat(labels, len(AOPC_SHARES))]
             of_full = full[np.arange(len(rows)), labels]
-            answer[name] = aopc(of_full, of_label.reshape(len(rows), len(AOPC_SHARES)))[0]
+            answer[name] = aopc([row.id for row in rows], of_full, of_label.reshape(len(rows), len(AOPC_SHARES)))
         return answer
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from similarity_v1 import baselines, metrics
 from similarity_v1.metrics import Convention, Values
-from similarity_v1.metrics.resampling import Interval
+from similarity_v1.word_scores import WordScores
 
 Figures = dict[str, Values]
 
@@ -77,13 +77,6 @@ def score(rows: Sequence[Rationale], known: References, convention: Convention =
     return figures_of(measure(rows, known, convention)) | {"rows_with_repeated_index": n_repeating(rows)}
 
 
-def intervals(
-    rows: Sequence[Rationale], known: References, convention: Convention = "paddlenlp"
-) -> dict[str, Interval]:
-    """The 95 % bootstrap interval of every figure of `score` that is a mean over rows."""
-    return metrics.intervals(measure(rows, known, convention))
-
-
 def measure_baselines(
     rows: Sequence[Rationale], known: References, ratio: float, convention: Convention = "paddlenlp"
 ) -> dict[str, Figures]:
@@ -96,12 +89,19 @@ def measure_baselines(
     }
 
 
-def score_baselines(
-    rows: Sequence[Rationale], known: References, ratio: float, convention: Convention = "paddlenlp"
-) -> dict[str, dict[str, float]]:
-    """The figures of `measure_baselines` as numbers; no baseline repeats an index."""
-    found = measure_baselines(rows, known, ratio, convention)
-    return {name: figures_of(figures) | {"rows_with_repeated_index": 0} for name, figures in found.items()}
+def rank_words(scored: Sequence[WordScores], known: References, convention: Convention = "paddlenlp") -> Figures:
+    """How high word scores put the marked words: area under the precision-recall curve, the best of several gold sets,
+    the mean of both sides."""
+    by_id = {row.id: row for row in scored}
+    found: dict[int, float] = {}
+    for row in known.gold:
+        mine = by_id.get(row.id)
+        if mine is not None:
+            sides = ((mine.scores_q, row.sets_q), (mine.scores_t, row.sets_t))
+            found[row.id] = sum(max(metrics.ranking(x, gold)["auprc"] for gold in sets) for x, sets in sides) / 2
+        elif convention == "paddlenlp":
+            found[row.id] = 0.0
+    return {"auprc": metrics.mean_of(found)}
 
 
 def figures_of(figures: Figures) -> dict[str, float]:

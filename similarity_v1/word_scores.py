@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from final_project.data.contest import read_json_lines, row_id
+from final_project.data.pairs import SegmentedPair
+from final_project.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -29,3 +36,30 @@ def scores_line(row: WordScores) -> str:
 def _short(value: float) -> float:
     """Nine significant digits: all that single precision holds."""
     return float(f"{value:.9g}")
+
+
+def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
+    """What `extract` wrote beside the rationales. Raises DataError where a row is not of the pairs, or has not one
+    number a word."""
+    by_id = {pair.id: pair for pair in pairs}
+    rows: list[WordScores] = []
+    for line, record in read_json_lines(path):
+        for key in ("id", "label", "probability", "scores_q", "scores_t"):
+            if key not in record:
+                raise DataError(path, f"missing key {key!r}", line)
+        pair = by_id.get(row_id(path, line, record["id"]))
+        if pair is None:
+            raise DataError(path, f"unknown id {record['id']}: it is not in the pairs file", line)
+        sides = []
+        for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
+            sides.append(_numbers(path, line, key, record[key], len(words)))
+        rows.append(WordScores(pair.id, record["label"], record["probability"], sides[0], sides[1]))
+    return rows
+
+
+def _numbers(path: str | Path, line: int, key: str, value: Any, n_words: int) -> tuple[float, ...]:
+    if not isinstance(value, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
+        raise DataError(path, f"{key} must be a list of numbers, found {json.dumps(value)[:40]}", line)
+    if len(value) != n_words:
+        raise DataError(path, f"{key}: expected {n_words} scores, one a word, found {len(value)}", line)
+    return tuple(map(float, value))

@@ -112,7 +112,7 @@ def test_a_model_folder_with_a_part_missing_is_refused(pairs_file, tmp_path, cap
         ("[1]\n", ":1: expected a JSON object"),
     ],
 )
-@pytest.mark.parametrize("command", ["extract", "validate", "refine", "evaluate"])
+@pytest.mark.parametrize("command", ["extract", "validate", "refine", "evaluate", "twins", "length"])
 def test_a_wrong_pairs_file_is_named(model, tmp_path, capsys, command, content, message):
     path = tmp_path / "pairs.jsonl"
     if content is not None:
@@ -123,6 +123,8 @@ def test_a_wrong_pairs_file_is_named(model, tmp_path, capsys, command, content, 
         "validate": ("--submission", other),
         "refine": ("--rationales", other, "--originals", other, "--output-dir", tmp_path / "out"),
         "evaluate": ("--predictions", other),
+        "twins": ("--output", tmp_path / "o.txt"),
+        "length": ("--scores", other, "--gold", other),
     }[command]
     err = one_message(*run_cli(capsys, command, "--pairs", path, *options))
     assert err.startswith(f"error: {path}") and message in err and err.count("\n") == 1

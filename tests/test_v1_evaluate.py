@@ -8,7 +8,7 @@ from v1_support import gold_row, golden, pair, run_cli, tiny_classifier, write_j
 from final_project.data.pairs import Rationale
 from final_project.model.folder import load_classifier
 from similarity_v1.faithfulness import Judge, chosen_texts, rest_texts, text_of
-from similarity_v1.figures import References, intervals, measure
+from similarity_v1.figures import References, measure
 from similarity_v1.metrics import compare, macro_f1_of, mean_of, resampling
 from similarity_v1.submission import write_submission
 from similarity_v1.word_scores import WordScores, scores_line
@@ -76,7 +76,7 @@ def test_systems_are_compared_on_the_rows_that_both_have():
 def test_every_figure_has_an_interval_around_it():
     known = References.of(PAIRS, labels={p.id: 1 for p in PAIRS}, pair_map=[(0, 3), (1, 2)])
     figures = measure(ROWS, known)
-    bounds = intervals(ROWS, known)
+    bounds = resampling.intervals(figures)
     assert set(bounds) == set(figures) >= {"accuracy", "macro_f1", "map", "share_chosen"}
     for name, (low, high) in bounds.items():
         assert low - 1e-12 <= figures[name].figure <= high + 1e-12
@@ -151,14 +151,13 @@ def test_faithfulness_is_what_the_model_says_of_the_three_texts(tmp_path):
     everything = [Rationale(p.id, 1, *(tuple(range(len(words))) for words in (p.words_q, p.words_t))) for p in PAIRS]
     figures = judge.figures(PAIRS, everything)
     assert figures["sufficiency"].figure == pytest.approx(0, abs=1e-6)
-    assert set(judge.aopc(PAIRS, ROWS)) == {"aopc_sufficiency", "aopc_comprehensiveness"}
 
 
 def test_evaluate_asks_a_model_where_it_is_given(files, tmp_path, capsys):
     model = tiny_classifier(tmp_path / "model")
-    status, out, _ = evaluate(capsys, files, "--model", model, "--against", tmp_path / "theirs.txt")
+    status, out, _ = evaluate(capsys, files, "--model", model, "--against", tmp_path / "theirs.txt", "--aopc")
     answer = json.loads(out)
-    names = {"sufficiency", "comprehensiveness", "new_p", "decision_flip"}
+    names = {"sufficiency", "comprehensiveness", "new_p", "decision_flip", "aopc_sufficiency", "aopc_comprehensiveness"}
     assert status == 0 and names <= set(answer["scores"]) and names <= set(answer["against"]["comparison"])
     assert all(names <= set(figures) for figures in answer["baselines"].values())
     assert answer["baselines"]["all_words"]["sufficiency"] == pytest.approx(0, abs=1e-6)
@@ -170,6 +169,15 @@ def scores_file(tmp_path):
     path = tmp_path / "scores.jsonl"
     path.write_text("".join(map(scores_line, rows)))
     return path
+
+
+def test_scores_are_measured_against_gold_beside_random_ones(files, scores_file, capsys):
+    status, out, _ = evaluate(capsys, files, "--scores", scores_file)
+    answer = json.loads(out)
+    # the marked word is the first: it scores highest on one side, like all others on the other
+    expected = np.mean([(1 + (1 / len(p.words_t) + 1) / 2) / 2 for p in PAIRS])
+    assert status == 0 and answer["scores"]["auprc"] == pytest.approx(expected)
+    assert 0 < answer["baselines"]["random"]["auprc"] < answer["scores"]["auprc"]
 
 
 @pytest.mark.parametrize("rule", ["ratio", "top_k", "threshold", "mass"])

@@ -178,8 +178,9 @@ def test_rankings_and_thresholded_removal_are_erasers():
                 [at[f"{name}_classification_scores"][r["classification"]] for at in r["thresholded_scores"]]
                 for r in rows
             ]
-            mean, points = aopc(full, removed)
-            assert mean == pytest.approx(case["expected"]["aopc"][name], abs=1e-9)
+            ids = range(len(rows))
+            assert aopc(ids, full, removed).figure == pytest.approx(case["expected"]["aopc"][name], abs=1e-9)
+            points = [aopc(ids, full, [[at] for at in column]).figure for column in zip(*removed, strict=True)]
             assert points == pytest.approx(case["expected"]["aopc"][f"{name}_points"], abs=1e-9)
 
 

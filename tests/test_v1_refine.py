@@ -83,10 +83,28 @@ def test_the_search_finds_what_comparing_every_pair_finds():
         assert found == scores.index(max(scores))
 
 
+@pytest.mark.parametrize("alphabet", ["a", "ab", "怎么开通花呗的", "".join(map(chr, range(0x4E00, 0x4F00)))])
+@pytest.mark.parametrize("candidates", [1, 5, 1000])
+def test_the_search_is_exact_however_little_of_the_index_it_reads(monkeypatch, alphabet, candidates):
+    hypotheses, references = random_texts(40, 5, alphabet), random_texts(50, 6, alphabet)
+    hypotheses += references[:5] + [references[7] + references[8], references[9][:3]]
+    monkeypatch.setattr("similarity_v1.bleu.CANDIDATES", candidates)
+    monkeypatch.setattr("similarity_v1.bleu.FIRST_ROUND", 1)
+    for reference, found in zip(references, best_hypotheses(hypotheses, references), strict=True):
+        scores = [bleu(hypothesis, reference) for hypothesis in hypotheses]
+        assert found == scores.index(max(scores))
+
+
+def test_a_reference_that_no_hypothesis_comes_near_has_the_first_of_all():
+    # every score is too small for a float: all are equal, and the first is taken
+    assert best_hypotheses([("a",), ("x", "x")], [("x",) * 3000]) == [0]
+
+
 def test_blocks_and_the_order_of_references_do_not_change_the_search(monkeypatch):
     hypotheses, references = random_texts(50, 5), random_texts(70, 6)
     whole = best_hypotheses(hypotheses, references)
-    monkeypatch.setattr("similarity_v1.bleu.BLOCK_CELLS", 120)
+    for name, value in (("BLOCK_CELLS", 120), ("BLOCK_REFERENCES", 7), ("BLOCK_PAIRS", 5)):
+        monkeypatch.setattr(f"similarity_v1.bleu.{name}", value)
     assert best_hypotheses(hypotheses, references) == whole
     assert best_hypotheses(hypotheses, references[::-1]) == whole[::-1]
 

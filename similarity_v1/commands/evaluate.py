@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", type=Path, help="TSV or CSV of id and label")
     add("--against", type=Path, help="another submission, for the paired test")
     add("--model", type=Path, help="classifier folder, for sufficiency, comprehensiveness, new_p and decision flips")
+    add(
+        "--aopc",
+        action="store_true",
+        help="with --model: also over 1, 5, 10, 20 and 50 %% of the words, five times the work",
+    )
+    add("--scores", type=Path, help="word scores of the predictions, as extract writes them: with --gold, auprc")
     add("--convention", choices=CONVENTIONS, default=CONVENTIONS[0], help="denominators (default: %(default)s)")
 
 
@@ -34,6 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         labels=arguments.labels,
         against=arguments.against,
         model=arguments.model,
+        scores=arguments.scores,
+        aopc=arguments.aopc,
         convention=arguments.convention,
     )
     answer(began, **evaluate_files(asked))

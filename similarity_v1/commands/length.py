@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.length import learn, read_scores
+    from similarity_v1.length import learn
+    from similarity_v1.word_scores import read_scores
 
     began = time.monotonic()
     pairs = read_segmented(arguments.pairs)

@@ -6,7 +6,7 @@ A figure is a mean over rows; `values` keeps what it is the mean of, `resampling
 from __future__ import annotations
 
 from similarity_v1.metrics.consistency import average_precision, chosen_words, pair_map_of
-from similarity_v1.metrics.marked import auprc, partial_match, places_prf, ranking, spans_of
+from similarity_v1.metrics.marked import partial_match, places_prf, ranking, spans_of
 from similarity_v1.metrics.plausibility import best_gold_set, iou, plausibility_of, token_f1
 from similarity_v1.metrics.removal import Removal, aopc, removal_values
 from similarity_v1.metrics.resampling import Comparison, compare, intervals
@@ -19,7 +19,6 @@ __all__ = [
     "Removal",
     "Values",
     "aopc",
-    "auprc",
     "average_precision",
     "best_gold_set",
     "chosen_words",

@@ -57,12 +57,6 @@ def spans_of(places: Collection[int]) -> list[Span]:
     return spans
 
 
-def auprc(scores_W: Sequence[float], marked: Collection[int]) -> float:
-    """Area under the precision-recall curve of one sentence's word scores, by the trapezoid rule; 0 where nothing is
-    marked."""
-    return ranking(scores_W, marked)["auprc"]
-
-
 def ranking(scores_W: Sequence[float], marked: Collection[int]) -> Scores:
     """How high one sentence's word scores put the marked positions, as scikit-learn measures it: auprc,
     average_precision and roc_auc; 0 where nothing is marked, roc_auc also where everything is."""

@@ -52,8 +52,7 @@ def removal_values(rows: Mapping[int, Removal], asked: Collection[int] | None = 
     }
 
 
-def aopc(full_U: Sequence[float], removed_US: Sequence[Sequence[float]]) -> tuple[float, list[float]]:
-    """(mean over the S shares, the S means over rows) of P_full[y] - P_removed[y]; removed_US: one a row and share."""
+def aopc(ids: Sequence[int], full_U: Sequence[float], removed_US: Sequence[Sequence[float]]) -> Values:
+    """P_full[y] - P_removed[y] as the mean over S shares of the words; removed_US: one probability a row and share."""
     drops_US = np.asarray(full_U, dtype=float)[:, None] - np.asarray(removed_US, dtype=float)
-    points_S = drops_US.mean(axis=0)
-    return float(points_S.mean()), points_S.tolist()
+    return mean_of(dict(zip(ids, drops_US.mean(axis=1).tolist(), strict=True)))
