@@ -87,7 +87,7 @@ def test_the_search_finds_what_comparing_every_pair_finds():
 @pytest.mark.parametrize("candidates", [1, 5, 1000])
 def test_the_search_is_exact_however_little_of_the_index_it_reads(monkeypatch, alphabet, candidates):
     hypotheses, references = random_texts(40, 5, alphabet), random_texts(50, 6, alphabet)
-    hypotheses += references[:5] + [references[7] + references[8], references[9][:3]]
+    hypotheses += [*references[:5], references[7] + references[8], references[9][:3]]
     monkeypatch.setattr("similarity_v1.bleu.CANDIDATES", candidates)
     monkeypatch.setattr("similarity_v1.bleu.FIRST_ROUND", 1)
     for reference, found in zip(references, best_hypotheses(hypotheses, references), strict=True):
