@@ -72,11 +72,6 @@ def measure(rows: Sequence[Rationale], known: References, convention: Convention
     return figures
 
 
-def score(rows: Sequence[Rationale], known: References, convention: Convention = "paddlenlp") -> dict[str, float]:
-    """The figures of `measure` as numbers, and how many rows repeat an index."""
-    return figures_of(measure(rows, known, convention)) | {"rows_with_repeated_index": n_repeating(rows)}
-
-
 def measure_baselines(
     rows: Sequence[Rationale], known: References, ratio: float, convention: Convention = "paddlenlp"
 ) -> dict[str, Figures]:

@@ -10,7 +10,7 @@ from v1_support import golden, pair, run_cli, write_jsonl, write_pairs
 from final_project.data.pairs import GoldRow, Rationale
 from final_project.errors import DataError
 from similarity_v1 import baselines
-from similarity_v1.figures import References, measure, precision_of_sides, score
+from similarity_v1.figures import References, figures_of, measure, n_repeating, precision_of_sides
 from similarity_v1.gold import read_gold, read_labels, read_pair_map
 from similarity_v1.metrics import (
     Removal,
@@ -202,6 +202,10 @@ def test_macro_f1_is_scikit_learns():
         truth, answers = ([chance.randint(0, 1) for _ in range(5)] for _ in range(2))
         ours = macro_f1_of(range(5), truth, answers).figure
         assert ours == pytest.approx(f1_score(truth, answers, average="macro"))
+
+
+def score(rows, known, convention="paddlenlp"):
+    return figures_of(measure(rows, known, convention)) | {"rows_with_repeated_index": n_repeating(rows)}
 
 
 GOLD = [
