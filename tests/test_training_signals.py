@@ -14,6 +14,9 @@ import pytest
 from conftest import ROOT, TINY, command, environment, stage
 from test_training_engines import largest_difference, weights_of
 from test_training_resume import last_step, weights_digest
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+from final_project.training.torchrun import order_of_blame
 
 OWN_TORCHRUN = "final_project.training.torchrun"
 NOTED = """
@@ -131,6 +134,18 @@ def test_torchrun_ends_as_its_processes_ended():
     done = subprocess.run([*launcher, *wrong], cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2
     assert "nowhere.csv" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_process_that_was_killed_is_named_before_those_that_missed_it():
+    def ended(exitcode: int, at: int) -> ProcessFailure:
+        failure = ProcessFailure(local_rank=0, pid=1, exitcode=exitcode, error_file="")
+        failure.timestamp = at
+        return failure
+
+    killed, missed_it, told_to_end = ended(-9, 3), ended(1, 2), ended(-15, 1)
+    assert sorted([told_to_end, missed_it, killed], key=lambda end: order_of_blame(0, end)) == [
+        killed, missed_it, told_to_end,
+    ]  # fmt: skip
 
 
 def test_a_machine_that_never_comes_is_not_waited_for_for_ever():

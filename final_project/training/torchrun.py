@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import psutil
 from torch.distributed import DistError, run
 from torch.distributed.elastic.multiprocessing import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.elastic.rendezvous import RendezvousError
 
 from final_project.errors import first_line
@@ -35,9 +35,7 @@ def main(argv: Sequence[str]) -> int:
         see_children_out()
         return 128 + error.sigval
     except ChildFailedError as error:
-        # one that a signal has ended comes before those that missed it: torchrun may see both ends at once
-        failures = error.failures.items()
-        rank, failure = min(failures, key=lambda failed: (failed[1].exitcode >= 0, failed[1].timestamp))
+        rank, failure = min(error.failures.items(), key=lambda failed: order_of_blame(*failed))
         if failure.exitcode >= 0:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name
@@ -50,6 +48,14 @@ def main(argv: Sequence[str]) -> int:
         print(f"error: the machines have not found each other ({first_line(error)})", file=sys.stderr)
         return 1
     return 0
+
+
+def order_of_blame(rank: int, failure: ProcessFailure) -> tuple[int, int, int]:
+    """Sorts the ends that torchrun saw at once: a process that was killed comes before those that missed it, and they
+    come before those that torchrun itself then told to end."""
+    if failure.exitcode >= 0:
+        return 1, failure.timestamp, rank
+    return (2 if failure.exitcode == -signal.SIGTERM else 0), failure.timestamp, rank
 
 
 def see_children_out() -> None:
