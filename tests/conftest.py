@@ -42,6 +42,17 @@ def pytest_runtest_setup(item) -> None:
         pytest.skip("takes too long for every run: bash run.sh test --thorough")
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Tiny models gain nothing from threads, and lose much where the cores are busy."""
+    import torch  # a second that tests without it need not wait
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
 @pytest.fixture(scope="session")
 def thorough(request) -> bool:
     """Whether --thorough was given; ask for it to do more of the same."""

@@ -16,13 +16,7 @@ from similarity_v1.probe import embedding_block, evaluating, frozen
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("How do I open it", "how to close it"), ("手机", "手机号码是多少 abc 123")]
 KIND = {"roberta": "byte_bpe", "xlm-roberta": "unigram"}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

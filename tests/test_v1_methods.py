@@ -34,13 +34,7 @@ GRADIENTS = ("gradient_x_input", "integrated_gradients", "smooth_grad", "grad_sh
 LEFT_OUT = ("leave_one_out", "lime", "kernel_shap")
 COMPLETE = ("integrated_gradients", "grad_shap", "deep_lift", "kernel_shap")
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from final_project.errors import ArtifactError
 from final_project.progress import read_metrics
 from final_project.settings import SimilarityV1
 from similarity_v1.report import fine_tuning, pictures
+from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, chart
 from similarity_v1.report.data_pictures import DataPictures, HeatMap, data_pictures
 from similarity_v1.report.lengths import Histograms
@@ -61,11 +61,11 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     broken. pair_map: see read_explained."""
     if not run_dir.is_dir():
         raise ArtifactError(f"{run_dir}: no such run; bash run.sh writes runs to runs/NAME")
-    evaluation = _read_object(run_dir / "similarity_v1" / "evaluation.json")
+    evaluation = read_object(run_dir / "similarity_v1" / "evaluation.json")
     settings = SimilarityV1().model_dump() | ((evaluation or {}).get("settings") or {})
-    statistics = _read_object(run_dir / "prepare" / "statistics.json") or {}
+    statistics = read_object(run_dir / "prepare" / "statistics.json") or {}
     result = run_dir / "similarity_v0" / "result"
-    scores = _read_object(result / "scores.json")
+    scores = read_object(result / "scores.json")
     explained = read_explained(run_dir, settings["method"], pair_map)
     everything = records(explained) if explained else []
     predicted = {
@@ -120,15 +120,3 @@ def _charts(run_dir: Path) -> dict[str, list[Chart]]:
         drawn = [chart(CURVE_TITLES[title], rows, names) for title, names in wanted.items()]
         charts[stage] = [picture for picture in drawn if picture is not None]
     return charts
-
-
-def _read_object(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise ArtifactError(f"{path}: expected a JSON object, found a {type(value).__name__}")
-    return value

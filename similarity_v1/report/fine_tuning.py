@@ -6,7 +6,6 @@ Figures are read as similarity_v0 has left them and put into the order in which 
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from final_project.data.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
+from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, draw, scale, ticks
 from similarity_v1.report.texts import Text
 
@@ -112,21 +112,21 @@ def content(run_dir: Path) -> FineTuning | None:
     """
     stage = run_dir / "similarity_v0"
     result = stage / "result"
-    confusions = _read_json(result / "confusion.json")
+    confusions = read_object(result / "confusion.json")
     if confusions is None:
         return None
-    best_step = (_read_json(stage / "manifest.json") or {}).get("best_step")
-    calibrated = calibrated_sets(_read_json(result / "calibration.json") or {})
+    best_step = (read_object(stage / "manifest.json") or {}).get("best_step")
+    calibrated = calibrated_sets(read_object(result / "calibration.json") or {})
     try:
         return FineTuning(
             evaluations=evaluations(result / "curves.csv", best_step),
             confusions=[_confusion(name, confusions[split]) for split, name in SETS.items() if split in confusions],
-            threshold=_read_json(result / "threshold.json"),
+            threshold=read_object(result / "threshold.json"),
             calibration=calibrated,
             reliability=reliability(calibrated),
             mistakes=mistakes(result / "mistakes.jsonl"),
             sweeps=[
-                sweep_picture(_read_json(path)) for path in sorted((run_dir / "sweeps").glob("*/results.json"))
+                sweep_picture(read_object(path)) for path in sorted((run_dir / "sweeps").glob("*/results.json"))
             ],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -218,15 +218,3 @@ def sweep_picture(facts: Mapping[str, Any]) -> SweepPicture:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise ArtifactError(f"{path}: expected a JSON object, found a {type(value).__name__}")
-    return value
