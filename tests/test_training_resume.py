@@ -59,8 +59,6 @@ MOMENTS = {"few": 1, "some": 3, "many": 5}  # of kill -9
     ("name", "engine", "nproc", "kills"),
     [
         ("posttrain", "ddp", 1, "some"),
-        ("posttrain", "zero3", 2, "few"),
-        ("similarity_v0", "ddp", 1, "few"),
         ("similarity_v0", "fairscale", 2, "few"),
         *(
             pytest.param("posttrain", engine, nproc, "many", marks=pytest.mark.thorough)
