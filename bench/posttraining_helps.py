@@ -4,7 +4,7 @@ fine-tune from the post-trained weights beside one from the same random start, o
     bash run.sh --recipe lcqmc_small prepare
     python bench/posttraining_helps.py [--seeds 111 112 113] [--output FILE.json] [-- key=value ...]
 
-Every run is an ordinary one below runs/posttraining_helps/, with its report; the same call goes on where it was.
+Every run is an ordinary one below runs/posttraining_helps/; the same call goes on where it was.
 """
 
 from __future__ import annotations
