@@ -1,4 +1,4 @@
-"""What every bench does with its figures: print them as JSON, and write them where asked."""
+"""What benches do with figures: read those of a stage's run, print their own as JSON, write them where asked."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def show(figures: dict[str, Any], output: Path | None) -> None:
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text + "\n", encoding="utf-8")
+
+
+def measured(stage_folder: Path, key: str) -> list[dict[str, Any]]:
+    """The rows of a stage's metrics.jsonl that have a figure of that name."""
+    lines = (stage_folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if key in row]

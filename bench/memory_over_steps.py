@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from figures import measured
+
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 0.02
 SETTLED_AT = 200  # allocators and caches have seen every length by then
@@ -31,8 +33,7 @@ def memory_by_step(runs: Path, steps: int, overrides: list[str]) -> list[tuple[i
     settings = [*TINY, f"runs_dir={runs}", f"posttrain.epochs={epochs}", *overrides]
     for stage in (["final_project", "prepare"], ["posttrain"]):
         subprocess.run([sys.executable, "-m", *stage, "--recipe", "demo", "--", *settings], cwd=ROOT, check=True)
-    lines = (runs / "demo" / "posttrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [(row["step"], row["memory_mb"]) for row in map(json.loads, lines) if "memory_mb" in row]
+    return [(row["step"], row["memory_mb"]) for row in measured(runs / "demo" / "posttrain", "memory_mb")]
 
 
 def main(argv: list[str]) -> int:

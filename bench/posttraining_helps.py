@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from figures import show
+from figures import measured, show
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "lcqmc_small"
@@ -47,9 +47,7 @@ def figures(place: Path) -> dict:
     run_dir = place / RECIPE
     curves = {}
     for stage, key in (("posttrain", "held_out_perplexity"), ("similarity_v0", "dev_accuracy")):
-        lines = (run_dir / stage / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [row for row in map(json.loads, lines) if key in row]
-        curves[key] = {row["step"]: round(row[key], 4) for row in rows}
+        curves[key] = {row["step"]: round(row[key], 4) for row in measured(run_dir / stage, key)}
     scores = json.loads((run_dir / "similarity_v0" / "result" / "scores.json").read_text(encoding="utf-8"))
     return {**curves, "best_dev_accuracy": round(scores["dev"]["accuracy"], 4)}
 

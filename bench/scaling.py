@@ -9,7 +9,6 @@ one rank. memory_mb is the highest resident memory of the first rank's process (
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -17,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from figures import show
+from figures import measured, show
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = (
@@ -38,8 +37,7 @@ def run(runs: Path, ranks: int, settings: list[str]) -> tuple[float, float]:
     launcher = ("final_project.training.torchrun", f"--nproc-per-node={ranks}", "--standalone", "-m", "posttrain")
     command = [sys.executable, "-m", *launcher, "--recipe", "demo", "--force", "--", *settings, f"runs_dir={runs}"]
     subprocess.run(command, cwd=ROOT, check=True, env=environment)
-    lines = (runs / "demo" / "posttrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if "tokens_per_s" in row]
+    rows = measured(runs / "demo" / "posttrain", "tokens_per_s")
     return statistics.median(row["tokens_per_s"] for row in rows[1:]), max(row["memory_mb"] for row in rows)
 
 
