@@ -1,0 +1,265 @@
+"""Does every measured figure on our pages stand in a result file? Says which do not, all at once, and ends with 2.
+
+    python docs/check_figures.py [PAGE.md ...]
+
+A block (paragraph, heading, list or table) that prints figures comes after a comment that names their files:
+
+    <!-- figures: docs/results/demo.json docs/results/trick_cost.json -->
+
+In such a block every number must be one of those files, rounded to the digits that are printed. A percentage may be a
+hundred times its number; numbers inside the files' names and texts count. The line of a table whose first cell (all of
+it, or inline code in it) is a name in the files, a key or an object's text, is looked up below that name alone.
+
+A block without the comment holds no decimal, percentage, ratio such as 3x or number with thousands separators. What is
+set and not measured is written as inline code with its name: `torch 2.13`, `lr 5e-4`, `95 % interval`. A bare figure in
+inline code is refused. Code blocks, addresses of links and versions such as 3.11.7 are not read.
+
+What this cannot see: whether a figure stands beside the right words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "README.zh-CN.md", "docs/RESULTS.md", "docs/POSTTRAINING.md", "docs/FINE_TUNING.md")
+RESULTS = "docs/results/"
+MOST_NUMBERS = 5000  # among more than these any figure is found by chance
+
+MARK = re.compile(r"\s*<!--\s*figures:(?P<sources>.*?)-->\s*", re.DOTALL)
+COMMENT = re.compile(r"\s*(<!--.*?-->\s*)+", re.DOTALL)
+NUMBER = re.compile(
+    r"""\d+(?:\.\d+){2,}                                   # a version or an address: passed over
+    | (?<![\w.])(?<![A-Za-z]-)                             # not the 1 of F1, nor the 4 of BLEU-4
+      (?P<sign>(?<![)\]])[-+\u2212](?=[.\d]))?
+      (?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+)
+      (?P<exponent>[eE][-+]?\d+)?
+      (?P<unit>\s?%|[x×](?![\w]))?""",
+    re.VERBOSE | re.ASCII,
+)
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number as printed. line: 1-based in its page; signed: whether a plus or minus stands before it."""
+
+    text: str
+    value: Decimal
+    line: int
+    signed: bool
+    percentage: bool
+    whole: bool
+
+    def is_rounded(self, number: Decimal) -> bool:
+        """Whether the number, rounded to as many digits, is what is printed; without a sign its size counts."""
+        half = Decimal(1).scaleb(self.value.as_tuple().exponent) / 2
+        size = number if self.signed else abs(number)
+        return abs(size - self.value) <= half or (self.percentage and abs(100 * size - self.value) <= half)
+
+
+def figures_in(text: str, line: int = 1) -> Iterator[Figure]:
+    for found in NUMBER.finditer(text):
+        if not (digits := found["digits"]):
+            continue
+        sign = (found["sign"] or "").replace("\u2212", "-")
+        unit = (found["unit"] or "").strip()
+        yield Figure(
+            found[0].strip(),
+            Decimal(sign + digits.replace(",", "") + (found["exponent"] or "")),
+            line + text.count("\n", 0, found.start()),
+            signed=bool(sign),
+            percentage=unit == "%",
+            whole=digits.isdigit() and not found["exponent"] and not unit,
+        )
+
+
+def read_result(path: Path) -> Json:
+    """A result file's content; a CSV as a list of rows by the names of its columns. Raises ValueError."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        return list(csv.DictReader(text.splitlines()))
+    return json.loads(text, parse_float=Decimal, parse_constant=lambda _: None)
+
+
+def numbers_in(result: Json) -> Iterator[Decimal]:
+    """Every number of a result, those in its keys and texts as well."""
+    if isinstance(result, dict):
+        for key, value in result.items():
+            yield from numbers_in(key)
+            yield from numbers_in(value)
+    elif isinstance(result, list):
+        for value in result:
+            yield from numbers_in(value)
+    elif isinstance(result, str):
+        yield from (figure.value for figure in figures_in(result.replace("_", " ")))
+    elif isinstance(result, (int, Decimal)) and not isinstance(result, bool):
+        yield Decimal(result)
+
+
+def named(result: Json, name: str) -> Iterator[Json]:
+    """The parts of a result that bear this name: what stands under it as a key, and objects that have it as a text."""
+    if isinstance(result, dict):
+        if name in (value for value in result.values() if isinstance(value, str)):
+            yield result
+            return
+        if name in result:
+            yield result[name]
+    for value in result.values() if isinstance(result, dict) else result if isinstance(result, list) else ():
+        yield from named(value, name)
+
+
+def pool_of(results: Sequence[Json], names: Iterable[str]) -> set[Decimal]:
+    """The numbers below all of those names that the results know."""
+    parts = list(results)
+    for name in names:
+        if below := [part for result in parts for part in named(result, name)]:
+            parts = [*below, name]
+    return {number for part in parts for number in numbers_in(part)}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Text of one paragraph or table cell without its inline code, which stands apart with lines of its own."""
+
+    text: str
+    line: int
+    codes: tuple[tuple[str, int], ...]
+    names: tuple[str, ...] = ()
+
+
+def passages_of(block: SyntaxTreeNode) -> Iterator[Passage]:
+    for node in block.walk():
+        if node.type != "inline":
+            continue
+        in_table = node.parent is not None and node.parent.type in ("td", "th")
+        yield _passage(node, names_of(node.parent.parent.children[0]) if in_table else ())
+
+
+def names_of(cell: SyntaxTreeNode) -> tuple[str, ...]:
+    """What a table's first cell may name: all of it as it is read, and each inline code."""
+    leaves = [node for node in cell.walk() if not node.children and node.type != "inline"]
+    codes = [node.content for node in leaves if node.type == "code_inline"]
+    return tuple(dict.fromkeys(["".join(node.content for node in leaves), *codes]))
+
+
+def _passage(inline: SyntaxTreeNode, names: tuple[str, ...]) -> Passage:
+    first_line = (inline.map or (0, 0))[0] + 1
+    text, codes = "", []
+    for node in inline.walk():
+        if node.type in ("softbreak", "hardbreak"):
+            text += "\n"
+        elif node.type == "text":
+            text += node.content
+        elif node.type == "code_inline":
+            codes.append((node.content, first_line + text.count("\n")))
+            text += "`"
+    return Passage(text, first_line, tuple(codes), names)
+
+
+def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
+    """What is wrong on one page, as `file:line: what`."""
+    where = page.relative_to(root) if page.is_relative_to(root) else page
+    if not page.is_file():
+        yield f"{where}: no such page"
+        return
+    markdown = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    sources: list[str] | None = None
+    marked_at = 0
+    for block in SyntaxTreeNode(markdown).children:
+        mark = MARK.fullmatch(block.content) if block.type == "html_block" else None
+        if mark and sources is not None:
+            yield f"{where}:{marked_at}: the comment names sources of nothing"
+        if mark:
+            sources, marked_at = mark["sources"].split(), block.map[0] + 1
+            continue
+        for line, what in _problems_of_block(block, sources, marked_at, root):
+            yield f"{where}:{line}: {what}"
+        sources = None
+    if sources is not None:
+        yield f"{where}:{marked_at}: the comment names sources of nothing"
+
+
+def _problems_of_block(
+    block: SyntaxTreeNode, sources: list[str] | None, marked_at: int, root: Path
+) -> Iterator[tuple[int, str]]:
+    for node in block.walk():
+        if node.type == "html_block" and (not COMMENT.fullmatch(node.content) or MARK.fullmatch(node.content)):
+            yield node.map[0] + 1, "expected Markdown, or a comment before a whole block; figures in HTML are not read"
+    passages = list(passages_of(block))
+    for code, line in (code for passage in passages for code in passage.codes):
+        if any(not figure.whole and figure.text == code.strip() for figure in figures_in(code)):
+            yield (
+                line,
+                f"figure {code} alone in inline code: write a setting with its name, a measured figure plainly",
+            )
+    if sources is None:
+        for figure in (figure for passage in passages for figure in figures_in(passage.text, passage.line)):
+            if not figure.whole:
+                yield (
+                    figure.line,
+                    (
+                        f"figure {figure.text} has no source: put <!-- figures: {RESULTS}FILE.json --> before its block, "
+                        f"or write a setting with its name as inline code"
+                    ),
+                )
+        return
+    results, faults = _read_sources(sources, root)
+    yield from ((marked_at, fault) for fault in faults)
+    if faults:
+        return
+    n_figures = 0
+    for passage in passages:
+        pool = pool_of(results, passage.names)
+        for figure in figures_in(passage.text, passage.line):
+            n_figures += 1
+            if not any(map(figure.is_rounded, pool)):
+                yield figure.line, f"figure {figure.text} is in none of {' '.join(sources)}"
+    if not n_figures:
+        yield marked_at, "the comment names sources, and the block after it holds no figure"
+
+
+def _read_sources(sources: list[str], root: Path) -> tuple[list[Json], list[str]]:
+    """(contents, what is wrong with them)."""
+    results, faults = [], [] if sources else ["the comment names no source"]
+    for source in sources:
+        if not source.startswith(RESULTS) or Path(source).suffix not in (".json", ".csv"):
+            faults.append(f"{source}: expected a .json or .csv file below {RESULTS}")
+        elif not (root / source).is_file():
+            faults.append(f"{source}: no such file")
+        else:
+            try:
+                results.append(read_result(root / source))
+            except ValueError as error:
+                faults.append(f"{source}: cannot be read: {error}")
+    if sum(1 for result in results for _ in numbers_in(result)) > MOST_NUMBERS:
+        faults.append(f"{' '.join(sources)}: more than {MOST_NUMBERS} numbers, among which any figure would be found")
+    return results, faults
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path, default=[ROOT / page for page in PAGES], metavar="PAGE.md")
+    pages = parser.parse_args(arguments).pages
+    problems = [problem for page in pages for problem in problems_of(page.resolve())]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(pages)} pages: " + (f"{len(problems)} problems" if problems else "every figure stands in its file"))
+    return 2 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
