@@ -116,7 +116,11 @@ def interval_over_pairs(couples: Sequence[tuple[Outcome, Outcome]]) -> tuple[flo
     known = [(ours.right_N, theirs.right_N) for ours, theirs in couples]
     if any(ours is None or theirs is None for ours, theirs in known):
         return None, None
-    gain_N = np.mean([ours.astype(float) - theirs for ours, theirs in known], axis=0)
+    return interval_of_gain(np.mean([ours.astype(float) - theirs for ours, theirs in known], axis=0))
+
+
+def interval_of_gain(gain_N: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of the mean gain of N pairs, drawn anew."""
     # pairs of the same gain are drawn alike, so it is enough to draw how many there are of each
     gains, counts = np.unique(gain_N, return_counts=True)
     draws = np.random.default_rng(0).multinomial(len(gain_N), counts / len(gain_N), size=RESAMPLES)

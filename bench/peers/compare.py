@@ -1,0 +1,92 @@
+"""Is one file of predictions better than another? The same pairs, so the test is paired.
+
+    python bench/peers/compare.py A.csv B.csv --labels dev.csv
+
+A and B have row and label, the decision, as similarity_v0 and the peers write them. Prints one JSON object: both
+accuracies, A's minus B's, McNemar's exact two-sided p (McNemar 1947), and the 95 % interval of the difference over
+pairs drawn anew (Efron 1979).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+from scipy.stats import binomtest  # noqa: E402
+
+from final_project.cli import print_json, run_main  # noqa: E402
+from final_project.data.tables import csv_rows  # noqa: E402
+from final_project.errors import DataError  # noqa: E402
+from similarity_v0.ensemble_files import read_labels  # noqa: E402
+from similarity_v0.sweep_table import interval_of_gain  # noqa: E402
+
+
+def read_decisions(path: Path) -> dict[str, int]:
+    """Row -> 0 or 1. Raises DataError with file and line on the first fault."""
+    rows = csv_rows(path)
+    line, header = next(rows)
+    if not {"row", "label"} <= set(header):
+        raise DataError(path, f"expected a header with row and label, found {','.join(header)[:60]!r}", line)
+    decisions: dict[str, int] = {}
+    for line, columns in rows:
+        if len(columns) != len(header):
+            raise DataError(path, f"expected {len(header)} columns, found {len(columns)}", line)
+        row, label = columns[header.index("row")], columns[header.index("label")]
+        if row in decisions:
+            raise DataError(path, f"row {row} stands here a second time", line)
+        if label not in ("0", "1"):
+            raise DataError(path, f"label must be 0 or 1, found {label!r}", line)
+        decisions[row] = int(label)
+    return decisions
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Two-sided exact p: pairs that one alone decides rightly would fall to either side like a fair coin."""
+    n_discordant = only_first + only_second
+    return float(binomtest(only_first, n_discordant).pvalue) if n_discordant else 1.0
+
+
+def compared(first_right_N: np.ndarray, second_right_N: np.ndarray) -> dict[str, float | int | list[float]]:
+    only_first = int((first_right_N & ~second_right_N).sum())
+    only_second = int((second_right_N & ~first_right_N).sum())
+    gain_N = first_right_N.astype(float) - second_right_N
+    return {
+        "pairs": len(gain_N),
+        "accuracy_a": float(first_right_N.mean()),
+        "accuracy_b": float(second_right_N.mean()),
+        "difference": float(gain_N.mean()),
+        "only_a_right": only_first,
+        "only_b_right": only_second,
+        "mcnemar_p": mcnemar_p(only_first, only_second),
+        "difference_95": list(interval_of_gain(gain_N)),
+    }
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    files = arguments.first, arguments.second
+    decisions = [read_decisions(path) for path in files]
+    rows = list(decisions[0])
+    if len(rows) != len(decisions[1]) or decisions[0].keys() != decisions[1].keys():
+        raise DataError(
+            files[1], f"expected the {len(rows):,} rows of {files[0]}, found {len(decisions[1]):,} or other ones"
+        )
+    labels_N = read_labels(arguments.labels, rows, files[0])
+    print_json(compared(*(np.array([found[row] for row in rows]) == labels_N for found in decisions)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("first", type=Path, metavar="A.csv")
+    parser.add_argument("second", type=Path, metavar="B.csv")
+    parser.add_argument("--labels", type=Path, required=True, help="the pairs with their labels, in the order of row")
+    return run_main(lambda given: compare(parser.parse_args(given)), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
