@@ -39,6 +39,7 @@ RESULTS = "docs/results/"
 MOST_NUMBERS = 5000  # among more than these any figure is found by chance
 
 MARK = re.compile(r"\s*<!--\s*figures:(?P<sources>.*?)-->\s*", re.DOTALL)
+LETTER = re.compile(r"[^\W\d_]")
 COMMENT = re.compile(r"\s*(<!--.*?-->\s*)+", re.DOTALL)
 NUMBER = re.compile(
     r"""\d+(?:\.\d+){2,}                                   # a version or an address: passed over
@@ -46,11 +47,13 @@ NUMBER = re.compile(
       (?P<sign>(?<![)\]])[-+\u2212](?=[.\d]))?
       (?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+)
       (?P<exponent>[eE][-+]?\d+)?
-      (?P<unit>\s?%|[x×](?![\w]))?""",
+      (?P<unit>\s?[%％]|[x×](?!\w))?""",
     re.VERBOSE | re.ASCII,
 )
 
 Json = Any
+Problem = tuple[int, str]
+"""Line, 1-based, and what is wrong there."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def figures_in(text: str, line: int = 1) -> Iterator[Figure]:
             Decimal(sign + digits.replace(",", "") + (found["exponent"] or "")),
             line + text.count("\n", 0, found.start()),
             signed=bool(sign),
-            percentage=unit == "%",
+            percentage=unit in ("%", "％"),
             whole=digits.isdigit() and not found["exponent"] and not unit,
         )
 
@@ -93,6 +96,24 @@ def read_result(path: Path) -> Json:
     if path.suffix == ".csv":
         return list(csv.DictReader(text.splitlines()))
     return json.loads(text, parse_float=Decimal, parse_constant=lambda _: None)
+
+
+def read_sources(sources: list[str], root: Path) -> tuple[list[Json], list[str]]:
+    """(contents, what is wrong with them)."""
+    results, faults = [], [] if sources else ["the comment names no source"]
+    for source in sources:
+        if not source.startswith(RESULTS) or ".." in source or Path(source).suffix not in (".json", ".csv"):
+            faults.append(f"{source}: expected a .json or .csv file below {RESULTS}")
+        elif not (root / source).is_file():
+            faults.append(f"{source}: no such file")
+        else:
+            try:
+                results.append(read_result(root / source))
+            except ValueError as error:
+                faults.append(f"{source}: cannot be read: {error}")
+    if sum(1 for result in results for _ in numbers_in(result)) > MOST_NUMBERS:
+        faults.append(f"{' '.join(sources)}: more than {MOST_NUMBERS} numbers, among which any figure would be found")
+    return results, faults
 
 
 def numbers_in(result: Json) -> Iterator[Decimal]:
@@ -133,7 +154,8 @@ def pool_of(results: Sequence[Json], names: Iterable[str]) -> set[Decimal]:
 
 @dataclass(frozen=True)
 class Passage:
-    """Text of one paragraph or table cell without its inline code, which stands apart with lines of its own."""
+    """A paragraph's or table cell's text without its inline code, and that code with its lines. names: what the first
+    cell of its table's line may name, all of it as it is read and each inline code."""
 
     text: str
     line: int
@@ -143,21 +165,13 @@ class Passage:
 
 def passages_of(block: SyntaxTreeNode) -> Iterator[Passage]:
     for node in block.walk():
-        if node.type != "inline":
-            continue
-        in_table = node.parent is not None and node.parent.type in ("td", "th")
-        yield _passage(node, names_of(node.parent.parent.children[0]) if in_table else ())
+        if node.type == "inline":
+            first_cell = node.parent.parent.children[0] if node.parent.type in ("td", "th") else None
+            yield Passage(*_read(node), names_of(first_cell) if first_cell else ())
 
 
-def names_of(cell: SyntaxTreeNode) -> tuple[str, ...]:
-    """What a table's first cell may name: all of it as it is read, and each inline code."""
-    leaves = [node for node in cell.walk() if not node.children and node.type != "inline"]
-    codes = [node.content for node in leaves if node.type == "code_inline"]
-    return tuple(dict.fromkeys(["".join(node.content for node in leaves), *codes]))
-
-
-def _passage(inline: SyntaxTreeNode, names: tuple[str, ...]) -> Passage:
-    first_line = (inline.map or (0, 0))[0] + 1
+def _read(inline: SyntaxTreeNode) -> tuple[str, int, tuple[tuple[str, int], ...]]:
+    first_line = inline.map[0] + 1
     text, codes = "", []
     for node in inline.walk():
         if node.type in ("softbreak", "hardbreak"):
@@ -166,17 +180,25 @@ def _passage(inline: SyntaxTreeNode, names: tuple[str, ...]) -> Passage:
             text += node.content
         elif node.type == "code_inline":
             codes.append((node.content, first_line + text.count("\n")))
-            text += "`"
-    return Passage(text, first_line, tuple(codes), names)
+            text += "`"  # what stands before and behind stays apart
+    return text, first_line, tuple(codes)
+
+
+def names_of(cell: SyntaxTreeNode) -> tuple[str, ...]:
+    words = [node for node in cell.walk() if node.type in ("text", "code_inline")]
+    whole = "".join(node.content for node in words)
+    return tuple(dict.fromkeys([whole, *(node.content for node in words if node.type == "code_inline")]))
 
 
 def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
-    """What is wrong on one page, as `file:line: what`."""
+    """What is wrong on one page, as `file:line: what`. Sources are looked for below root."""
     where = page.relative_to(root) if page.is_relative_to(root) else page
-    if not page.is_file():
-        yield f"{where}: no such page"
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{where}: cannot be read: {error}"
         return
-    markdown = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    markdown = MarkdownIt("commonmark").enable("table").parse(text)
     sources: list[str] | None = None
     marked_at = 0
     for block in SyntaxTreeNode(markdown).children:
@@ -186,68 +208,52 @@ def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
         if mark:
             sources, marked_at = mark["sources"].split(), block.map[0] + 1
             continue
-        for line, what in _problems_of_block(block, sources, marked_at, root):
-            yield f"{where}:{line}: {what}"
+        passages = list(passages_of(block))
+        problems = _hidden(block, passages)
+        problems += _unsourced(passages) if sources is None else _unfounded(passages, sources, marked_at, root)
+        yield from (f"{where}:{line}: {what}" for line, what in problems)
         sources = None
     if sources is not None:
         yield f"{where}:{marked_at}: the comment names sources of nothing"
 
 
-def _problems_of_block(
-    block: SyntaxTreeNode, sources: list[str] | None, marked_at: int, root: Path
-) -> Iterator[tuple[int, str]]:
-    for node in block.walk():
-        if node.type == "html_block" and (not COMMENT.fullmatch(node.content) or MARK.fullmatch(node.content)):
-            yield node.map[0] + 1, "expected Markdown, or a comment before a whole block; figures in HTML are not read"
-    passages = list(passages_of(block))
+def _hidden(block: SyntaxTreeNode, passages: Iterable[Passage]) -> list[Problem]:
+    """Figures where they would not be looked at: in HTML, or alone in inline code."""
+    problems = [
+        (node.map[0] + 1, "expected Markdown, or a comment before a whole block; figures in HTML are not read")
+        for node in block.walk()
+        if node.type == "html_block" and (not COMMENT.fullmatch(node.content) or MARK.fullmatch(node.content))
+    ]
     for code, line in (code for passage in passages for code in passage.codes):
-        if any(not figure.whole and figure.text == code.strip() for figure in figures_in(code)):
-            yield (
-                line,
-                f"figure {code} alone in inline code: write a setting with its name, a measured figure plainly",
-            )
-    if sources is None:
-        for figure in (figure for passage in passages for figure in figures_in(passage.text, passage.line)):
-            if not figure.whole:
-                yield (
-                    figure.line,
-                    (
-                        f"figure {figure.text} has no source: put <!-- figures: {RESULTS}FILE.json --> before its block, "
-                        f"or write a setting with its name as inline code"
-                    ),
-                )
-        return
-    results, faults = _read_sources(sources, root)
-    yield from ((marked_at, fault) for fault in faults)
-    if faults:
-        return
-    n_figures = 0
-    for passage in passages:
-        pool = pool_of(results, passage.names)
-        for figure in figures_in(passage.text, passage.line):
-            n_figures += 1
-            if not any(map(figure.is_rounded, pool)):
-                yield figure.line, f"figure {figure.text} is in none of {' '.join(sources)}"
-    if not n_figures:
-        yield marked_at, "the comment names sources, and the block after it holds no figure"
+        is_bare = LETTER.search(NUMBER.sub("", code)) is None
+        if is_bare and not all(figure.whole for figure in figures_in(code)):
+            what = f"figure {code} alone in inline code: write a setting with its name, a measured figure plainly"
+            problems.append((line, what))
+    return problems
 
 
-def _read_sources(sources: list[str], root: Path) -> tuple[list[Json], list[str]]:
-    """(contents, what is wrong with them)."""
-    results, faults = [], [] if sources else ["the comment names no source"]
-    for source in sources:
-        if not source.startswith(RESULTS) or Path(source).suffix not in (".json", ".csv"):
-            faults.append(f"{source}: expected a .json or .csv file below {RESULTS}")
-        elif not (root / source).is_file():
-            faults.append(f"{source}: no such file")
-        else:
-            try:
-                results.append(read_result(root / source))
-            except ValueError as error:
-                faults.append(f"{source}: cannot be read: {error}")
-    if sum(1 for result in results for _ in numbers_in(result)) > MOST_NUMBERS:
-        faults.append(f"{' '.join(sources)}: more than {MOST_NUMBERS} numbers, among which any figure would be found")
-    return results, faults
+def _unsourced(passages: Iterable[Passage]) -> list[Problem]:
+    advice = (
+        f"put <!-- figures: {RESULTS}FILE.json --> before its block, or write a setting, with its name, as inline code"
+    )
+    figures = (figure for passage in passages for figure in figures_in(passage.text, passage.line))
+    return [(figure.line, f"figure {figure.text} has no source: {advice}") for figure in figures if not figure.whole]
+
+
+def _unfounded(passages: Iterable[Passage], sources: list[str], marked_at: int, root: Path) -> list[Problem]:
+    """Figures that are in none of the block's sources, and what is wrong with the comment that names them."""
+    results, problems = read_sources(sources, root)
+    if problems:
+        return [(marked_at, problem) for problem in problems]
+    pools = [(passage, pool_of(results, passage.names)) for passage in passages]
+    figures = [(figure, pool) for passage, pool in pools for figure in figures_in(passage.text, passage.line)]
+    if not figures:
+        return [(marked_at, "the comment names sources, and the block after it holds no figure")]
+    return [
+        (figure.line, f"figure {figure.text} is in none of {' '.join(sources)}")
+        for figure, pool in figures
+        if not any(map(figure.is_rounded, pool))
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -97,6 +97,7 @@ def test_a_file_that_is_missing_or_unreadable_or_elsewhere_is_found(page):
         ("docs/results/none.json", "no such file"),
         ("docs/results/broken.json", "cannot be read"),
         ("runs/demo/evaluation.json", "expected a .json or .csv file below docs/results/"),
+        ("docs/results/../made.json", "expected a .json or .csv file below docs/results/"),
         ("docs/results/made.txt", "expected a .json or .csv file below docs/results/"),
         ("", "names no source"),
     ):
@@ -114,7 +115,7 @@ def test_a_comment_without_figures_is_found(page):
 
 def test_a_setting_is_inline_code_with_its_name_and_a_bare_figure_there_is_refused(page):
     assert page("Trained with `lr 5e-4`, `torch 2.13`; `95 % intervals`, `64` tokens.\n") == []
-    for bare in ("0.952", ".9", "95 %", "4,167", "2.59x"):
+    for bare in ("0.952", ".9", "95 %", "4,167", "2.59x", "0.95, 0.96", "1.5e-3"):
         (problem,) = page(f"Accuracy\n`{bare}` here.\n")
         assert problem.startswith(f"README.md:2: figure {bare} alone in inline code")
 
@@ -134,7 +135,7 @@ def test_code_addresses_versions_and_names_are_not_figures(page):
 
 def test_figures_beside_chinese_text_and_in_emphasis_are_read(page):
     assert page(f"{MARK}准确率0.952，共4,167对，**.806**。\n") == []
-    assert len(page("准确率0.953，共4,168对，**.807**。\n")) == 3
+    assert len(page("准确率0.953，共4,168对，**.807**，5％，[0.1](x)，![图 0.2](x)。\n")) == 6
 
 
 def test_a_sign_is_part_of_a_figure_and_a_figure_without_one_is_a_size(page):
@@ -194,7 +195,7 @@ def test_the_command_ends_with_2_and_tells_all_problems_of_all_pages(tmp_path):
     pages = [str(tmp_path / name) for name in ("a.md", "b.md", "none.md")]
     done = subprocess.run([sys.executable, str(SCRIPT), *pages], capture_output=True, text=True)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 5
-    assert f"{pages[1]}:3: figure 0.2 has no source" in done.stderr and f"{pages[2]}: no such page" in done.stderr
+    assert f"{pages[1]}:3: figure 0.2 has no source" in done.stderr and f"{pages[2]}: cannot be read" in done.stderr
 
 
 def test_a_wrong_last_digit_would_be_noticed_for_most_figures_of_our_pages(tmp_path):
