@@ -23,7 +23,15 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers_peer import MAX_LENGTH, add_arguments, prepare, settings, show_matches, train_within
+from transformers_peer import (
+    MAX_LENGTH,
+    add_arguments,
+    prepare,
+    settings,
+    shared_arguments,
+    show_matches,
+    train_within,
+)
 
 
 def train(job: Job) -> Trained:
@@ -50,9 +58,7 @@ def train(job: Job) -> Trained:
             )  # fmt: skip
 
         train_s, pairs_seen, more = train_within(job, model, make, folder)
-        predicting = make(
-            {"output_dir": folder, "report_to": "none", "disable_tqdm": True, "use_cpu": model.device.type == "cpu"}
-        )
+        predicting = make(shared_arguments(job, folder))
         probabilities_N = p_same(predicting.predict(data["dev"]).predictions)
     used = settings(job, padding="longest of the batch", batches="group_by_length")
     packages = ("torch", "transformers", "accelerate")

@@ -32,10 +32,10 @@ MakeTrainer = Callable[[dict[str, Any]], Trainer]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True,
-                        help="folder to start from: what posttrain left (posttrain.epochs=0: random weights)")  # fmt: skip
-    parser.add_argument("--match-types", action="store_true",
-                        help="let the folder's match types show, which the plain libraries pass over")  # fmt: skip
+    start = "folder to start from, as posttrain leaves it; with posttrain.epochs=0 its weights are random"
+    parser.add_argument("--model", type=Path, required=True, help=start)
+    hint = "let the folder's match types show, which the plain libraries pass over"
+    parser.add_argument("--match-types", action="store_true", help=hint)
     parser.add_argument("--lr", type=float, default=LR, help=f"peak learning rate (default: {LR})")
     add_course_arguments(parser)
 
