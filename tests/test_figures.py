@@ -198,6 +198,24 @@ def test_the_command_ends_with_2_and_tells_all_problems_of_all_pages(tmp_path):
     assert f"{pages[1]}:3: figure 0.2 has no source" in done.stderr and f"{pages[2]}: cannot be read" in done.stderr
 
 
+def test_both_readmes_print_the_same_figures():
+    english, chinese = (
+        [figure for passage in passages_of(page) for figure in figures_of(passage) if "," in figure or "." in figure]
+        for page in ("README.md", "README.zh-CN.md")
+    )
+    assert english == chinese and len(english) > 40
+
+
+def passages_of(page: str) -> list:
+    """All text of a page, in its order."""
+    markdown = check.MarkdownIt("commonmark").enable("table").parse((ROOT / page).read_text(encoding="utf-8"))
+    return list(check.passages_of(check.SyntaxTreeNode(markdown)))
+
+
+def figures_of(passage) -> list[str]:
+    return [figure.text for figure in check.figures_in(passage.text)]
+
+
 def test_a_wrong_last_digit_would_be_noticed_for_most_figures_of_our_pages(tmp_path):
     """The check compares with every number of a file, so some wrong figures pass by chance; few may."""
     copy = tmp_path / "page.md"
