@@ -10,7 +10,7 @@ from rich.text import Text
 
 from final_project.errors import DataError
 from similarity_v1.explanation import Explanation
-from similarity_v1.selection import select
+from similarity_v1.selection import Selection, select
 
 MEANING = {1: "same meaning", 0: "different meaning"}
 WEAK, STRONG, AGAINST = (236, 242, 248), (9, 105, 178), (180, 90, 20)
@@ -23,13 +23,13 @@ def require_texts(*texts: str) -> None:
             raise DataError(name, "the sentence is empty")
 
 
-def print_explanation(found: Explanation, ratio: float, stream: IO[str]) -> None:
+def print_explanation(found: Explanation, how: Selection, stream: IO[str]) -> None:
     """Label, probability and words. Colours only where the stream is a terminal; elsewhere the ranking stands alone."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     console.print(Text(_verdict(found)))
     for name, words, scores in zip("AB", found.words, found.scores, strict=False):
         console.print(_shaded(name, words, scores))
-        chosen = select(scores, ratio)
+        chosen = select(scores, how)
         console.print(Text("   " + " > ".join(f"{words[i]} {scores[i]:.3g}" for i in chosen), style="dim"))
     if found.completeness_error is not None:
         console.print(Text(f"completeness error {found.completeness_error:.2g}", style="dim"))
@@ -41,7 +41,9 @@ def _verdict(found: Explanation) -> str:
     is_pair = len(found.texts) == len(found.probabilities) == 2
     name = MEANING[found.label] if is_pair else found.label_name
     said = f"label {found.label} ({name}), probability {found.probability:.4f}"
-    return f"{said}, P(1) {found.probabilities[1]:.4f}" if is_pair else said
+    if is_pair:
+        said += f", P(1) {found.probabilities[1]:.4f}"
+    return said if found.threshold is None else f"{said} (label 1 from {found.threshold:.4f})"
 
 
 def _shaded(name: str, words: Sequence[str], scores: Sequence[float]) -> Text:

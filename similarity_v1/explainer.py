@@ -140,11 +140,17 @@ class Explainer:
             probability=None if label is None else numbers[label],
             probabilities=() if is_score else numbers,
             score=numbers[0] if is_score else None,
+            threshold=self._threshold,
             method=self.method_name,
             target=self.reading.target,
             completeness_error=error,
             truncated=probe.rows[b].truncated,
         )
+
+    @property
+    def _threshold(self) -> float | None:
+        decision = self.reading.decision
+        return decision.threshold if decision and self.reading.kind == CLASSES else None
 
 
 def input_keys(model: Any, tokenizer: PreTrainedTokenizerBase) -> list[str]:

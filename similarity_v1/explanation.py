@@ -12,6 +12,7 @@ class Explanation:
 
     label: the decided class, with its name and probability; None where the model gives a score, which `score` then is
     (raw, before any activation). probabilities: of all classes, empty for a score.
+    threshold: label 1 where P(1) is at least this; None where the most probable class is the label.
     target: `predicted`, `both` or the class that was asked about, as the Explainer had it.
     completeness_error: |sum over all tokens - (F(text) - F(baseline))| where the method promises such a sum, else None.
     truncated: whether the model could not read all of the texts.
@@ -25,6 +26,7 @@ class Explanation:
     probability: float | None
     probabilities: tuple[float, ...]
     score: float | None
+    threshold: float | None
     method: str
     target: str | int
     completeness_error: float | None

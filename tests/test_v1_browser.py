@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from v1_support import tiny_classifier
 from final_project.artifacts import write_text
 from final_project.data.contest import write_segmented
 from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
 from similarity_v1.chains import LAST_FILE
 from similarity_v1.report import write_explanation, write_report
+from similarity_v1.selection import Selection
 from similarity_v1.submission import format_row
 
 N_ROWS = 4167  # contest set B
@@ -368,12 +371,14 @@ def test_shades_are_told_apart_without_colour_vision(opened, large):
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory):
-    return explainer_of(tiny_classifier(tmp_path_factory.mktemp("model")), SimilarityV1())
+    folder = tiny_classifier(tmp_path_factory.mktemp("model"))
+    Decision(0.3).save(folder)
+    return explainer_of(folder, SimilarityV1())
 
 
 def test_an_explained_pair_has_a_page_and_a_notebook_form_without_script(opened, explainer, tmp_path):
     (explanation,) = explainer.explain([(HOSTILE["style"], "怎么开通花呗")])
-    write_explanation(tmp_path / "pair.html", explanation, 0.5)
+    write_explanation(tmp_path / "pair.html", explanation, Selection("ratio", 0.5))
     page = opened((tmp_path / "pair.html").as_uri())
     assert page.locator(".card .word bdi").count() == sum(map(len, explanation.words))
     assert page.locator("img").count() == 0 and serious(page) == []
@@ -394,7 +399,7 @@ def test_the_local_page_explains_what_is_typed(opened, explainer):
         page.keyboard.press("Control+Enter")
         card = page.locator(".card")
         card.wait_for()
-        assert "label" in card.inner_text() and "P(1)" in card.inner_text()
+        assert "label" in card.inner_text() and re.search(r"P\(1\) 0\.\d+ [≥<] threshold 0\.3000", card.inner_text())
         assert card.locator(".word bdi").all_text_contents()[:2] == ["<", "script"]
         assert serious(page) == [] and page.title() == "Explain a pair"
         page.click("#swap")

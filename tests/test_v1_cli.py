@@ -8,6 +8,7 @@ import pytest
 from v1_support import ROOT, gold_row, make_run, pair, run_cli, tiny_classifier, write_pairs
 
 from final_project.artifacts import StageFolder
+from final_project.model.decision import Decision
 from similarity_v1.submission import read_submission, validate
 
 PAIRS = [
@@ -187,6 +188,26 @@ def test_explain_prints_label_probability_and_words_without_colours_in_a_pipe(mo
     assert status == 0 and "\x1b[" not in out
     assert "label " in out and "P(1) 0." in out and "abc12" in out
     assert "<b>" not in page.read_text() and "&lt;" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "n_chosen"),
+    [((), 5), (("--ratio", 0.2), 2), (("--select", "top_k", "--top-k", 3), 3), (("--select", "mass"), None)],
+)
+def test_explain_chooses_words_by_the_settings_of_extract_and_shows_the_cut(model, tmp_path, capsys, options, n_chosen):
+    page = tmp_path / "pair.html"
+    texts = ("怎么开通花呗吗", "如何开通花呗吗")
+    Decision(0.25).save(model)
+    try:
+        _, out, _ = run_cli(capsys, "explain", "--model", model, *texts, *options, "--html", page)
+    finally:
+        (model / "decision.json").unlink()
+    verdict, _, ranked, *_ = out.splitlines()
+    assert verdict.endswith("(label 1 from 0.2500)")
+    shown = json.loads(page.read_text().split('id="pair-data">')[1].split("</script>")[0])
+    chosen = shown["chosen"]["chosen"][0]
+    assert [texts[0][i] for i in chosen] == [one.split()[0] for one in ranked.split(" > ")]
+    assert shown["threshold"] == 0.25 and len(chosen) == (n_chosen or len(chosen))
 
 
 def test_explain_refuses_an_empty_sentence(model, capsys):

@@ -17,22 +17,26 @@ from conftest import ROOT, environment
 from v1_support import run_cli, tiny_classifier
 
 from final_project.errors import DataError, EnvironmentProblem, RecipeError
+from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
+from similarity_v1.explainer import Explainer
+from similarity_v1.selection import Selection, select, selection_of
 from similarity_v1.serve import server
 from similarity_v1.serve.app import Served, create_app
 from similarity_v1.serve.limits import MAX_CLIENTS, Limits, RateLimiter
 from similarity_v1.serve.waiting_line import LineIsFull, Stopping, WaitingLine
 
 PAIR = {"text_a": "怎么开通花呗", "text_b": "花呗如何开通"}
+HALF = Selection("ratio", 0.5)
 GENEROUS = Limits(rate=1e6, burst=10**6, queue=512)
 
 
 @contextlib.contextmanager
-def serving(explain, limits=GENEROUS, hosts=("127.0.0.1",)):
+def serving(explain, limits=GENEROUS, hosts=("127.0.0.1",), selection=HALF):
     """The application on a free port of this machine, in a thread; yields its address."""
     place = server.bind("127.0.0.1", 0)
-    app = create_app(Served(explain, "tiny", "gradient_x_input", 0.25, 0.5), hosts, limits)
+    app = create_app(Served(explain, "tiny", "gradient_x_input", 0.25, selection), hosts, limits)
     running = uvicorn.Server(server.configure(app))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [place]})
     thread.start()
@@ -65,6 +69,17 @@ def test_an_answer_is_what_the_explainer_says(address, model):
         assert tuple(word["text"] for word in words) == expected.words[side]
         assert [word["score"] for word in words] == pytest.approx(expected.scores[side], rel=1e-4, abs=1e-7)
         assert sorted(word["rank"] for word in words if word["rank"]) == [1, 2, 3]
+
+
+def test_the_answer_says_where_the_model_cuts_and_ranks_the_words_that_the_settings_choose(model):
+    settings = SimilarityV1(select="top_k", top_k=2)
+    explainer = Explainer.from_folder(model, decision=Decision(0.75))
+    with serving(explainer.explain, selection=selection_of(settings)) as address:
+        answer = httpx.post(f"{address}/api/explain", json=PAIR).json()
+    assert answer["threshold"] == 0.75 and answer["label"] == (answer["probabilities"][1] >= 0.75)
+    for words in answer["texts"]:
+        ranks = {place: word["rank"] for place, word in enumerate(words) if word["rank"]}
+        assert sorted(ranks, key=ranks.get) == list(select([word["score"] for word in words], selection_of(settings)))
 
 
 @pytest.mark.parametrize(

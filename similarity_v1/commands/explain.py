@@ -27,15 +27,17 @@ def run(arguments: argparse.Namespace) -> None:
     from similarity_v1.attribution import explainer_of
     from similarity_v1.explain import print_explanation, require_texts
     from similarity_v1.report import write_explanation
+    from similarity_v1.selection import selection_of
 
     texts = tuple(text for text in (arguments.text_a, arguments.text_b) if text is not None)
     require_texts(*texts)
     settings = settings_of(arguments)
+    how = selection_of(settings)
     explainer = explainer_of(arguments.model, settings, arguments.words)
     (explanation,) = explainer.explain([texts])
     if explanation.truncated:
         log.warning("explain: cut to the model's %d positions; words cut off score 0", explainer.limit)
     if arguments.html is not None:
-        write_explanation(arguments.html, explanation, settings.ratio)
+        write_explanation(arguments.html, explanation, how)
         log.info("explain: wrote %s", arguments.html)
-    print_explanation(explanation, settings.ratio, sys.stdout)
+    print_explanation(explanation, how, sys.stdout)

@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     from final_project.model.decision import load_decision
     from final_project.model.folder import require_model_folder
     from similarity_v1.attribution import explainer_of
+    from similarity_v1.selection import selection_of
     from similarity_v1.serve import server
     from similarity_v1.serve.app import Served, create_app
 
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
         model_name=str(arguments.model),
         method=settings.method,
         threshold=load_decision(arguments.model).threshold,
-        ratio=settings.ratio,
+        selection=selection_of(settings),
     )
     limits = Limits(**{limit.name: getattr(arguments, limit.name) for limit in dataclasses.fields(Limits)})
     app = create_app(served, server.own_names(arguments.host, place), limits)

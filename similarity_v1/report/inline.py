@@ -11,38 +11,43 @@ from html import escape
 from typing import Any
 
 from similarity_v1.explanation import Explanation
-from similarity_v1.selection import select
+from similarity_v1.selection import Selection, select
 
 WORD_STYLE = (
     "display:inline-block;padding:1px 4px;margin:1px;border-radius:4px;color:#1b2230;white-space:pre-wrap;"
     "overflow-wrap:anywhere;max-width:100%;unicode-bidi:isolate;background:"
 )
+CHOSEN_STYLE = ";box-shadow:inset 0 -2px #1b2230"
 WEAK, STRONG, AGAINST = (238, 241, 244), (98, 162, 212), (232, 160, 100)
 
 
-def explanation_html(explanation: Explanation) -> str:
-    """Label, how sure the model is, and each text with its words shaded by score."""
+def explanation_html(explanation: Explanation, how: Selection | None = None) -> str:
+    """Label, how sure the model is, and each text with its words shaded by score, those that `how` chooses
+    underlined."""
     lines = [
         "<div style=\"font:15px/1.7 system-ui,'PingFang SC','Noto Sans CJK SC',sans-serif;max-width:60em\">",
         f"<div><strong>{escape(_verdict(explanation))}</strong> · {escape(explanation.method.replace('_', ' '))}</div>",
     ]
-    lines += [_sentence(words, scores) for words, scores in zip(explanation.words, explanation.scores, strict=True)]
+    lines += [
+        _sentence(words, scores, how) for words, scores in zip(explanation.words, explanation.scores, strict=True)
+    ]
     if explanation.truncated:
         lines.append("<div><em>cut: too long for the model</em></div>")
     return "".join([*lines, "</div>"])
 
 
-def explanation_record(explanation: Explanation, ratio: float) -> dict[str, Any]:
-    """The same for pair_view.js, with the words that a share chooses. `name`: of the label."""
+def explanation_record(explanation: Explanation, how: Selection) -> dict[str, Any]:
+    """The same for pair_view.js, with the words that `how` chooses. `name`: of the label."""
     return {
         "label": explanation.label,
         "name": explanation.label_name,
         "probability": explanation.probability,
         "probabilities": explanation.probabilities,
         "score": explanation.score,
+        "threshold": explanation.threshold,
         "words": explanation.words,
         "scores": {explanation.method: explanation.scores},
-        "chosen": {"chosen": [select(scores, ratio) for scores in explanation.scores]},
+        "chosen": {"chosen": [select(scores, how) for scores in explanation.scores]},
         "truncated": explanation.truncated,
     }
 
@@ -50,14 +55,19 @@ def explanation_record(explanation: Explanation, ratio: float) -> dict[str, Any]
 def _verdict(explanation: Explanation) -> str:
     if explanation.label is None:
         return f"score {explanation.score:.4g}"
-    return f"{explanation.label_name}, probability {explanation.probability:.4f}"
+    said = f"{explanation.label_name}, probability {explanation.probability:.4f}"
+    if explanation.threshold is None:
+        return said
+    return f"{said} (label 1 where P(1) is at least {explanation.threshold:.4f})"
 
 
-def _sentence(words: Sequence[str], scores: Sequence[float]) -> str:
+def _sentence(words: Sequence[str], scores: Sequence[float], how: Selection | None) -> str:
+    chosen = set() if how is None else set(select(scores, how))
     strongest = max(map(abs, scores), default=0.0) or 1.0
     spans = [
-        f'<span style="{WORD_STYLE}{_colour(score / strongest)}" title="{score:.4g}">{escape(word)}</span>'
-        for word, score in zip(words, scores, strict=True)
+        f'<span style="{WORD_STYLE}{_colour(score / strongest)}{CHOSEN_STYLE if place in chosen else ""}" '
+        f'title="{score:.4g}">{escape(word)}</span>'
+        for place, (word, score) in enumerate(zip(words, scores, strict=True))
     ]
     return f"<div>{''.join(spans)}</div>"
 

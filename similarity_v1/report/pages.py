@@ -20,6 +20,7 @@ from similarity_v1.report.content import gather
 from similarity_v1.report.inline import explanation_html, explanation_record
 from similarity_v1.report.safe_json import safe_json
 from similarity_v1.report.texts import FIGURES, PICTURES, SYSTEMS
+from similarity_v1.selection import Selection
 
 FOLDER = Path(__file__).parent
 
@@ -44,13 +45,13 @@ def write_report(run_dir: str | Path, pair_map: Path | None = None) -> Path:
     return path
 
 
-def write_explanation(path: Path, explanation: Explanation, ratio: float) -> None:
-    """Write the page of one explanation; ratio: the share of the words that are called chosen."""
+def write_explanation(path: Path, explanation: Explanation, how: Selection) -> None:
+    """Write the page of one explanation; how: which words are called chosen."""
     page = render(
         "explain.html.j2",
         ("page.js", "pair_view.js", "start.js"),
-        row_json=Markup(safe_json(explanation_record(explanation, ratio))),
-        fallback=Markup(explanation_html(explanation)),
+        row_json=Markup(safe_json(explanation_record(explanation, how))),
+        fallback=Markup(explanation_html(explanation, how)),
     )
     write_text(path, page)
 

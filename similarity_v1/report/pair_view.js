@@ -77,6 +77,13 @@ function rightOrWrong(row) {
     : badge("wrong", "✗ ", say(`wrong: gold label is ${row.gold}`, `错误：应为 ${row.gold}`));
 }
 
+// Where the model cuts P(1), beside it: label 1 from there on. Records of the report do not carry it.
+function cut(row, p) {
+  if (row.threshold === undefined || row.threshold === null) return null;
+  const decided = p >= row.threshold ? "≥" : "<";
+  return [` ${decided} `, say("threshold", "阈值"), ` ${row.threshold.toFixed(4)}`];
+}
+
 // What the model decided, in words where its labels are those of sentence pairs, and how sure it is.
 function verdict(row) {
   if (row.label === null) return [badge("strong", say("score", "得分"), ` ${row.score.toPrecision(4)}`)];
@@ -85,7 +92,7 @@ function verdict(row) {
   const [en, zh] = isPair ? LABELS[row.label] : [row.name, row.name];
   return [
     badge("strong", say(`label ${row.label}: ${en}`, `标签 ${row.label}：${zh}`)),
-    p === undefined ? badge("", say("probability", "概率"), ` ${row.probability.toFixed(4)}`) : badge("", `P(1) ${p.toFixed(4)}`),
+    p === undefined ? badge("", say("probability", "概率"), ` ${row.probability.toFixed(4)}`) : badge("", `P(1) ${p.toFixed(4)}`, cut(row, p)),
   ];
 }
 

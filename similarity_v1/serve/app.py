@@ -25,7 +25,7 @@ from starlette.middleware import Middleware
 
 from final_project.errors import ProjectError
 from similarity_v1.explanation import Explanation
-from similarity_v1.selection import select
+from similarity_v1.selection import Selection, select
 from similarity_v1.serve.gates import BodyGate, HostGate, RateGate, SafeHeaders, refusal
 from similarity_v1.serve.limits import Limits
 from similarity_v1.serve.page import page
@@ -55,6 +55,7 @@ class Word(BaseModel):
 
 class Answer(BaseModel):
     """label: the decided class, null where the model gives a score instead. probabilities: of all classes.
+    threshold: label 1 where P(1) is at least this, null where the most probable class is the label.
     texts: the words of each text with their scores; truncated: whether the model could not read all of them."""
 
     label: int | None
@@ -62,6 +63,7 @@ class Answer(BaseModel):
     probability: float | None
     probabilities: list[float]
     score: float | None
+    threshold: float | None
     method: str
     texts: list[list[Word]]
     truncated: bool
@@ -80,14 +82,14 @@ class Health(BaseModel):
 
 @dataclass(frozen=True)
 class Served:
-    """explain: rows of texts -> explanations. threshold: on P(1), None where the arg max decides. ratio: the share of
-    the words that are called chosen."""
+    """explain: rows of texts -> explanations. threshold: on P(1), None where the arg max decides. selection: which
+    words are called chosen."""
 
     explain: Explain
     model_name: str
     method: str
     threshold: float | None
-    ratio: float
+    selection: Selection
 
 
 def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
@@ -139,15 +141,15 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
     @app.post("/api/explain", responses=refusals)
     async def explain_texts(question: Question) -> Answer:
         texts = (question.text_a,) if question.text_b is None else (question.text_a, question.text_b)
-        return _answer(await line.answer(texts), served.ratio)
+        return _answer(await line.answer(texts), served.selection)
 
     return app
 
 
-def _answer(found: Explanation, ratio: float) -> Answer:
+def _answer(found: Explanation, how: Selection) -> Answer:
     texts = []
     for words, scores in zip(found.words, found.scores, strict=True):
-        ranks = {position: rank for rank, position in enumerate(select(scores, ratio), start=1)}
+        ranks = {position: rank for rank, position in enumerate(select(scores, how), start=1)}
         texts.append(
             [
                 Word(text=word, score=score, rank=ranks.get(position))
@@ -160,6 +162,7 @@ def _answer(found: Explanation, ratio: float) -> Answer:
         probability=found.probability,
         probabilities=list(found.probabilities),
         score=found.score,
+        threshold=found.threshold,
         method=found.method,
         texts=texts,
         truncated=found.truncated,

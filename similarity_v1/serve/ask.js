@@ -8,7 +8,7 @@ function recordOf(answer) {
   const ranked = answer.texts.map((words) => words.map((word, i) => [word.rank, i]).filter(([rank]) => rank !== null)
     .sort((one, other) => one[0] - other[0]).map(([, i]) => i));
   return {
-    label: answer.label, name: answer.label_name, probability: answer.probability, probabilities: answer.probabilities, score: answer.score,
+    label: answer.label, name: answer.label_name, probability: answer.probability, probabilities: answer.probabilities, score: answer.score, threshold: answer.threshold,
     words: answer.texts.map((words) => words.map((word) => word.text)),
     scores: { [answer.method]: answer.texts.map((words) => words.map((word) => word.score)) },
     chosen: { chosen: ranked }, truncated: answer.truncated,
