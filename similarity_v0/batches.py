@@ -17,12 +17,13 @@ from final_project.training.batching import MicroBatch
 
 @dataclass(frozen=True)
 class PairBatch:
-    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1. weight: 0 for a
-    stand-in. index: its place within the step."""
+    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1. weights_B: what each
+    pair's loss is multiplied by, 0 in a stand-in. counts: whether it is none. index: its place within the step."""
 
     inputs: dict[str, torch.Tensor]
     labels_B: torch.Tensor
-    weight: float
+    weights_B: torch.Tensor
+    counts: bool
     index: int
 
 
@@ -35,14 +36,20 @@ class Lines:
 
 
 def pair_batch(
-    table: TokenTable, micro_batch: MicroBatch, pad_id: int, device: torch.device, lines: Lines | None = None
+    table: TokenTable,
+    weights_N: np.ndarray,
+    micro_batch: MicroBatch,
+    pad_id: int,
+    device: torch.device,
+    lines: Lines | None = None,
 ) -> PairBatch:
-    """lines: None = a pair a line."""
+    """weights_N: of every row of the table. lines: None = a pair a line."""
     rows = table[micro_batch.rows]
     return PairBatch(
         inputs=packed_inputs(rows, pad_id, device, lines) if lines else pad_rows(rows, pad_id, device),
         labels_B=torch.as_tensor(rows.labels_B, dtype=torch.int64, device=device),
-        weight=float(micro_batch.counts),
+        weights_B=torch.as_tensor(weights_N[micro_batch.rows] * micro_batch.counts, device=device),
+        counts=micro_batch.counts,
         index=micro_batch.index,
     )
 

@@ -24,6 +24,7 @@ from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.card import model_card
 from similarity_v0.model import PairModel
 from similarity_v0.outcome import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
+from similarity_v0.pair_weights import pair_weights
 from similarity_v0.predict import predict_probabilities
 from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import chosen_tricks
@@ -62,6 +63,8 @@ class PairTask:
         self.lines = Lines(self.line_tokens, first_position_of(model.classifier)) if self.line_tokens else None
         self.train_rows = train_rows
         self.lengths = tables["train"].lengths[self.train_rows]
+        self.weights = np.zeros(len(tables["train"]), dtype=np.float32)  # of the pairs to learn from; the rest unseen
+        self.weights[train_rows] = pair_weights(self.settings.pair_weights, tables, train_rows, tokenizer)
         self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
         self.tricks = chosen_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
@@ -74,9 +77,10 @@ class PairTask:
 
     def update(self, step: int, epoch: int, prepared: list[MicroBatch]) -> dict[str, float]:
         table, pad_id = self.tables["train"], self.tokenizer.pad_token_id
-        batches = [pair_batch(table, m, pad_id, self.engine.world.device, self.lines) for m in prepared]
-        n_pairs = sum(len(b.labels_B) * b.weight for b in batches)
-        n_computed = sum(b.inputs["input_ids"].numel() * b.weight for b in batches)
+        device = self.engine.world.device
+        batches = [pair_batch(table, self.weights, m, pad_id, device, self.lines) for m in prepared]
+        n_pairs = sum(len(b.labels_B) for b in batches if b.counts)
+        n_computed = sum(b.inputs["input_ids"].numel() for b in batches if b.counts)
         n_pairs, n_computed = map(int, self.engine.world.sum(n_pairs, n_computed))
         taken = Step(batches, n_pairs, self.seed, step)
         figures = train_step(self.engine, taken, self.settings.max_grad_norm, self.tricks)

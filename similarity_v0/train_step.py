@@ -17,9 +17,7 @@ import torch
 
 from final_project.training.batching import seed_of
 from final_project.training.engines.base import Engine
-from final_project.training.precision import at_least_float32
 from similarity_v0.batches import PairBatch
-from similarity_v0.losses import soft_targets
 from similarity_v0.tricks.chosen import Tricks
 from similarity_v0.tricks.mixup import Blend
 from similarity_v0.tricks.r_drop import doubled, r_drop_losses
@@ -84,18 +82,20 @@ def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks)
 
 
 def pair_loss(engine: Engine, batch: PairBatch, tricks: Tricks) -> torch.Tensor:
-    """The loss summed over the pairs of a micro-batch; zero for a stand-in that only keeps ranks in step."""
+    """The weighted losses of a micro-batch's pairs, summed; zero for a stand-in that only keeps ranks in step."""
     if not tricks.r_drop:
-        return tricks.loss(engine(**batch.inputs), batch.labels_B).sum() * batch.weight
+        return (tricks.loss(engine(**batch.inputs), batch.labels_B) * batch.weights_B).sum()
     logits_2BC = engine(**doubled(batch.inputs))
     losses_2B = tricks.loss(logits_2BC, batch.labels_B.repeat(2))
-    return r_drop_losses(losses_2B, logits_2BC, tricks.r_drop).sum() * batch.weight
+    return (r_drop_losses(losses_2B, logits_2BC, tricks.r_drop) * batch.weights_B).sum()
 
 
 def mixup_loss(engine: Engine, batch: PairBatch, tricks: Tricks, blend: Blend) -> torch.Tensor:
-    """As pair_loss, of blended pairs against blended labels."""
-    logits_BC = at_least_float32(engine(**batch.inputs))
-    return tricks.loss(logits_BC, blend.of(soft_targets(batch.labels_B, logits_BC))).sum() * batch.weight
+    """As pair_loss, of blended pairs, each against its own label and its partner's, by their shares."""
+    logits_BC = engine(**batch.inputs)
+    own_B = tricks.loss(logits_BC, batch.labels_B) * batch.weights_B
+    other_B = tricks.loss(logits_BC, batch.labels_B[blend.partners_B]) * batch.weights_B[blend.partners_B]
+    return (blend.share * own_B + (1.0 - blend.share) * other_B).sum()
 
 
 @contextlib.contextmanager

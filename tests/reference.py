@@ -27,7 +27,8 @@ def fgm_gradients(model, inputs, labels, eps: float, padding_id: int) -> dict[st
 class SlowTraining:
     """Fine-tuning of a BertForSequenceClassification in the plainest way: weights edited in place, AdamW by hand.
 
-    Settings by the names of the recipe; what a recipe leaves out is off. batches of a step: (inputs, labels, index).
+    Settings by the names of the recipe; what a recipe leaves out is off. batches of a step:
+    (inputs, labels, weights, index).
     """
 
     def __init__(self, model, **settings):
@@ -43,7 +44,7 @@ class SlowTraining:
 
     def step(self, batches, masks, blends=None) -> None:
         """masks(index, number) seeds the dropout of a pass; blends[index] = (layer, lambda, partners) of mixup."""
-        n_pairs = sum(len(labels) for _, labels, _ in batches)
+        n_pairs = sum(len(labels) for _, labels, _, _ in batches)
         if self.of("awp_gamma"):
             gradients = self.gradients_of([self.loss(*batch, masks, 0) / n_pairs for batch in batches])
             before = self.copy_of_weights()
@@ -64,7 +65,7 @@ class SlowTraining:
         self.history.append(self.copy_of_weights())
 
     def batch_gradients(self, batch, n_pairs, masks, blends, so_far):
-        inputs, labels, index = batch
+        inputs, labels, weights, index = batch
         E, padding = self.model.get_input_embeddings().weight, self.model.config.pad_token_id
         name_of_E = "bert.embeddings.word_embeddings.weight"
         if self.of("freelb_eps"):
@@ -72,7 +73,7 @@ class SlowTraining:
         losses = []
         if blends:
             masks(index, 1)
-            losses.append(self.mixup_loss(inputs, labels, *blends[index]) / n_pairs)
+            losses.append(self.mixup_loss(inputs, labels, weights, *blends[index]) / n_pairs)
         losses.append(self.loss(*batch, masks, 0) / n_pairs)
         alone = self.gradients_of(losses[-1:])
         gradients = self.gradients_of(losses)
@@ -103,7 +104,7 @@ class SlowTraining:
 
     def freelb(self, batch, n_pairs, masks):
         """One pair after the other has a ball of its own."""
-        inputs, labels, index = batch
+        inputs, labels, weights, index = batch
         rest = {name: value for name, value in inputs.items() if name != "input_ids"}
         E, steps = self.model.get_input_embeddings(), self.of("freelb_steps")
         total = {name: torch.zeros_like(w) for name, w in self.weights.items()}
@@ -112,7 +113,7 @@ class SlowTraining:
             d.requires_grad_()
             masks(index, 0)
             logits = self.model(inputs_embeds=E(inputs["input_ids"]) + d, **rest).logits
-            loss = self.losses(logits, labels).sum() / n_pairs
+            loss = (weights * self.losses(logits, labels)).sum() / n_pairs
             gradients = self.gradients_of([loss])
             for name in total:
                 total[name] += gradients[name] / steps
@@ -125,16 +126,16 @@ class SlowTraining:
                     d[pair] *= self.of("freelb_eps") / norm
         return total
 
-    def loss(self, inputs, labels, index, masks, number):
+    def loss(self, inputs, labels, weights, index, masks, number):
         masks(index, number)
         if not self.of("r_drop"):
-            return self.losses(self.model(**inputs).logits, labels).sum()
+            return (weights * self.losses(self.model(**inputs).logits, labels)).sum()
         logits = self.model(**{name: torch.cat([value, value]) for name, value in inputs.items()}).logits
         one, two = logits[: len(labels)], logits[len(labels) :]
         p, q = one.softmax(-1), two.softmax(-1)
         between = 0.5 * (F.kl_div(p.log(), q, reduction="none") + F.kl_div(q.log(), p, reduction="none"))
-        both = 0.5 * (self.losses(one, labels).sum() + self.losses(two, labels).sum())
-        return both + self.of("r_drop") * between.mean() * len(labels)
+        both = 0.5 * (self.losses(one, labels) + self.losses(two, labels))
+        return (weights * (both + self.of("r_drop") * between.mean(dim=1))).sum()
 
     def losses(self, logits, labels):
         """One number a pair, class by class; labels may be shares of the classes."""
@@ -154,7 +155,7 @@ class SlowTraining:
                 pairs.append(-(y * p.log()).sum())
         return torch.stack(pairs)
 
-    def mixup_loss(self, inputs, labels, layer, share, partners):
+    def mixup_loss(self, inputs, labels, weights, layer, share, partners):
         """layer: the place of the blend: -1 after the embeddings, 0... after that layer, None after the pooler."""
         bert = self.model.bert
         mask = torch.zeros_like(inputs["attention_mask"], dtype=torch.float64)
@@ -171,7 +172,8 @@ class SlowTraining:
         pooled = bert.pooler(h)
         pooled = blend(pooled) if layer is None else pooled
         logits = self.model.classifier(self.model.dropout(pooled))
-        return share * self.losses(logits, labels).sum() + (1 - share) * self.losses(logits, labels[partners]).sum()
+        own, others = self.losses(logits, labels), self.losses(logits, labels[partners])
+        return (share * weights * own + (1 - share) * weights[partners] * others).sum()
 
     def gradients_of(self, losses):
         found = torch.autograd.grad(sum(losses), list(self.weights.values()), retain_graph=True)

@@ -187,7 +187,9 @@ def batches_of(update: int, world: World) -> list[PairBatch]:
     labels = torch.arange(N_PAIRS) % 2
     halves = [torch.arange(N_PAIRS)[at::2] for at in range(2)]
     return [
-        PairBatch({name: value[rows] for name, value in inputs.items()}, labels[rows], 1.0, at)
+        PairBatch(
+            {name: value[rows] for name, value in inputs.items()}, labels[rows], torch.ones(len(labels[rows])), True, at
+        )
         for at, rows in enumerate(halves)
         if at % world.size == world.rank
     ]

@@ -117,6 +117,7 @@ def table_of(lengths: list[int]) -> TokenTable:
 
 
 TABLE = table_of([7, 12, 5, 9, 4, 11, 6])
+WEIGHTS = np.ones(len(TABLE), dtype=np.float32)
 ROWS = MicroBatch(np.array([3, 0, 6, 1, 2, 5]), 0)
 
 
@@ -139,7 +140,7 @@ MODELS = {
 def both_forms(model: PairModel, micro_batch: MicroBatch = ROWS) -> tuple:
     lines = Lines(24, first_position_of(model.classifier))
     pad_id = model.classifier.config.pad_token_id
-    return tuple(pair_batch(TABLE, micro_batch, pad_id, CPU, form) for form in (None, lines))
+    return tuple(pair_batch(TABLE, WEIGHTS, micro_batch, pad_id, CPU, form) for form in (None, lines))
 
 
 @pytest.mark.parametrize("name", MODELS)

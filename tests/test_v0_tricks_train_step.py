@@ -57,8 +57,9 @@ def ready(model: PairModel, n_updates: int = N_UPDATES, **changes) -> tuple[Engi
 def batches_of_step(number: int, n_micro: int = 2, n_rows: int = 6) -> list[PairBatch]:
     inputs = random_inputs(n_rows, seed=number)
     labels = torch.randint(0, 2, (n_rows,), generator=torch.Generator().manual_seed(number))
+    weights = torch.rand(n_rows, generator=torch.Generator().manual_seed(number + 1), dtype=torch.float64) * 2
     return [
-        PairBatch({name: value[rows] for name, value in inputs.items()}, labels[rows], 1.0, at)
+        PairBatch({name: value[rows] for name, value in inputs.items()}, labels[rows], weights[rows], True, at)
         for at, rows in enumerate(torch.arange(n_rows).chunk(n_micro))
     ]
 
@@ -98,7 +99,7 @@ def test_ten_updates_equal_slow_training(name):
         batches = batches_of_step(number)
         train(engine, tricks, range(number, number + 1))
         slow.step(
-            [(batch.inputs, batch.labels_B, batch.index) for batch in batches],
+            [(batch.inputs, batch.labels_B, batch.weights_B, batch.index) for batch in batches],
             lambda index, which, number=number: torch.manual_seed(seed_of(SEED, number, index, which)),
             blends_of(model, tricks, batches, number),
         )
@@ -147,7 +148,8 @@ def test_a_stand_in_micro_batch_changes_nothing(name):
     for n_stand_ins in (0, 2):
         engine, tricks = ready(double_model(), **RECIPES[name])
         real = batches_of_step(1)
-        stand_ins = [PairBatch(real[0].inputs, real[0].labels_B, 0.0, at + 2) for at in range(n_stand_ins)]
+        nothing_B = torch.zeros_like(real[0].weights_B)
+        stand_ins = [PairBatch(real[0].inputs, real[0].labels_B, nothing_B, False, at + 2) for at in range(n_stand_ins)]
         figures = train_step(engine, Step([*real, *stand_ins], 6, SEED, 1), 0.5, tricks)
         ends.append((figures, weights_of(engine)))
     assert ends[0][0] == ends[1][0]

@@ -15,6 +15,9 @@ class LossAndTricks(Training):
     loss: Literal["ce", "focal", "bce"] = setting("ce", "cross entropy, focal loss, or binary cross entropy per output")
     focal_gamma: float = setting(2.0, "how far focal loss turns from what is already right; 0 = ce", ge=0)
     label_smoothing: float = setting(0.0, "share of every label that is spread over the classes", "share", ge=0, lt=1)
+    pair_weights: Literal["equal", "like_dev"] = setting(
+        "equal", "all pairs alike, or weighed so that label and overlap of the two texts are as frequent as in dev"
+    )
     r_drop: float = setting(0.0, "weight of the disagreement between two dropout masks (R-Drop); 0 = off", ge=0)
     mixup: Literal["", "embeddings", "layer", "last", "pool"] = setting(
         "", "where pairs are also blended in twos: after the embeddings, a random inner layer, the last, the pool"
