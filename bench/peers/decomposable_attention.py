@@ -38,8 +38,12 @@ class DecomposableAttention(nn.Module):
         self.attend = perceptron(2 * embedding_size, hidden_size, dropout)
         self.compare = perceptron(4 * embedding_size, hidden_size, dropout)
         self.aggregate = nn.Sequential(perceptron(2 * hidden_size, hidden_size, dropout), nn.Linear(hidden_size, 1))
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        nn.init.normal_(self.embedding.weight, std=0.3)
         nn.init.zeros_(self.distance_bias.weight)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):  # as wide as ReLU wants it: smaller, no token would stand out in alignment
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
 
     def forward(self, first_BS: Tensor, second_BT: Tensor) -> Tensor:
         masks = first_BS != PAD, second_BT != PAD

@@ -4,8 +4,8 @@
 
 Both sentences go through one BiLSTM; each token is softly aligned with the other sentence; token and aligned
 counterpart are compared by difference and product; a second BiLSTM composes, mean and maximum over the tokens pool.
-Embeddings are learned: no published vectors were at hand. Shapes: B pairs, S and T tokens, E embedding, H hidden a
-direction.
+Embeddings are learned, no published vectors being at hand; they start as wide as torch draws them, since with small
+ones every token aligns with all others alike. Shapes: B pairs, S and T tokens, E embedding, H hidden a direction.
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ class Esim(nn.Module):
             nn.Dropout(dropout), nn.Linear(hidden_size, 1),
         )  # fmt: skip
         self.dropout = nn.Dropout(dropout)
-        nn.init.normal_(self.embedding.weight, std=0.1)
 
     def forward(self, first_BS: Tensor, second_BT: Tensor) -> Tensor:
         masks = first_BS != PAD, second_BT != PAD

@@ -33,7 +33,7 @@ from similarity_v0.prediction_files import require_known_form, write_predictions
 from similarity_v0.splits import chosen_rows, require_labels  # noqa: E402
 from similarity_v0.threshold import best_threshold  # noqa: E402
 
-MOST_EVALUATIONS = 10
+EVALUATIONS = (10, 5, 2, 1)  # how often dev may be looked at on the way
 EVALUATION_SHARE = 0.1  # of the time, at most: whoever looks at dev more often trains less
 FORWARD_SHARE = 1 / 3  # of an update's arithmetic: the backward pass takes twice the forward's
 
@@ -78,6 +78,10 @@ class Course:
     updates: int
     every: int | None
 
+    @property
+    def evaluations(self) -> int:
+        return self.updates // self.every if self.every else 0
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -93,25 +97,38 @@ class Trained:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def lay_out(job: Job, update_s: float, batch: int) -> Course:
-    """As many updates as fit into what is left of the budget, evaluations included. Raises RecipeError where nothing
-    is left."""
-    evaluation_s = update_s * FORWARD_SHARE * len(job.dev) / batch
-    left_s = job.budget_s - job.spent_s
-    updates = job.updates
-    if updates is not None:
-        left_s = updates * update_s
-    elif left_s < update_s:
+def lay_out(job: Job, batch: int, update_s: Callable[[], float]) -> Course:
+    """As many updates as fit into what is left of the budget, evaluations included; or the job's own number.
+
+    update_s: measures the seconds of an update, where they are asked for. A number of updates always has the same
+    evaluations, so that a run is repeated by it. Raises RecipeError where nothing of the budget is left.
+    """
+    if job.updates is not None:
+        return _course(job, batch, job.updates)
+    seconds = update_s()
+    left = (job.budget_s - job.spent_s) / seconds
+    if left < 1:
         raise RecipeError([f"--minutes: expected more than {job.spent_s / 60:.2f}, which getting ready took"])
-    n_evaluations = min(MOST_EVALUATIONS, int(EVALUATION_SHARE * left_s / evaluation_s))
-    if updates is None:
-        updates = int((left_s - n_evaluations * evaluation_s) / update_s)
-        if job.epochs is not None:
-            updates = min(updates, round(job.epochs * len(job.train) / batch))
-    updates = max(1, updates)
-    n_evaluations = min(n_evaluations, updates)
-    every = updates // n_evaluations if n_evaluations else None
-    return Course(every * n_evaluations if every else updates, every)
+    most = left if job.epochs is None else min(left, job.epochs * len(job.train) / batch)
+    looking = _course(job, batch, _rounded(most)).evaluations * _evaluation_updates(job, batch)
+    return _course(job, batch, _rounded(min(most, left - looking)))
+
+
+def _course(job: Job, batch: int, updates: int) -> Course:
+    most = EVALUATION_SHARE * updates / _evaluation_updates(job, batch)
+    counts = (count for count in EVALUATIONS if count <= most and updates % count == 0)
+    count = next(counts, 0)
+    return Course(updates, updates // count if count else None)
+
+
+def _evaluation_updates(job: Job, batch: int) -> float:
+    """How many updates take as long as an evaluation."""
+    return FORWARD_SHARE * len(job.dev) / batch
+
+
+def _rounded(updates: float) -> int:
+    """Down to a number that most of EVALUATIONS divide."""
+    return int(updates) // EVALUATIONS[0] * EVALUATIONS[0] or max(1, int(updates))
 
 
 def run_peer(

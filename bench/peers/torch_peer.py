@@ -117,7 +117,7 @@ def train_network(job: Job, build: Callable[[int], nn.Module], settings: Setting
     train, dev = (Sentences(pairs, tokenizer, settings.max_tokens) for pairs in (job.train, job.dev))
     torch.manual_seed(job.seed)
     network = build(len(tokenizer))
-    course = lay_out(job, _measured_update_s(job, Learner(copy.deepcopy(network), settings), train), settings.batch)
+    course = lay_out(job, settings.batch, lambda: _update_s(job, Learner(copy.deepcopy(network), settings), train))
     torch.manual_seed(job.seed)  # dropout starts anew, so that a run is repeated by its --updates
     learner = Learner(network, settings)
     accuracies, pairs_seen = _train(job, learner, train, dev, course)
@@ -129,7 +129,7 @@ def train_network(job: Job, build: Callable[[int], nn.Module], settings: Setting
     return Trained(probabilities_N, used, parameters, train_s, pairs_seen, ("torch", "transformers"), more)
 
 
-def _measured_update_s(job: Job, learner: Learner, train: Sentences) -> float:
+def _update_s(job: Job, learner: Learner, train: Sentences) -> float:
     """Mean seconds of an update, on a copy that is thrown away."""
     drawn = batches(train.lengths_N, learner.settings.batch, np.random.default_rng(job.seed))
     began = time.perf_counter()

@@ -58,12 +58,16 @@ def show_matches(job: Job, model: PreTrainedModel) -> None:
 
 def train_within(job: Job, model: torch.nn.Module, make: MakeTrainer, folder: str) -> tuple[float, int, dict[str, Any]]:
     """(seconds by the job's clock, pairs seen, what is worth knowing). Leaves the model with its best weights."""
-    start = copy.deepcopy(model.state_dict())
     arguments = shared_arguments(job, folder)
-    watch = StopAfter(PROBE_SHARE * job.budget_s)
-    run(make({**arguments, "max_steps": 1_000_000, "warmup_steps": 0}), watch)
-    model.load_state_dict(start)
-    course = lay_out(job, watch.update_s, BATCH)
+
+    def update_s() -> float:
+        start = copy.deepcopy(model.state_dict())
+        watch = StopAfter(PROBE_SHARE * job.budget_s)
+        run(make({**arguments, "max_steps": 1_000_000}), watch)
+        model.load_state_dict(start)
+        return watch.update_s
+
+    course = lay_out(job, BATCH, update_s)
     trainer = make({**arguments, **arguments_of(course)})
     torch.manual_seed(job.seed)
     run(trainer)
