@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
 from final_project.model.packing import block_mask, score_dtype
+
+
+HEAD_ROWS = 32
+"""The head works on a multiple of so many rows."""
 
 
 class MaskedLm(nn.Module):
@@ -44,5 +49,8 @@ class MaskedLm(nn.Module):
             attention_mask=attention_mask,
             position_ids=position_ids,
         ).last_hidden_state
-        hidden_MH = hidden_BTH.flatten(0, 1)[masked_M]
-        return getattr(self.model, self._head)(hidden_MH)
+        # a few more rows, cut off again: few different sizes, since a CPU's library keeps a kernel for each it has met
+        n_masked = len(masked_M)
+        filled_M = F.pad(masked_M, (0, -n_masked % HEAD_ROWS))
+        hidden_MH = hidden_BTH.flatten(0, 1)[filled_M]
+        return getattr(self.model, self._head)(hidden_MH)[:n_masked]
