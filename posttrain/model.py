@@ -11,7 +11,6 @@ from transformers import PreTrainedModel
 from final_project.errors import ArtifactError
 from final_project.model.packing import block_mask, score_dtype
 
-
 HEAD_ROWS = 32
 """The head works on a multiple of so many rows."""
 
