@@ -10,46 +10,20 @@ Every run is an ordinary one below runs/posttraining_helps/; the same call goes 
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
-from figures import measured, show
+from figures import show
+from small_runs import ROOT, run_both_stages
 
-ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "lcqmc_small"
 SMALL = (
     "encoder.n_layers=2", "encoder.hidden_size=128", "encoder.intermediate_size=512", "posttrain.eval_every=500",
     "posttrain.held_out_rows=2000", "similarity_v0.max_train_pairs=40000", "similarity_v0.epochs=2",
-    "similarity_v0.eval_every=500",
+    "similarity_v0.eval_every=500", "nproc=1", "encoder.match_types=false", "posttrain.step_rows=64",
+    "similarity_v0.step_rows=64", "similarity_v0.pair_weights=equal",
 )  # fmt: skip
 STARTS = {"post-trained": (), "random": ("posttrain.epochs=0",)}
-
-
-def run(place: Path, prepared: Path, text_rows: int, settings: list[str]) -> None:
-    """Both training stages of one seed and start, on a copy of what prepare has made, with so many rows of its text."""
-    target = place / RECIPE / "prepare"
-    if not target.is_dir():
-        shutil.copytree(prepared, target)
-        texts = (prepared / "text.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
-        drawn = texts[:: max(1, len(texts) // text_rows)][:text_rows]
-        (target / "text.tsv").write_text("".join(drawn), encoding="utf-8")
-    for stage in ("posttrain", "similarity_v0"):
-        arguments = ("--recipe", RECIPE, "--", *settings, f"runs_dir={place}")
-        subprocess.run([sys.executable, "-m", stage, *arguments], cwd=ROOT, check=True)
-
-
-def figures(place: Path) -> dict:
-    """The two curves of one run and its best dev scores."""
-    run_dir = place / RECIPE
-    curves = {}
-    for stage, key in (("posttrain", "held_out_perplexity"), ("similarity_v0", "dev_accuracy")):
-        curves[key] = {row["step"]: round(row[key], 4) for row in measured(run_dir / stage, key)}
-    scores = json.loads((run_dir / "similarity_v0" / "result" / "scores.json").read_text(encoding="utf-8"))
-    return {**curves, "best_dev_accuracy": round(scores["dev"]["accuracy"], 4)}
 
 
 def main() -> None:
@@ -65,8 +39,8 @@ def main() -> None:
         for start, start_settings in STARTS.items():
             place = arguments.runs_dir / "posttraining_helps" / f"{start}_{seed}"
             settings = [*SMALL, *start_settings, *arguments.settings, f"seed={seed}"]
-            run(place, arguments.runs_dir / RECIPE / "prepare", arguments.text_rows, settings)
-            found[start][seed] = figures(place)
+            prepared = arguments.runs_dir / RECIPE / "prepare"
+            found[start][seed] = run_both_stages(RECIPE, place, prepared, arguments.text_rows, settings)
     best = {start: [run["best_dev_accuracy"] for run in runs.values()] for start, runs in found.items()}
     gains = [with_ - without for with_, without in zip(best["post-trained"], best["random"], strict=True)]
     summary = {start: round(statistics.mean(values), 4) for start, values in best.items()}

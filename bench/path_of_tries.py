@@ -1,0 +1,73 @@
+"""What each step on the way to the LCQMC recipes gives: accuracy on dev, one change after the other, over seeds.
+
+    bash run.sh --recipe lcqmc_quick prepare
+    python bench/path_of_tries.py [--seeds 1 2 3] [--output FILE.json] [-- key=value ...]
+
+The first is a plain BERT from random weights; every further step keeps what came before. Equal pairs and
+updates. Every run is an ordinary one below runs/path_of_tries/; the same call goes on where it was, and the file is written
+after every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from pathlib import Path
+
+from figures import show
+from small_runs import ROOT, run_both_stages
+
+RECIPE = "lcqmc_quick"
+SHARED = ("similarity_v0.max_train_pairs=60000", "similarity_v0.eval_every=0")
+PLAIN = {
+    "encoder.start": "bert",
+    "encoder.match_types": "false",
+    "similarity_v0.pair_weights": "equal",
+    "similarity_v0.ema_decay": "0",
+    "posttrain.epochs": "0",
+}
+STEPS = {
+    "plain": {},
+    "matching_start": {"encoder.start": "matching"},
+    "match_types": {"encoder.match_types": "true"},
+    "weights_like_dev": {"similarity_v0.pair_weights": "like_dev"},
+    "post_training": {"posttrain.epochs": "1"},
+    "average_of_weights": {"similarity_v0.ema_decay": "0.999"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
+    parser.add_argument("--text-rows", type=int, default=150_000, help="drawn evenly from the text (default: 150000)")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("settings", nargs="*", metavar="key=value")
+    arguments = parser.parse_args()
+    found: dict[str, dict[int, float]] = {name: {} for name in STEPS}
+    for seed in arguments.seeds:
+        changed = dict(PLAIN)
+        for name, change in STEPS.items():
+            changed |= change
+            settings = [f"{key}={value}" for key, value in changed.items()]
+            place = arguments.runs_dir / "path_of_tries" / f"{name}_{seed}"
+            settings = [*SHARED, *settings, *arguments.settings, f"seed={seed}"]
+            prepared = arguments.runs_dir / RECIPE / "prepare"
+            ended = run_both_stages(RECIPE, place, prepared, arguments.text_rows, settings)
+            found[name][seed] = ended["best_dev_accuracy"]
+            show(summary(found), arguments.output)
+
+
+def summary(found: dict[str, dict[int, float]]) -> dict:
+    rows, before = {}, None
+    for name, by_seed in found.items():
+        if by_seed:
+            mean = statistics.mean(by_seed.values())
+            gain = {} if before is None else {"gain": round(mean - before, 4)}
+            rows[name] = {"mean": round(mean, 4), **gain, "by_seed": by_seed}
+            before = mean
+    return {"dev_accuracy": rows}
+
+
+if __name__ == "__main__":
+    main()
