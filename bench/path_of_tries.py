@@ -4,8 +4,8 @@
     python bench/path_of_tries.py [--seeds 1 2 3] [--output FILE.json] [-- key=value ...]
 
 The first is a plain BERT from random weights; every further step keeps what came before. Equal pairs and
-updates. Every run is an ordinary one below runs/path_of_tries/; the same call goes on where it was, and the file is written
-after every run.
+updates. Every run is an ordinary one below runs/path_of_tries/; the same call goes on where it was, and the file is
+written after every run.
 """
 
 from __future__ import annotations
