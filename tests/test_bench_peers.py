@@ -87,6 +87,7 @@ def require_packages_of(name: str) -> None:
     [
         ("ngram_logistic_regression", ()),
         ("gradient_boosting", ()),
+        ("sentence_memory", ()),
         ("esim", ("--updates", "3")),
         ("decomposable_attention", ("--updates", "3")),
         ("trainer", ("--updates", "12")),
