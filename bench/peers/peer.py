@@ -192,7 +192,7 @@ def _run(name: str, train: Callable[[Job], Trained], arguments: argparse.Namespa
     figures = {
         "peer": name, "settings": trained.settings, "seed": job.seed, "threads": job.threads, "cores": os.cpu_count(),
         "train_pairs": len(job.train), "dev_pairs": len(job.dev), "digests": digests, "budget_s": job.budget_s,
-        "train_s": round(trained.train_s, 1), "pairs_per_s": round(trained.pairs_seen / trained.train_s, 1),
+        "train_s": round(trained.train_s, 3), "pairs_per_s": round(trained.pairs_seen / trained.train_s, 1),
         "epochs": round(trained.pairs_seen / len(job.train), 2), "parameters": trained.parameters,
         "dev_accuracy_at_half": round(float(((trained.probabilities_N >= 0.5) == job.dev_labels_N).mean()), 4),
         "dev_accuracy": round(best, 4), "threshold": threshold, "versions": _versions(trained.packages), **trained.more,
