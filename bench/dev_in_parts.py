@@ -20,9 +20,9 @@ from figures import show
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from final_project.data.pairs import Pair  # noqa: E402
-from final_project.data.tables import read_pairs  # noqa: E402
-from similarity_v0.api import PairClassifier  # noqa: E402
+from final_project.data.pairs import Pair
+from final_project.data.tables import read_pairs
+from similarity_v0.api import PairClassifier
 
 
 def main() -> None:
