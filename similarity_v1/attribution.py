@@ -21,6 +21,7 @@ def method_options(settings: SimilarityV1) -> dict[str, Any]:
     told = {
         "steps": ("ig_steps", settings.ig_steps),
         "rule": ("ig_rule", settings.ig_rule),
+        "tolerance": ("ig_tolerance", settings.ig_tolerance),
         "baseline": ("baseline", settings.baseline),
         "reduce": ("reduce", settings.reduce),
         "samples": ("samples", settings.samples),

@@ -32,7 +32,8 @@ def print_explanation(found: Explanation, how: Selection, stream: IO[str]) -> No
         chosen = select(scores, how)
         console.print(Text("   " + " > ".join(f"{words[i]} {scores[i]:.3g}" for i in chosen), style="dim"))
     if found.completeness_error is not None:
-        console.print(Text(f"completeness error {found.completeness_error:.2g}", style="dim"))
+        taken = "" if found.steps is None else f" after {found.steps} steps"
+        console.print(Text(f"completeness error {found.completeness_error:.2g}{taken}", style="dim"))
 
 
 def _verdict(found: Explanation) -> str:

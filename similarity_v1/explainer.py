@@ -118,12 +118,15 @@ class Explainer:
                 found = self.method(probe)
             scores_BT = found.scores_BT.double().cpu().numpy()
             errors = [None] * len(batch) if found.error_B is None else found.error_B.double().tolist()
+            steps = [None] * len(batch) if found.steps_B is None else found.steps_B.tolist()
             for b, position in enumerate(batch):
                 scores = rows[b].word_scores(scores_BT[b])
                 given = tuple(tuple(its_words) for its_words in words[position])
-                yield position, self._explanation(texts[position], given, scores, probe, b, errors[b])
+                yield position, self._explanation(texts[position], given, scores, probe, b, errors[b], steps[b])
 
-    def _explanation(self, texts, words, scores, probe: Probe, b: int, error: float | None) -> Explanation:
+    def _explanation(
+        self, texts, words, scores, probe: Probe, b: int, error: float | None, steps: int | None
+    ) -> Explanation:
         numbers = tuple(map(float, probe.probabilities_BC[b]))
         is_score = self.reading.kind == SCORE
         if self.reading.decision and self.reading.decision.calibration:
@@ -144,6 +147,7 @@ class Explainer:
             method=self.method_name,
             target=self.reading.target,
             completeness_error=error,
+            steps=steps,
             truncated=probe.rows[b].truncated,
         )
 

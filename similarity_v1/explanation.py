@@ -15,6 +15,7 @@ class Explanation:
     threshold: label 1 where P(1) is at least this; None where the most probable class is the label.
     target: `predicted`, `both` or the class that was asked about, as the Explainer had it.
     completeness_error: |sum over all tokens - (F(text) - F(baseline))| where the method promises such a sum, else None.
+    steps: how many gradients were taken for this row, where the method decides that, else None.
     truncated: whether the model could not read all of the texts.
     """
 
@@ -30,6 +31,7 @@ class Explanation:
     method: str
     target: str | int
     completeness_error: float | None
+    steps: int | None
     truncated: bool
 
     def ranked(self, side: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from final_project.settings.section import Section, setting
 # what each way of scoring words can be told, beside the target
 OPTIONS = {
     "gradient_x_input": ("reduce",),
-    "integrated_gradients": ("ig_steps", "ig_rule", "baseline", "reduce"),
+    "integrated_gradients": ("ig_steps", "ig_rule", "ig_tolerance", "baseline", "reduce"),
     "smooth_grad": ("samples", "noise", "reduce"),
     "grad_shap": ("samples", "noise", "baseline", "reduce"),
     "deep_lift": ("baseline", "reduce"),
@@ -34,8 +34,16 @@ class SimilarityV1(Section):
 
     method: MethodName = setting("gradient_x_input", "how words are scored")
     ig_steps: int = setting(1, "points on the path of integrated gradients", "steps", ge=1, le=1000)
-    ig_rule: Literal["right", "midpoint", "gauss_legendre"] = setting(
-        "right", "where they lie; right is the original's sum, gauss_legendre the most exact"
+    ig_rule: Literal["right", "midpoint", "gauss_legendre", "adaptive"] = setting(
+        "right", "where they lie; right is the original's sum, adaptive the most exact: where the model's answer moves"
+    )
+    ig_tolerance: float | None = setting(
+        None,
+        "completeness error that is allowed, to the rise of the answer: each row takes as many more steps as it needs, "
+        "up to 2000; null: no more than ig_steps",
+        "share",
+        gt=0,
+        le=1,
     )
     baseline: Literal["zero", "mask", "pad"] | None = setting(
         None, "what stands for a word that is not there; null: zero for gradients, mask where words are left out"
@@ -85,6 +93,8 @@ class SimilarityV1(Section):
         if self.method == "gradient_x_input" and self.ig_steps != 1:
             yield f"gradient_x_input has one step, found ig_steps {self.ig_steps}: use integrated_gradients"
             return
+        if self.ig_tolerance is not None and self.method == "integrated_gradients" and self.ig_rule != "adaptive":
+            yield f"ig_tolerance takes ig_rule adaptive, found {self.ig_rule}"
         for name in dict.fromkeys(name for options in OPTIONS.values() for name in options):
             if name not in OPTIONS[self.method] and getattr(self, name) != type(self).model_fields[name].default:
                 yield f"{self.method} knows no {name}, found {getattr(self, name)}"

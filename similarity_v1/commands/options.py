@@ -29,6 +29,7 @@ MODEL_OPTIONS = {
     "method": _choices("method"),
     "ig_steps": {"type": int},
     "ig_rule": _choices("ig_rule"),
+    "ig_tolerance": {"type": float},
     "baseline": _choices("baseline"),
     "reduce": _choices("reduce"),
     "samples": {"type": int},

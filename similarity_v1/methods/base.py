@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,10 +21,12 @@ from similarity_v1.probe import Probe
 @dataclass(frozen=True)
 class Scores:
     """scores_BT: 0 where there is padding. error_B: completeness error, |sum over all tokens - (F(e) - F(baseline))|,
-    where the method promises such a sum; None where it does not."""
+    where the method promises such a sum; None where it does not. steps_B: how many gradients each row took, where the
+    method decides that."""
 
     scores_BT: Tensor
     error_B: Tensor | None = None
+    steps_B: np.ndarray | None = None
 
 
 class Method(Protocol):

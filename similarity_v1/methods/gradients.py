@@ -6,7 +6,8 @@ design, section 4, Attribution):
     contribution = (e - e') * sum_s w_s dF/de at e' + a_s (e - e')
 
 Rules for a_s and w_s: `right` takes a_s = s/S, w_s = 1/S, the original's Riemann sum; `midpoint` a_s = (s - 1/2)/S;
-`gauss_legendre` the nodes and weights that are exact for polynomials of degree 2S - 1.
+`gauss_legendre` the nodes and weights that are exact for polynomials of degree 2S - 1; `adaptive` places such nodes
+where F moves, for each row (adaptive_path.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from similarity_v1.methods.adaptive_path import mean_gradient
 from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
 from similarity_v1.probe import Probe
 
@@ -33,10 +35,15 @@ class GradientTimesInput:
 
 @dataclass(frozen=True)
 class IntegratedGradients:
-    """steps: S. The error tells whether S is enough; 50 points of Gauss and Legendre are for most models."""
+    """steps: S. The error tells whether S is enough.
+
+    tolerance, for the rule `adaptive`: a row takes as many more steps as it needs for an error of at most this share of
+    |F(e) - F(e')|; how many it took is in `Scores.steps_B`.
+    """
 
     steps: int = 50
-    rule: str = "gauss_legendre"
+    rule: str = "adaptive"
+    tolerance: float | None = None
     baseline: str = "zero"
     reduce: str = "l2"
     needs_gradient: ClassVar[bool] = True
@@ -44,9 +51,13 @@ class IntegratedGradients:
     def __call__(self, probe: Probe) -> Scores:
         baseline_BTH = probe.baseline(self.baseline)
         path_BTH = probe.embedded_BTH - baseline_BTH
-        contribution_BTH = self._mean_gradient(probe, baseline_BTH, path_BTH) * path_BTH
+        if self.rule == "adaptive":
+            mean_BTH, steps_B = mean_gradient(probe, baseline_BTH, path_BTH, self.steps, self.tolerance)
+        else:
+            mean_BTH, steps_B = self._mean_gradient(probe, baseline_BTH, path_BTH), None
+        contribution_BTH = mean_BTH * path_BTH
         error_B = completeness_error(contribution_BTH, baseline_BTH, probe)
-        return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B)
+        return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B, steps_B)
 
     def _mean_gradient(self, probe: Probe, baseline_BTH: Tensor, path_BTH: Tensor) -> Tensor:
         nodes_S, weights_S = path_rule(self.rule, self.steps)
