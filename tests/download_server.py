@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, environment
 
 from final_project.data.download.transfer import RemoteFile
 
@@ -120,3 +124,16 @@ def make_tar(path: Path, files: dict[str, bytes], links: dict[str, str] | None =
             entry.type, entry.linkname = tarfile.SYMTYPE, points_to
             packed.addfile(entry)
     return path
+
+
+def other_process(code: str, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+
+
+def until(is_so) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "waited for a minute in vain"
+        time.sleep(0.02)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, environment
 from download_server import (
     AT_ONCE,
     CONTENT,
     HALF,
     Server,
     beside,
+    other_process,
     ranges,
     remote,
     running_server,  # noqa: F401 (the fixture `server`)
+    until,
 )
 
 from final_project.data.download.transfer import RemoteFile, fetch
@@ -246,12 +245,6 @@ FETCH = "import sys; from pathlib import Path; from final_project.data.download.
 FETCH += "fetch(RemoteFile(*sys.argv[1:3]), Path(sys.argv[3]))"
 
 
-def other_process(code: str, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-
-
 def test_a_disk_that_fills_up_ends_in_one_message_and_the_rest_is_continued(server, target):
     """Stands in for a full disk, which takes root's rights: files of this process may not grow beyond a mebibyte."""
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); "
@@ -276,25 +269,3 @@ def test_what_a_killed_process_leaves_is_continued(server, target, how):
     assert not target.exists() and part.stat().st_size == HALF
     fetch(wanted, target)
     assert target.read_bytes() == CONTENT and ranges(server) == [(None, 200), (f"bytes={HALF}-", 206)]
-
-
-def test_two_processes_at_once_fetch_a_file_once(server, tmp_path):
-    server.moods = ["stall"]
-    code = "import sys; from pathlib import Path; from test_data_download import *; "
-    code += "download([offer(RemoteFile(*sys.argv[1:3]))], Path(sys.argv[3]), AT_ONCE)"
-    wanted = remote(server)
-    arguments = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); {code}", wanted.url, wanted.sha256)
-    processes = [other_process(*arguments, str(tmp_path)) for _ in range(2)]
-    until(lambda: server.log)
-    time.sleep(0.5)  # time for the second one to do harm
-    server.over.set()
-    assert [process.wait(20) for process in processes] == [0, 0]
-    assert (tmp_path / "OCNLI/dev.json").read_bytes() == CONTENT
-    assert ranges(server) == [(None, 200), (f"bytes={HALF}-", 206)], "the second process finds the file"
-
-
-def until(is_so) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline, "waited for a minute in vain"
-        time.sleep(0.02)

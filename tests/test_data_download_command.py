@@ -7,6 +7,7 @@ import hashlib
 import re
 import shlex
 import tarfile
+import time
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -14,9 +15,13 @@ from conftest import ROOT
 from download_server import (
     AT_ONCE,
     CONTENT,
+    HALF,
     make_zip,
+    other_process,
+    ranges,
     remote,
     running_server,  # noqa: F401 (the fixture `server`)
+    until,
 )
 
 from final_project.cli import run_main
@@ -137,3 +142,18 @@ def test_the_registry_finds_what_is_downloaded(offer, item, tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.touch()
         assert path in [find_part(corpus, part, [tmp_path]) for part in corpus.parts], f"{place} is not in the entry"
+
+
+def test_two_processes_at_once_fetch_a_file_once(server, tmp_path):
+    server.moods = ["stall"]
+    code = "import sys; from pathlib import Path; from test_data_download_command import *; "
+    code += "download([offer(RemoteFile(*sys.argv[1:3]))], Path(sys.argv[3]), AT_ONCE)"
+    wanted = remote(server)
+    arguments = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); {code}", wanted.url, wanted.sha256)
+    processes = [other_process(*arguments, str(tmp_path)) for _ in range(2)]
+    until(lambda: server.log)
+    time.sleep(0.5)  # time for the second one to do harm
+    server.over.set()
+    assert [process.wait(20) for process in processes] == [0, 0]
+    assert (tmp_path / "OCNLI/dev.json").read_bytes() == CONTENT
+    assert ranges(server) == [(None, 200), (f"bytes={HALF}-", 206)], "the second process finds the file"
