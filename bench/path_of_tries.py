@@ -33,6 +33,7 @@ STEPS = {
     "weights_like_dev": {"similarity_v0.pair_weights": "like_dev"},
     "post_training": {"posttrain.epochs": "1"},
     "average_of_weights": {"similarity_v0.ema_decay": "0.999"},
+    "augmented_pairs": {},  # drawn from the training pairs and those they imply
 }
 
 
@@ -53,7 +54,8 @@ def main() -> None:
             place = arguments.runs_dir / "path_of_tries" / f"{name}_{seed}"
             settings = [*SHARED, *settings, *arguments.settings, f"seed={seed}"]
             prepared = arguments.runs_dir / RECIPE / "prepare"
-            ended = run_both_stages(RECIPE, place, prepared, arguments.text_rows, settings)
+            augmented = name == "augmented_pairs"
+            ended = run_both_stages(RECIPE, place, prepared, arguments.text_rows, settings, augmented)
             found[name][seed] = ended["best_dev_accuracy"]
             show(summary(found), arguments.output)
 

@@ -16,15 +16,22 @@ from figures import measured
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run_both_stages(recipe: str, place: Path, prepared: Path, text_rows: int, settings: list[str]) -> dict[str, Any]:
+def run_both_stages(
+    recipe: str, place: Path, prepared: Path, text_rows: int, settings: list[str], augmented: bool = False
+) -> dict[str, Any]:
     """Post-train and fine-tune below `place`, on a copy of what prepare has made with so many rows of its text, drawn
-    evenly. Returns the curves by update and the best score on dev."""
+    evenly; augmented: with the training pairs that those at hand imply. Returns the curves by update and the best
+    score on dev."""
     run_dir = place / recipe
     if not (run_dir / "prepare").is_dir():
         shutil.copytree(prepared, run_dir / "prepare")
         texts = (prepared / "text.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
         drawn = texts[:: max(1, len(texts) // text_rows)][:text_rows]
         (run_dir / "prepare" / "text.tsv").write_text("".join(drawn), encoding="utf-8")
+        if augmented:
+            pairs = run_dir / "prepare" / "train.csv"
+            augment = ("augment", "--input", str(pairs), "--output", str(pairs))
+            subprocess.run([sys.executable, "-m", "final_project", *augment], cwd=ROOT, check=True, stdout=sys.stderr)
     command = ("bash", "run.sh", "--recipe", recipe, "posttrain", "similarity_v0", "--", *settings, f"runs_dir={place}")
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "VENV": sys.prefix}, stdout=sys.stderr)
     curves = {
