@@ -113,6 +113,8 @@ def test_a_peer_trains_and_says_what_it_did(name, arguments, run_folder, request
     assert figures["dev_accuracy"] == round(float((decided == labels).mean()), 4)
     assert figures["dev_accuracy_at_half"] == round(float(((probabilities >= 0.5) == labels).mean()), 4)
     assert figures["dev_accuracy"] >= figures["dev_accuracy_at_half"]
+    if looked := figures.get("dev_accuracy_by_update"):
+        assert figures["dev_accuracy"] == max(looked.values()), "the best weights are predicted with, in dev's order"
 
 
 def test_the_number_of_updates_repeats_a_run_bit_for_bit(run_folder, tmp_path):

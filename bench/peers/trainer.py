@@ -33,6 +33,8 @@ from transformers_peer import (
     train_within,
 )
 
+from similarity_v0.threshold import best_threshold
+
 
 def train(job: Job) -> Trained:
     tokenizer = prepare(job)
@@ -46,19 +48,20 @@ def train(job: Job) -> Trained:
         data[split] = Dataset.from_dict({**columns, "labels": [pair.label for pair in pairs], "length": lengths})
 
     def figures(predicted: EvalPrediction) -> dict[str, float]:
-        return {"dev_accuracy": job.dev_accuracy(p_same(predicted.predictions))}
+        # grouped by length, the Trainer evaluates in another order than the data's: its labels come in that order, too
+        return {"dev_accuracy": best_threshold(p_same(predicted.predictions), predicted.label_ids)[1]}
 
     with tempfile.TemporaryDirectory() as folder:
 
-        def make(arguments: dict) -> Trainer:
-            by_length = {"train_sampling_strategy": "group_by_length", "length_column_name": "length"}
+        def make(arguments: dict, sampling: str = "group_by_length") -> Trainer:
+            sampled = {"train_sampling_strategy": sampling, "length_column_name": "length"}
             return Trainer(
-                model, TrainingArguments(**arguments, **by_length), train_dataset=data["train"],
+                model, TrainingArguments(**arguments, **sampled), train_dataset=data["train"],
                 eval_dataset=data["dev"], data_collator=DataCollatorWithPadding(tokenizer), compute_metrics=figures,
             )  # fmt: skip
 
         train_s, pairs_seen, more = train_within(job, model, make, folder)
-        predicting = make(shared_arguments(job, folder))
+        predicting = make(shared_arguments(job, folder), sampling="random")  # predicts in the data's order
         probabilities_N = p_same(predicting.predict(data["dev"]).predictions)
     used = settings(job, padding="longest of the batch", batches="group_by_length")
     packages = ("torch", "transformers", "accelerate")
