@@ -1,9 +1,11 @@
-"""Every attribution method under every refinement chain: consistency, plausibility, faithfulness, time.
+"""Every attribution method under every refinement chain: consistency, plausibility, faithfulness, agreement, time.
 
     python bench/methods.py --model DIR --pairs FILE [--pair-map FILE] [--gold FILE] [--originals TSV] [--rows 400]
-                            [--methods NAME ...] [--ratio 0.705] [--output FILE.json]
+                            [--methods NAME ...] [--ratio 0.705] [--minutes M] [--output FILE.json]
 
-Without a pair map each row gets a perturbed twin (`similarity_v1.twins`), so that MAP can be measured on any pairs.
+With --output the file is written anew after each method, with FILE.methods.jsonl beside it, from which the same command
+goes on after a kill or an end by --minutes; methods that are there are not run again, those that failed are. Without a
+pair map each row gets a perturbed twin (`similarity_v1.twins`), so that MAP can be measured on any pairs.
 Chains: raw, original (with --originals), clean, and clean with the model's own order of the shared words.
 
 map               consistency; that of the method `random` is what a chain gives by rule, whatever the model says
@@ -12,14 +14,21 @@ sufficiency       lower is better
 comprehensiveness higher is better
 own_words         how much of the rationale is among the model's own most important words, as many as it has; by chance
                   it would be the share chosen
-time              of gradient x input = 1
+time              processor seconds of the attribution, of gradient x input = 1
+overlap           of two methods: how many of the first TOP_SHARE of one sentence's words they share, as a mean; the
+                  line of `random` is chance
+completeness      median and largest completeness error of a method that has one
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import statistics
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +36,39 @@ from figures import show
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from final_project.artifacts import digest_of, file_digest, write_text
+from final_project.cli import run_main
 from final_project.data.contest import read_json_lines, read_segmented
 from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.errors import ArtifactError, ProjectError
 from similarity_v1.clean import refine_clean
 from similarity_v1.explainer import Explainer
 from similarity_v1.faithfulness import Judge
 from similarity_v1.figures import References, figures_of, measure
 from similarity_v1.gold import read_gold, read_pair_map
-from similarity_v1.methods import METHODS
-from similarity_v1.refine import read_originals, refine_f2, refine_f3
-from similarity_v1.selection import select
+from similarity_v1.refine import Originals, read_originals, refine_f2, refine_f3
+from similarity_v1.selection import n_chosen, select
 from similarity_v1.twins import KEEPS_LABEL, make_twin
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "integrated_gradients": {"steps": 20},
+REFERENCE = "gradient_x_input"
+OPTIONS: dict[str, dict[str, Any]] = {  # cheap ones first, so that an early end leaves most of the table
+    REFERENCE: {},
+    "random": {},
+    "attention": {},
+    "attention_rollout": {},
+    "deep_lift": {},
     "smooth_grad": {"samples": 20},
     "grad_shap": {"samples": 20},
+    "leave_one_out": {},
+    "integrated_gradients": {"steps": 50},
     "lime": {"samples": 200},
     "kernel_shap": {"samples": 200},
 }
 SEED = 2022
+TOP_SHARE = 0.3
+AT_ONCE = 40  # rows between two lines of progress
+LINE_EVERY_S = 10.0
+SHORT_S, ROUNDS = 10.0, 3  # what takes less is timed again, and the shortest time counts
 
 
 def rows_to_explain(arguments: argparse.Namespace) -> tuple[list[SegmentedPair], References]:
@@ -84,50 +106,172 @@ def read_marked(path: Path) -> list[GoldRow]:
     ]
 
 
-def explain(arguments: argparse.Namespace, method: str, pairs: list[SegmentedPair]) -> tuple[list, float]:
-    """(label and scores of each row, seconds)."""
-    explainer = Explainer.from_folder(arguments.model, method, **OPTIONS.get(method, {}))
-    rows, words = [(pair.query, pair.title) for pair in pairs], [(pair.words_q, pair.words_t) for pair in pairs]
-    explainer.explain(rows[:8], words[:8])
-    began = time.process_time()
-    found = explainer.explain(rows, words)
-    return [(row.label, row.scores) for row in found], time.process_time() - began
+@dataclass(frozen=True)
+class Explained:
+    """What one method said. chosen: the raw words of each row's two sentences, most important first."""
+
+    method: str
+    seconds: float
+    chains: list[dict[str, Any]]
+    chosen: list[tuple[tuple[int, ...], tuple[int, ...]]]
+    completeness: dict[str, float] | None
 
 
-def own_words(rows: list[Rationale], scored: list) -> float:
+class Bench:
+    """The rows, what is known of them, and the model that is asked."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.model, self.ratio = arguments.model, arguments.ratio
+        self.pairs, self.known = rows_to_explain(arguments)
+        self.originals: Originals | None = read_originals(arguments.originals) if arguments.originals else None
+        self.judge = Judge.from_folder(arguments.model)
+        self.key = digest_of([self.ratio, arguments.rows, SEED, *map(file_digest, _inputs(arguments))])
+
+    def measure(self, method: str) -> Explained:
+        explainer = Explainer.from_folder(self.model, method, **OPTIONS[method])
+        found, seconds = self._explain(explainer, method)
+        raw = [
+            Rationale(pair.id, row.label, *(select(side, self.ratio) for side in row.scores))
+            for pair, row in zip(self.pairs, found, strict=True)
+        ]
+        scores = [row.scores for row in found]
+        chains = [self._chain(name, refined, scores) for name, refined in self._refined(raw).items()]
+        chosen = [(row.words_q, row.words_t) for row in raw]
+        return Explained(method, seconds, chains, chosen, self._completeness(explainer, found))
+
+    def _explain(self, explainer: Explainer, method: str) -> tuple[list, float]:
+        """(explanations, the shortest processor time of a few rounds)."""
+        rows = [(pair.query, pair.title) for pair in self.pairs]
+        words = [(pair.words_q, pair.words_t) for pair in self.pairs]
+        explainer.explain(rows[:8], words[:8])
+        times: list[float] = []
+        while not times or (len(times) < ROUNDS and sum(times) < SHORT_S):
+            found, began, told = [], time.process_time(), time.monotonic()
+            for begin in range(0, len(rows), AT_ONCE):
+                found += explainer.explain(rows[begin : begin + AT_ONCE], words[begin : begin + AT_ONCE])
+                if time.monotonic() - told >= LINE_EVERY_S:
+                    told = time.monotonic()
+                    say(f"{method}: {len(found)} of {len(rows)} rows")
+            times.append(time.process_time() - began)
+        return found, min(times)
+
+    def _refined(self, raw: list[Rationale]) -> dict[str, list[Rationale]]:
+        chains = {"raw": raw}
+        if self.originals is not None:
+            chains["original"] = refine_f3(self.pairs, refine_f2(self.pairs, raw), self.originals)[0]
+        clean = {"clean": refine_clean(self.pairs, raw)}
+        return chains | clean | {"clean_importance": refine_clean(self.pairs, raw, "importance")}
+
+    def _chain(self, name: str, refined: list[Rationale], scores: list) -> dict[str, Any]:
+        figures = figures_of(measure(refined, self.known) | self.judge.figures(self.pairs, refined))
+        figures["own_words"] = own_words(refined, scores)
+        return {"chain": name, **{key: round(value, 4) for key, value in figures.items()}}
+
+    def _completeness(self, explainer: Explainer, found: list) -> dict[str, float] | None:
+        if found[0].completeness_error is None:
+            return None
+        errors = [row.completeness_error for row in found]
+        return {"median": float(f"{statistics.median(errors):.2g}"), "largest": float(f"{max(errors):.2g}")}
+
+
+def own_words(rows: Sequence[Rationale], scores: Sequence[Sequence[Sequence[float]]]) -> float:
     shares = []
-    for row, (_, scores) in zip(rows, scored, strict=True):
-        for chosen, of_side in zip((row.words_q, row.words_t), scores, strict=True):
+    for row, its_scores in zip(rows, scores, strict=True):
+        for chosen, of_side in zip((row.words_q, row.words_t), its_scores, strict=True):
             best = set(select(of_side, 1.0)[: len(set(chosen))])
             shares.append(len(best & set(chosen)) / len(best))
     return sum(shares) / len(shares)
 
 
-def table(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    pairs, known = rows_to_explain(arguments)
-    originals = read_originals(arguments.originals) if arguments.originals else None
-    judge = Judge.from_folder(arguments.model)
-    rows, reference_time = [], None
-    for method in ("gradient_x_input", *(name for name in arguments.methods if name != "gradient_x_input")):
-        scored, seconds = explain(arguments, method, pairs)
-        reference_time = reference_time or seconds
-        raw = [
-            Rationale(pair.id, label, *(select(side, arguments.ratio) for side in scores))
-            for pair, (label, scores) in zip(pairs, scored, strict=True)
-        ]
-        chains = {"raw": raw}
-        if originals is not None:
-            chains["original"] = refine_f3(pairs, refine_f2(pairs, raw), originals)[0]
-        chains |= {"clean": refine_clean(pairs, raw), "clean_importance": refine_clean(pairs, raw, "importance")}
-        for chain, refined in chains.items():
-            figures = figures_of(measure(refined, known) | judge.figures(pairs, refined))
-            figures |= {"own_words": own_words(refined, scored), "time": seconds / reference_time}
-            rows.append({"method": method, "chain": chain, **{name: round(x, 4) for name, x in figures.items()}})
-        print(f"{method} done", file=sys.stderr)
-    return rows
+class Journal:
+    """The methods that are finished, in order; kept beside the output where there is one. Raises ArtifactError where
+    what is there was measured on something else."""
+
+    def __init__(self, output: Path | None, key: str):
+        self._path = output.with_suffix(".methods.jsonl") if output else None
+        self._key, self.done = key, {}
+        if self._path and self._path.is_file():
+            first, *rest = map(json.loads, self._path.read_text(encoding="utf-8").splitlines())
+            if first != {"key": key}:
+                raise ArtifactError(f"{self._path} belongs to another model, other rows or another ratio: move it away")
+            self.done = {record["method"]: Explained(**record) for record in rest}
+
+    def add(self, found: Explained) -> None:
+        self.done[found.method] = found
+        if self._path:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lines = [json.dumps(record) for record in ({"key": self._key}, *map(asdict, self.done.values()))]
+            write_text(self._path, "\n".join(lines) + "\n")
 
 
-def main() -> None:
+def summary(
+    arguments: argparse.Namespace, words: Sequence[tuple[int, int]], done: dict[str, Explained], failed: dict[str, str]
+) -> dict[str, Any]:
+    """What is printed and written. words: how many each row's sentences have."""
+    methods = [name for name in OPTIONS if name in done]
+    reference = done[REFERENCE].seconds if REFERENCE in done else None
+    return {
+        "rows": len(words),
+        "options": {name: OPTIONS[name] for name in methods if OPTIONS[name]},
+        "failed": failed,
+        "not_run": [name for name in arguments.methods if name not in done and name not in failed],
+        "time": {name: round(done[name].seconds / reference, 2) for name in methods} if reference else {},
+        "completeness": {name: done[name].completeness for name in methods if done[name].completeness},
+        "overlap": {
+            name: {other: overlap(done[name], done[other], words) for other in methods if other != name}
+            for name in methods
+        },
+        "table": [{"method": name, **chain} for name in methods for chain in done[name].chains],
+    }
+
+
+def overlap(one: Explained, other: Explained, words: Sequence[tuple[int, int]]) -> float:
+    """Mean share of the first TOP_SHARE of a sentence's words that both methods have among their first ones."""
+    shares = []
+    for ours, theirs, lengths in zip(one.chosen, other.chosen, words, strict=True):
+        for mine, yours, n_words in zip(ours, theirs, lengths, strict=True):
+            n_top = n_chosen(n_words, TOP_SHARE)
+            shares.append(len(set(mine[:n_top]) & set(yours[:n_top])) / n_top)
+    return round(sum(shares) / len(shares), 4)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def _inputs(arguments: argparse.Namespace) -> list[Path]:
+    given = (arguments.pairs, arguments.pair_map, arguments.gold, arguments.originals)
+    return [*(path for path in given if path), *sorted(path for path in arguments.model.iterdir() if path.is_file())]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    began = time.monotonic()
+    bench = Bench(arguments)
+    journal = Journal(arguments.output, bench.key)
+    words = [(len(pair.words_q), len(pair.words_t)) for pair in bench.pairs]
+    failed: dict[str, str] = {}
+    for number, method in enumerate(arguments.methods, start=1):
+        if method in journal.done:
+            say(f"{method} is there from an earlier call")
+            continue
+        if arguments.minutes is not None and time.monotonic() - began > 60 * arguments.minutes:
+            say(f"{arguments.minutes:g} minutes are over: {method} and what follows are left to the next call")
+            break
+        say(f"{method}, {number} of {len(arguments.methods)}, {len(words)} rows")
+        try:
+            journal.add(bench.measure(method))
+        except (ProjectError, RuntimeError) as error:  # what one method cannot do costs the others nothing
+            failed[method] = str(error)
+            say(f"{method} failed: {error}")
+            continue
+        say(f"{method}: {journal.done[method].seconds:.1f} s for its scores")
+        if arguments.output:
+            write_text(arguments.output, json.dumps(summary(arguments, words, journal.done, failed), indent=1) + "\n")
+    show(summary(arguments, words, journal.done, failed), arguments.output)
+    return 1 if failed else 0
+
+
+def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--pairs", type=Path, required=True)
@@ -135,10 +279,12 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--ratio", type=float, default=0.705)
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    arguments = parser.parse_args()
-    show({"rows": arguments.rows, "options": OPTIONS, "table": table(arguments)}, arguments.output)
+    parser.add_argument("--minutes", type=float, help="begin no further method after so many")
+    parser.add_argument("--methods", nargs="+", choices=list(OPTIONS), default=list(OPTIONS))
+    arguments = parser.parse_args(argv)
+    arguments.methods = [name for name in OPTIONS if name in {REFERENCE, *arguments.methods}]
+    return run(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_main(main))
