@@ -10,12 +10,10 @@ written after every run.
 
 from __future__ import annotations
 
-import argparse
 import statistics
-from pathlib import Path
 
 from figures import show
-from small_runs import ROOT, run_both_stages
+from small_runs import read_arguments, run_both_stages
 
 RECIPE = "lcqmc_quick"
 SHARED = ("similarity_v0.max_train_pairs=60000", "similarity_v0.eval_every=0")
@@ -38,24 +36,15 @@ STEPS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
-    parser.add_argument("--text-rows", type=int, default=150_000, help="drawn evenly from the text (default: 150000)")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("settings", nargs="*", metavar="key=value")
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__, seeds=[1, 2, 3])
     found: dict[str, dict[int, float]] = {name: {} for name in STEPS}
     for seed in arguments.seeds:
         changed = dict(PLAIN)
         for name, change in STEPS.items():
             changed |= change
-            settings = [f"{key}={value}" for key, value in changed.items()]
-            place = arguments.runs_dir / "path_of_tries" / f"{name}_{seed}"
-            settings = [*SHARED, *settings, *arguments.settings, f"seed={seed}"]
-            prepared = arguments.runs_dir / RECIPE / "prepare"
+            settings = [*SHARED, *(f"{key}={value}" for key, value in changed.items())]
             augmented = name == "augmented_pairs"
-            ended = run_both_stages(RECIPE, place, prepared, arguments.text_rows, settings, augmented)
+            ended = run_both_stages(arguments, "path_of_tries", name, seed, RECIPE, settings, augmented)
             found[name][seed] = ended["best_dev_accuracy"]
             show(summary(found), arguments.output)
 

@@ -9,12 +9,10 @@ Every run is an ordinary one below runs/posttraining_helps/; the same call goes 
 
 from __future__ import annotations
 
-import argparse
 import statistics
-from pathlib import Path
 
 from figures import show
-from small_runs import ROOT, run_both_stages
+from small_runs import read_arguments, run_both_stages
 
 RECIPE = "lcqmc_small"
 SMALL = (
@@ -27,20 +25,12 @@ STARTS = {"post-trained": (), "random": ("posttrain.epochs=0",)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[111, 112, 113])
-    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
-    parser.add_argument("--text-rows", type=int, default=150_000, help="drawn evenly from the text (default: 150000)")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("settings", nargs="*", metavar="key=value")
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__, seeds=[111, 112, 113])
     found: dict[str, dict] = {start: {} for start in STARTS}
     for seed in arguments.seeds:
         for start, start_settings in STARTS.items():
-            place = arguments.runs_dir / "posttraining_helps" / f"{start}_{seed}"
-            settings = [*SMALL, *start_settings, *arguments.settings, f"seed={seed}"]
-            prepared = arguments.runs_dir / RECIPE / "prepare"
-            found[start][seed] = run_both_stages(RECIPE, place, prepared, arguments.text_rows, settings)
+            settings = [*SMALL, *start_settings]
+            found[start][seed] = run_both_stages(arguments, "posttraining_helps", start, seed, RECIPE, settings)
     best = {start: [run["best_dev_accuracy"] for run in runs.values()] for start, runs in found.items()}
     gains = [with_ - without for with_, without in zip(best["post-trained"], best["random"], strict=True)]
     summary = {start: round(statistics.mean(values), 4) for start, values in best.items()}

@@ -1,8 +1,9 @@
 """Short runs of both training stages on real pairs, from which benches compare settings: ordinary runs, so that the
-same call goes on where an earlier one stopped."""
+same call goes on where an earlier one stopped. Their benches share a command line as well."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -16,23 +17,37 @@ from figures import measured
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def read_arguments(about: str, seeds: list[int]) -> argparse.Namespace:
+    """seeds: where none are given."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
+    parser.add_argument("--text-rows", type=int, default=150_000, help="drawn evenly from the text (default: 150000)")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("settings", nargs="*", metavar="key=value")
+    return parser.parse_args()
+
+
 def run_both_stages(
-    recipe: str, place: Path, prepared: Path, text_rows: int, settings: list[str], augmented: bool = False
-) -> dict[str, Any]:
-    """Post-train and fine-tune below `place`, on a copy of what prepare has made with so many rows of its text, drawn
-    evenly; augmented: with the training pairs that those at hand imply. Returns the curves by update and the best
-    score on dev."""
+    arguments: argparse.Namespace, bench: str, name: str, seed: int, recipe: str, settings: list[str],
+    augmented: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Post-train and fine-tune below RUNS_DIR/bench/name_seed, on a copy of what the recipe's prepare has made with so
+    many rows of its text, drawn evenly; augmented: with the training pairs that those at hand imply. What the command
+    line sets goes over `settings`. Returns the curves by update and the best score on dev."""
+    prepared, place = arguments.runs_dir / recipe / "prepare", arguments.runs_dir / bench / f"{name}_{seed}"
+    settings = [*settings, *arguments.settings, f"seed={seed}", f"runs_dir={place}"]
     run_dir = place / recipe
     if not (run_dir / "prepare").is_dir():
         shutil.copytree(prepared, run_dir / "prepare")
         texts = (prepared / "text.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
-        drawn = texts[:: max(1, len(texts) // text_rows)][:text_rows]
+        drawn = texts[:: max(1, len(texts) // arguments.text_rows)][: arguments.text_rows]
         (run_dir / "prepare" / "text.tsv").write_text("".join(drawn), encoding="utf-8")
         if augmented:
             pairs = run_dir / "prepare" / "train.csv"
             augment = ("augment", "--input", str(pairs), "--output", str(pairs))
             subprocess.run([sys.executable, "-m", "final_project", *augment], cwd=ROOT, check=True, stdout=sys.stderr)
-    command = ("bash", "run.sh", "--recipe", recipe, "posttrain", "similarity_v0", "--", *settings, f"runs_dir={place}")
+    command = ("bash", "run.sh", "--recipe", recipe, "posttrain", "similarity_v0", "--", *settings)
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "VENV": sys.prefix}, stdout=sys.stderr)
     curves = {
         key: {row["step"]: round(row[key], 4) for row in measured(run_dir / stage, key)}

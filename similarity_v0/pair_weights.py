@@ -63,13 +63,14 @@ def _overlaps(table: TokenTable, rows_B: np.ndarray, marks: list[int]) -> np.nda
     marks_so_far_N = np.cumsum(is_mark_N)
     marks_before_B = marks_so_far_N[rows.starts_B] - is_mark_N[rows.starts_B]
     is_second_N = marks_so_far_N - marks_before_B[rows.row_N] > 1
-    keys_N = rows.row_N * (int(rows.ids_N.max()) + 1) + rows.ids_N
+    n_ids = int(rows.ids_N.max()) + 1
+    keys_N = rows.row_N * n_ids + rows.ids_N
     sides = [np.unique(keys_N[~is_mark_N & (is_second_N == second)], return_counts=True) for second in (False, True)]
     shared_K, at_first_K, at_second_K = np.intersect1d(
         sides[0][0], sides[1][0], assume_unique=True, return_indices=True
     )
     common_K = np.minimum(sides[0][1][at_first_K], sides[1][1][at_second_K])
     n_rows = len(rows_B)
-    n_common_B = np.bincount(shared_K // (int(rows.ids_N.max()) + 1), weights=common_K, minlength=n_rows)
+    n_common_B = np.bincount(shared_K // n_ids, weights=common_K, minlength=n_rows)
     n_tokens_B = np.bincount(rows.row_N[~is_mark_N], minlength=n_rows)
     return 2 * n_common_B / np.maximum(n_tokens_B, 1)

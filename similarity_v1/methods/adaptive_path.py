@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class Path:
 
     def gradient_over(self, panels: Panels) -> Tensor:
         """The integral of the gradient over each panel, (K, T, H), for so few panels that these fit."""
-        nodes, weights = zip(*(_gauss(steps) for steps in panels.steps_K), strict=True)
+        nodes, weights = zip(*(gauss_rule(int(steps)) for steps in panels.steps_K), strict=True)
         of_panel_N = np.repeat(np.arange(len(panels)), panels.steps_K)
         width_N = (panels.end_K - panels.begin_K)[of_panel_N]
         along_N = panels.begin_K[of_panel_N] + np.concatenate(nodes) * width_N
@@ -167,7 +168,9 @@ def _off(path: Path, panels: Panels, sums_KTH: Tensor) -> np.ndarray:
     return np.abs(rise_K - found_K.double().cpu().numpy())
 
 
-def _gauss(steps: int) -> tuple[np.ndarray, np.ndarray]:
+@cache
+def gauss_rule(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes in (0, 1), rising, and weights that sum to 1: exact for polynomials of degree 2 steps - 1."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     return (nodes + 1) / 2, weights / 2
 

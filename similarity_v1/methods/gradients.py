@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from similarity_v1.methods.adaptive_path import mean_gradient
+from similarity_v1.methods.adaptive_path import gauss_rule, mean_gradient
 from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
 from similarity_v1.probe import Probe
 
@@ -78,7 +78,6 @@ class IntegratedGradients:
 def path_rule(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes in (0, 1], rising, and weights that sum to 1."""
     if rule == "gauss_legendre":
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
-        return (nodes + 1) / 2, weights / 2
+        return gauss_rule(steps)
     shift = {"right": 0.0, "midpoint": 0.5}[rule]
     return (np.arange(1, steps + 1) - shift) / steps, np.full(steps, 1 / steps)
