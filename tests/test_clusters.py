@@ -32,7 +32,7 @@ def on_two_machines(folder: Path, *arguments: str, run_sh: str = "") -> subproce
     """The Slurm script with commands of Slurm's names in its path. run_sh: stands in for run.sh where given."""
     commands = folder / "bin"
     commands.mkdir()
-    scontrol = "#!/bin/sh\necho 127.0.0.1\necho second\n"
+    scontrol = "#!/bin/sh\necho 127.0.0.1\nsleep 0.2 # whoever reads the first line only is gone now\necho second\n"
     for name, text in {"srun": SRUN, "scontrol": scontrol}.items():
         (commands / name).write_text(text)
         (commands / name).chmod(0o755)
