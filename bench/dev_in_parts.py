@@ -3,7 +3,7 @@
     python bench/dev_in_parts.py --run runs/lcqmc_small [--output FILE.json]
 
 By how many of a pair's sentences occur in training; with the two sentences exchanged, and by the mean of both orders;
-and as a loader without this project sees the folder, which passes over match types (final_project/model/matches.py).
+and as a loader without this project sees the folder: without its own parts (final_project/model/own_parts.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs
+from final_project.model.own_parts import OWN_PARTS
 from similarity_v0.api import PairClassifier
 
 
@@ -53,7 +54,7 @@ def main() -> None:
         "exchanged": accuracy(backward.labels),
         "decided_alike_in_both_orders": round(float((forward.labels == backward.labels).mean()), 4),
         "mean_of_both_orders": accuracy(both_N),
-        **({"plain_loader": accuracy(as_loaded_plainly(folder, dev))} if has_match_types(folder) else {}),
+        **({"plain_loader": accuracy(as_loaded_plainly(folder, dev))} if own_parts_in(folder) else {}),
     }, arguments.output)  # fmt: skip
 
 
@@ -62,16 +63,16 @@ def sentences_seen(dev: list[Pair], train: list[Pair]) -> np.ndarray:
     return np.array([(pair.sentence1 in known) + (pair.sentence2 in known) for pair in dev])
 
 
-def has_match_types(folder: Path) -> bool:
-    return "match_types" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+def own_parts_in(folder: Path) -> set[str]:
+    return OWN_PARTS.keys() & json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def as_loaded_plainly(folder: Path, dev: list[Pair]) -> np.ndarray:
-    """Labels of a copy whose config does not ask for match types, which is what other loaders make of the folder."""
+    """Labels of a copy whose config asks for none of them, which is what other loaders make of the folder."""
     with tempfile.TemporaryDirectory() as place:
         copy = Path(shutil.copytree(folder, Path(place) / "model"))
         config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
-        del config["match_types"]
+        config = {name: value for name, value in config.items() if name not in OWN_PARTS}
         (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
         return PairClassifier.load(copy).predict([(pair.sentence1, pair.sentence2) for pair in dev]).labels
 

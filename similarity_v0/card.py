@@ -96,11 +96,13 @@ def how_to_load(recipe: Recipe) -> str:
             "with a random one. `python -m similarity_v0 export --format onnx` holds all of it."
         )
     told = f"{OWN}\n\nOr with transformers alone, which gives the same probabilities but not the label:\n\n{PIPELINE}"
-    if recipe.encoder.match_types:
-        told += (
-            "\n\nThis encoder's token types also say which tokens both sentences share. transformers alone does not "
-            "compute them, and gets poorer answers."
-        )
+    lost = {
+        "which tokens both sentences share": recipe.encoder.match_types,
+        "the vectors of neighbouring tokens": recipe.encoder.ngram_buckets,
+    }
+    if any(lost.values()):
+        parts = " and ".join(name for name, used in lost.items() if used)
+        told += f"\n\ntransformers alone does not tell this encoder {parts}, and gets poorer answers."
     return told
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
+from final_project.model.own_parts import own_parts
 from final_project.model.pooled_classifier import PooledClassifier
 from similarity_v0.model import LABELS, PairModel
 
@@ -47,8 +48,8 @@ def require_standard(classifier: PreTrainedModel | PooledClassifier) -> None:
     """Raises ArtifactError where transformers alone would lose a part of the classifier."""
     if isinstance(classifier, PooledClassifier):
         lost = f"its {classifier.facts['pool']} pool"
-    elif getattr(classifier.config, "match_types", None):
-        lost = "its match types"
+    elif own := own_parts(classifier):
+        lost = " and ".join(own)
     else:
         return
     raise ArtifactError(f"transformers has no class for this classifier and would lose {lost}: export onnx or int8")

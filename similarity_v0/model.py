@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError, first_line
-from final_project.model.matches import let_matches_show
+from final_project.model.own_parts import add_own_parts
 from final_project.model.packing import block_mask, score_dtype
 from final_project.model.pooled_classifier import PooledClassifier, load_encoder
 from final_project.settings import SimilarityV0
@@ -138,7 +138,7 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
         encoder = load_encoder(place)[0]
         dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
         classifier = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
-    model = PairModel(let_matches_show(classifier))
+    model = PairModel(add_own_parts(classifier, place))
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
     model.freeze(settings.freeze_embeddings, settings.freeze_layers)

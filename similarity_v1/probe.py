@@ -127,13 +127,14 @@ class Probe:
         if token_id is None:
             raise RecipeError([f"baseline {name}: the tokenizer has no {name} token; use zero"])
         words, block = base_of(self.model).get_input_embeddings(), embedding_block(self.model)
-        content_BT1 = self.content_BT.unsqueeze(-1)
+        ids_BT = torch.where(self.content_BT, token_id, self.inputs["input_ids"])
 
         def replace_words(module: nn.Module, arguments: tuple, output_BTE: Tensor) -> Tensor:
-            return torch.where(content_BT1, module.weight[token_id].to(output_BTE.dtype), output_BTE)
+            return module.forward(ids_BT).to(output_BTE.dtype)
 
         if block is words:
-            return replace_words(words, (), self.embedded_BTH)
+            with torch.no_grad():
+                return replace_words(words, (), self.embedded_BTH)
         handle, (arguments, keywords) = words.register_forward_hook(replace_words), self._block_call
         try:
             with torch.no_grad(), self._autocast():

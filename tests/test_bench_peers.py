@@ -133,7 +133,7 @@ def test_epochs_end_a_run_before_the_budget(name, shared, batch, run_folder, req
     assert figures["updates"] == 2 * N_TRAIN // batch
 
 
-def test_match_types_are_asked_of_a_folder_that_has_none(run_folder, model_folder, tmp_path, capsys):
+def test_own_parts_are_asked_of_a_folder_that_has_none(run_folder, model_folder, tmp_path, capsys):
     require_packages_of("trainer")
     plain = tmp_path / "plain"
     plain.mkdir()
@@ -142,9 +142,9 @@ def test_match_types_are_asked_of_a_folder_that_has_none(run_folder, model_folde
     config = json.loads((plain / "config.json").read_text())
     del config["match_types"]
     (plain / "config.json").write_text(json.dumps(config))
-    status, _, _ = call("trainer", run_folder, tmp_path, "--model", str(plain), "--match-types")
+    status, _, _ = call("trainer", run_folder, tmp_path, "--model", str(plain), "--own-parts")
     assert status == 2
-    assert "expected match_types in" in capsys.readouterr().err
+    assert "expected match_types or ngrams in" in capsys.readouterr().err
 
 
 def test_a_run_without_prepared_pairs_is_named(tmp_path, capsys):

@@ -13,7 +13,7 @@ import tempfile
 
 from datasets import Dataset
 from peer import Job, Trained, require, run_peer
-from transformers_peer import BATCH, MAX_LENGTH, add_arguments, prepare, settings, show_matches, train_within
+from transformers_peer import BATCH, MAX_LENGTH, add_arguments, prepare, settings, show_own_parts, train_within
 
 
 def train(job: Job) -> Trained:
@@ -28,7 +28,7 @@ def train(job: Job) -> Trained:
 
     prepare(job)
     encoder = CrossEncoder(str(job.model), num_labels=1, max_length=MAX_LENGTH, local_files_only=True)
-    show_matches(job, encoder.transformers_model)
+    show_own_parts(job, encoder.transformers_model)
     columns = {side: [getattr(pair, side) for pair in job.train] for side in ("sentence1", "sentence2", "label")}
     data = Dataset.from_dict(columns)
     dev_pairs = [[pair.sentence1, pair.sentence2] for pair in job.dev]

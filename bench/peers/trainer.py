@@ -29,7 +29,7 @@ from transformers_peer import (
     prepare,
     settings,
     shared_arguments,
-    show_matches,
+    show_own_parts,
     train_within,
 )
 
@@ -39,7 +39,7 @@ from similarity_v0.threshold import best_threshold
 def train(job: Job) -> Trained:
     tokenizer = prepare(job)
     model = AutoModelForSequenceClassification.from_pretrained(job.model, num_labels=2, local_files_only=True)
-    show_matches(job, model)
+    show_own_parts(job, model)
     data = {}
     for split, pairs in (("train", job.train), ("dev", job.dev)):
         sides = [pair.sentence1 for pair in pairs], [pair.sentence2 for pair in pairs]

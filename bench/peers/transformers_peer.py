@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from final_project.errors import RecipeError
 from final_project.model.folder import load_tokenizer
-from final_project.model.matches import let_matches_show
+from final_project.model.own_parts import OWN_PARTS, add_own_parts, own_parts
 from final_project.training.precision import resolve_precision
 
 BATCH, LR, WARMUP_FRAC, WEIGHT_DECAY, MAX_LENGTH = 64, 5e-4, 0.1, 0.01, 64
@@ -34,8 +34,8 @@ MakeTrainer = Callable[[dict[str, Any]], Trainer]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     start = "folder to start from, as posttrain leaves it; with posttrain.epochs=0 its weights are random"
     parser.add_argument("--model", type=Path, required=True, help=start)
-    hint = "let the folder's match types show, which the plain libraries pass over"
-    parser.add_argument("--match-types", action="store_true", help=hint)
+    hint = "give the model the folder's own parts (final_project/model/own_parts.py), which the libraries pass over"
+    parser.add_argument("--own-parts", action="store_true", help=hint)
     parser.add_argument("--lr", type=float, default=LR, help=f"peak learning rate (default: {LR})")
     add_course_arguments(parser)
 
@@ -49,11 +49,12 @@ def prepare(job: Job) -> transformers.PreTrainedTokenizerBase:
     return load_tokenizer(job.model)
 
 
-def show_matches(job: Job, model: PreTrainedModel) -> None:
-    if job.options.match_types:
-        if not getattr(model.config, "match_types", None):
-            raise RecipeError([f"--match-types: expected match_types in {job.model / 'config.json'}, found none"])
-        let_matches_show(model)
+def show_own_parts(job: Job, model: PreTrainedModel) -> None:
+    if job.options.own_parts:
+        if not own_parts(model):
+            expected = " or ".join(OWN_PARTS)
+            raise RecipeError([f"--own-parts: expected {expected} in {job.model / 'config.json'}, found neither"])
+        add_own_parts(model, job.model)
 
 
 def train_within(job: Job, model: torch.nn.Module, make: MakeTrainer, folder: str) -> tuple[float, int, dict[str, Any]]:
@@ -102,7 +103,7 @@ def settings(job: Job, **more: Any) -> dict[str, Any]:
     """For the record."""
     return {"lr": job.options.lr, "batch": BATCH, "warmup_frac": WARMUP_FRAC, "weight_decay": WEIGHT_DECAY,
             "max_length": MAX_LENGTH, "optimizer": "AdamW", "schedule": "linear", "model": job.model.name,
-            "match_types": job.options.match_types, **more}  # fmt: skip
+            "own_parts": job.options.own_parts, **more}  # fmt: skip
 
 
 def run(trainer: Trainer, *callbacks: TrainerCallback) -> None:

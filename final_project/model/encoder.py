@@ -13,7 +13,9 @@ from transformers import (
 )
 
 from final_project.errors import ArtifactError, first_line
-from final_project.model.matches import N_TYPES, describe_matches, let_matches_show
+from final_project.model.matches import N_TYPES, describe_matches
+from final_project.model.ngrams import describe_ngrams
+from final_project.model.own_parts import add_own_parts
 from final_project.settings import Encoder
 
 
@@ -33,11 +35,13 @@ def masked_lm_from_scratch(settings: Encoder, tokenizer: PreTrainedTokenizerBase
         pad_token_id=tokenizer.pad_token_id,
         **({"type_vocab_size": N_TYPES, "match_types": describe_matches(tokenizer)} if settings.match_types else {}),
     )
+    if settings.ngram_buckets:
+        config.ngrams = describe_ngrams(tokenizer, settings.ngram_buckets)
     torch.manual_seed(seed)
     model = BertForMaskedLM(config)
     if matching:
         let_equal_tokens_attend(model.bert)
-    return let_matches_show(model)
+    return add_own_parts(model, None)
 
 
 # Positions and segments start weak beside characters, so that content decides where attention goes.
@@ -73,4 +77,4 @@ def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_downloa
             f"{place}: the tokenizer has {len(tokenizer)} tokens, the weights {model.config.vocab_size}: "
             "they do not belong together"
         )
-    return let_matches_show(model)
+    return add_own_parts(model, place)

@@ -8,7 +8,7 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
-from final_project.model.matches import let_matches_show
+from final_project.model.own_parts import add_own_parts
 from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
 
 
@@ -41,7 +41,7 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel | PooledClassif
     """
     tokenizer = load_tokenizer(folder)
     model = load_pooled_classifier(folder) if has_own_head(folder) else load_standard_classifier(folder)
-    return let_matches_show(model).eval(), tokenizer
+    return add_own_parts(model, folder).eval(), tokenizer
 
 
 def load_standard_classifier(folder: str | Path) -> PreTrainedModel:

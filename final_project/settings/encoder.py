@@ -25,6 +25,9 @@ class Encoder(Section):
     match_types: bool = setting(
         False, "token types of their own for tokens that the other text has, too (scratch only)"
     )
+    ngram_buckets: int = setting(
+        0, "vectors for pairs of neighbouring tokens, found by a hash; 0: none (scratch only)", "vectors", ge=0
+    )
     vocab_size: int = setting(8000, "largest vocabulary built from the text (scratch only)", "tokens", ge=64)
     vocab_words: int = setting(0, "frequent words (jieba) among that vocabulary (scratch only)", "words", ge=0)
     extend_vocab: int = setting(
@@ -38,7 +41,10 @@ class Encoder(Section):
             yield "extend_vocab is for a given tokenizer; init is scratch: use vocab_size and vocab_words"
         if self.init != "scratch" and self.vocab_words:
             yield f"vocab_words is for init scratch; init is {self.init}: use extend_vocab"
-        if self.init != "scratch" and self.match_types:
-            yield f"match_types is for init scratch; init is {self.init}, which was trained without them"
+        for name in ("match_types", "ngram_buckets"):
+            if self.init != "scratch" and getattr(self, name):
+                yield f"{name} is for init scratch; init is {self.init}, which was trained without them"
+        if self.ngram_buckets == 1:
+            yield "ngram_buckets 1 has room for no pair: 0, or 2 and more"
         if self.vocab_words > self.vocab_size // 2:
             yield f"vocab_words {self.vocab_words} leaves less than half of vocab_size {self.vocab_size}"
