@@ -20,6 +20,7 @@ SHARED = ("similarity_v0.max_train_pairs=60000", "similarity_v0.eval_every=0")
 PLAIN = {
     "encoder.start": "bert",
     "encoder.match_types": "false",
+    "encoder.ngram_buckets": "0",
     "similarity_v0.pair_weights": "equal",
     "similarity_v0.ema_decay": "0",
     "posttrain.epochs": "0",
@@ -28,6 +29,7 @@ STEPS = {
     "plain": {},
     "matching_start": {"encoder.start": "matching"},
     "match_types": {"encoder.match_types": "true"},
+    "pairs_of_neighbours": {"encoder.ngram_buckets": "65536"},
     "weights_like_dev": {"similarity_v0.pair_weights": "like_dev"},
     "post_training": {"posttrain.epochs": "1"},
     "average_of_weights": {"similarity_v0.ema_decay": "0.999"},

@@ -14,6 +14,10 @@ from typing import Any
 
 from figures import measured
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from final_project.artifacts import folder_atomic
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -39,14 +43,8 @@ def run_both_stages(
     settings = [*settings, *arguments.settings, f"seed={seed}", f"runs_dir={place}"]
     run_dir = place / recipe
     if not (run_dir / "prepare").is_dir():
-        shutil.copytree(prepared, run_dir / "prepare")
-        texts = (prepared / "text.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
-        drawn = texts[:: max(1, len(texts) // arguments.text_rows)][: arguments.text_rows]
-        (run_dir / "prepare" / "text.tsv").write_text("".join(drawn), encoding="utf-8")
-        if augmented:
-            pairs = run_dir / "prepare" / "train.csv"
-            augment = ("augment", "--input", str(pairs), "--output", str(pairs))
-            subprocess.run([sys.executable, "-m", "final_project", *augment], cwd=ROOT, check=True, stdout=sys.stderr)
+        with folder_atomic(run_dir / "prepare") as partial:
+            prepare(prepared, partial, arguments.text_rows, augmented)
     command = ("bash", "run.sh", "--recipe", recipe, "posttrain", "similarity_v0", "--", *settings)
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "VENV": sys.prefix}, stdout=sys.stderr)
     curves = {
@@ -55,3 +53,14 @@ def run_both_stages(
     }
     scores = json.loads((run_dir / "similarity_v0" / "result" / "scores.json").read_text(encoding="utf-8"))
     return {**curves, "best_dev_accuracy": round(scores["dev"]["accuracy"], 4)}
+
+
+def prepare(prepared: Path, folder: Path, text_rows: int, augmented: bool) -> None:
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    texts = (prepared / "text.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    drawn = texts[:: max(1, len(texts) // text_rows)][:text_rows]
+    (folder / "text.tsv").write_text("".join(drawn), encoding="utf-8")
+    if augmented:
+        pairs = str(folder / "train.csv")
+        augment = (sys.executable, "-m", "final_project", "augment", "--input", pairs, "--output", pairs)
+        subprocess.run(augment, cwd=ROOT, check=True, stdout=sys.stderr)
