@@ -18,6 +18,7 @@ from small_runs import read_arguments, run_both_stages
 RECIPE = "lcqmc_quick"
 SHARED = ("similarity_v0.max_train_pairs=60000", "similarity_v0.eval_every=0")
 PLAIN = {
+    "encoder.n_layers": "4",
     "encoder.start": "bert",
     "encoder.match_types": "false",
     "encoder.ngram_buckets": "0",
@@ -29,7 +30,8 @@ STEPS = {
     "plain": {},
     "matching_start": {"encoder.start": "matching"},
     "match_types": {"encoder.match_types": "true"},
-    "pairs_of_neighbours": {"encoder.ngram_buckets": "65536"},
+    "pairs_of_neighbours": {"encoder.ngram_buckets": "32768"},
+    "two_layers": {"encoder.n_layers": "2"},
     "weights_like_dev": {"similarity_v0.pair_weights": "like_dev"},
     "post_training": {"posttrain.epochs": "1"},
     "average_of_weights": {"similarity_v0.ema_decay": "0.999"},
