@@ -16,6 +16,8 @@ from final_project.errors import ArtifactError, DataError
 from final_project.model.decision import Decision, probabilities_of
 from final_project.model.folder import load_classifier
 from final_project.model.matches import describe_matches
+from final_project.model.ngrams import describe_ngrams
+from final_project.model.own_parts import add_own_parts
 from final_project.model.tokens import build_tokenizer
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV0
@@ -33,8 +35,13 @@ def classifier_folder(folder: Path, **settings) -> Path:
     """A random classifier whose probabilities differ from pair to pair, its tokenizer and its decision."""
     tokenizer = build_tokenizer((text for pair in PAIRS for text in (pair.sentence1, pair.sentence2)), 200)
     tokenizer.model_max_length = LONGEST
-    more = {"type_vocab_size": 4, "match_types": describe_matches(tokenizer)} if settings.pop("match_types", 0) else {}
-    tiny_masked_lm(vocab_size=len(tokenizer), initializer_range=0.2, **more).save_pretrained(folder / "start")
+    own = settings.pop("own_parts", False)
+    parts = {"match_types": describe_matches(tokenizer), "ngrams": describe_ngrams(tokenizer, 50)}
+    more = {"type_vocab_size": 4, **parts} if own else {}
+    start = add_own_parts(tiny_masked_lm(vocab_size=len(tokenizer), initializer_range=0.2, **more), None)
+    if own:
+        start.get_input_embeddings().ngrams.weight.data.normal_(std=0.2)
+    start.save_pretrained(folder / "start")
     model = pair_model_from(str(folder / "start"), 3, SimilarityV0(**settings))
     inputs = tokenizer(*map(list, zip(*texts(), strict=True)), truncation=True, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -59,7 +66,7 @@ def one_target(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def attention(tmp_path_factory) -> Path:
-    return classifier_folder(tmp_path_factory.mktemp("attention"), pool="attention", match_types=True)
+    return classifier_folder(tmp_path_factory.mktemp("attention"), pool="attention", own_parts=True)
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +161,9 @@ def test_what_transformers_would_lose_is_refused(form, attention, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_match_types_are_refused_where_they_would_be_lost(tmp_path):
-    model = classifier_folder(tmp_path / "made", match_types=True)
-    with pytest.raises(ArtifactError, match="would lose its match types"):
+def test_parts_of_our_own_are_refused_where_they_would_be_lost(tmp_path):
+    model = classifier_folder(tmp_path / "made", own_parts=True)
+    with pytest.raises(ArtifactError, match="would lose its match types and its pairs of neighbours"):
         exported(model, "transformers", tmp_path / "out")
 
 
@@ -214,6 +221,7 @@ def test_a_card_tells_no_path_of_this_machine_and_escapes_what_others_wrote():
 def test_a_card_says_what_a_plain_loader_loses():
     assert "loses this head" in card_of("similarity_v0.pool=mean")
     assert "gets poorer answers" in card_of("encoder.match_types=true")
+    assert "the vectors of neighbouring tokens, and gets poorer answers" in card_of("encoder.ngram_buckets=9")
     assert "loses" not in card_of()
 
 
