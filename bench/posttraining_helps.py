@@ -19,7 +19,8 @@ SMALL = (
     "encoder.n_layers=2", "encoder.hidden_size=128", "encoder.intermediate_size=512", "posttrain.eval_every=500",
     "posttrain.held_out_rows=2000", "similarity_v0.max_train_pairs=40000", "similarity_v0.epochs=2",
     "similarity_v0.eval_every=500", "nproc=1", "encoder.match_types=false", "posttrain.step_rows=64",
-    "similarity_v0.step_rows=64", "similarity_v0.pair_weights=equal",
+    "similarity_v0.step_rows=64", "similarity_v0.pair_weights=equal", "encoder.ngram_buckets=0", "posttrain.lr=1e-3",
+    "similarity_v0.lr=5e-4", "similarity_v0.r_drop=0",
 )  # fmt: skip
 STARTS = {"post-trained": (), "random": ("posttrain.epochs=0",)}
 

@@ -61,9 +61,11 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
             path.replace(folder.path / path.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
+    seconds = round(time.monotonic() - started, 3)
+    as_written = recipe.model_dump(mode="json")
+    folder.finish(key, recipe=as_written, inputs=digests, outputs=list(rows), rows=rows, seconds=seconds)
     counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
-    log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, time.monotonic() - started)
+    log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, seconds)
     return folder.path
 
 
