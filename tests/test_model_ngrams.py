@@ -135,6 +135,11 @@ def test_both_stages_train_the_pairs_and_the_folder_keeps_them(trained):
         assert not torch.equal(model(**batch).logits, plain(**batch).logits)
 
 
+def test_our_own_parts_are_not_reported_as_unexpected(trained, capfd):
+    load_classifier(trained / "similarity_v0" / "result" / "model")
+    assert "UNEXPECTED" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("damage", ["lacks", "shape"])
 def test_a_folder_without_its_table_is_refused(trained, tmp_path, damage):
     folder = shutil.copytree(trained / "similarity_v0" / "result" / "model", tmp_path / "model")
