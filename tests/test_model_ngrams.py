@@ -135,9 +135,9 @@ def test_both_stages_train_the_pairs_and_the_folder_keeps_them(trained):
         assert not torch.equal(model(**batch).logits, plain(**batch).logits)
 
 
-def test_our_own_parts_are_not_reported_as_unexpected(trained, capfd):
+def test_our_own_parts_are_not_reported_as_unexpected(trained, caplog):
     load_classifier(trained / "similarity_v0" / "result" / "model")
-    assert "UNEXPECTED" not in capfd.readouterr().err
+    assert "UNEXPECTED" not in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["lacks", "shape"])
