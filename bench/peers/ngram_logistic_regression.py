@@ -27,7 +27,7 @@ from final_project.data.overlap_baseline import overlap_features
 from final_project.data.pairs import Pair
 
 LONGEST, PRODUCTS_OF, HASH_BITS, MOST_ITERATIONS = 3, 2, 21, 200
-PENALTIES = (0.3, 1.0, 3.0, 10.0)
+PENALTIES = (1.0, 3.0, 10.0, 30.0)
 
 
 def train(job: Job) -> Trained:
