@@ -16,7 +16,8 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from final_project.errors import ArtifactError, first_line
+from final_project.errors import ArtifactError
+from final_project.model.loading import load_weights
 from final_project.model.own_parts import add_own_parts
 from final_project.model.packing import block_mask, score_dtype
 from final_project.model.pooled_classifier import PooledClassifier, load_encoder
@@ -148,10 +149,6 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
 def standard_classifier(place: str, settings: SimilarityV0) -> PreTrainedModel:
     labels = LABELS[settings.n_outputs]
     options = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
-    try:
-        return AutoModelForSequenceClassification.from_pretrained(
-            place, local_files_only=True, num_labels=settings.n_outputs, id2label=labels,
-            label2id={name: number for number, name in labels.items()}, **options,
-        )  # fmt: skip
-    except Exception as error:  # whatever missing or damaged weights make the library raise
-        raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
+    options |= {"num_labels": settings.n_outputs, "id2label": labels}
+    options |= {"label2id": {name: number for number, name in labels.items()}}
+    return load_weights(AutoModelForSequenceClassification, place, **options)[0]

@@ -12,7 +12,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from final_project.errors import ArtifactError, first_line
+from final_project.errors import ArtifactError
+from final_project.model.loading import load_weights
 from final_project.model.matches import N_TYPES, describe_matches
 from final_project.model.ngrams import describe_ngrams
 from final_project.model.own_parts import add_own_parts
@@ -34,9 +35,8 @@ def masked_lm_from_scratch(settings: Encoder, tokenizer: PreTrainedTokenizerBase
         initializer_range=settings.hidden_size**-0.5 if matching else 0.02,
         pad_token_id=tokenizer.pad_token_id,
         **({"type_vocab_size": N_TYPES, "match_types": describe_matches(tokenizer)} if settings.match_types else {}),
+        **({"ngrams": describe_ngrams(tokenizer, settings.ngram_buckets)} if settings.ngram_buckets else {}),
     )
-    if settings.ngram_buckets:
-        config.ngrams = describe_ngrams(tokenizer, settings.ngram_buckets)
     torch.manual_seed(seed)
     model = BertForMaskedLM(config)
     if matching:
@@ -66,12 +66,8 @@ def let_equal_tokens_attend(encoder: BertModel) -> None:
 
 def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_download: bool) -> PreTrainedModel:
     """A masked-LM model from a folder or hub name; raises ArtifactError where it is unfit."""
-    try:
-        model = AutoModelForMaskedLM.from_pretrained(
-            place, local_files_only=not allow_download, attn_implementation="sdpa"
-        )
-    except Exception as error:  # whatever missing or damaged weights make the library raise
-        raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
+    options = {"local_files_only": not allow_download, "attn_implementation": "sdpa"}
+    model, _ = load_weights(AutoModelForMaskedLM, place, **options)
     if model.config.vocab_size < len(tokenizer):
         raise ArtifactError(
             f"{place}: the tokenizer has {len(tokenizer)} tokens, the weights {model.config.vocab_size}: "

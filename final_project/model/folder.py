@@ -8,9 +8,9 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.loading import load_weights
 from final_project.model.own_parts import add_own_parts
 from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
-from final_project.model.quiet import without_report
 
 
 def require_model_folder(folder: str | Path) -> Path:
@@ -46,15 +46,9 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel | PooledClassif
 
 
 def load_standard_classifier(folder: str | Path) -> PreTrainedModel:
-    try:
-        with without_report():
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
-    except Exception as error:  # whatever damaged weights or a foreign config make the library raise
-        raise ArtifactError(f"{folder}: the model cannot be loaded: {first_line(error)}") from error
-    if missing := sorted(report["missing_keys"]):
-        raise ArtifactError(f"{folder}: no trained classifier: weights without values, among them {missing[0]}")
+    model, missing = load_weights(AutoModelForSequenceClassification, folder, use_safetensors=True)
+    if missing:
+        raise ArtifactError(f"{folder}: no trained classifier: weights without values, among them {min(missing)}")
     return model
 
 

@@ -26,11 +26,15 @@ def describe_matches(tokenizer: PreTrainedTokenizerBase) -> dict:
 def match_types(ids_BT: torch.Tensor, types_BT: torch.Tensor, row_start: int, never: list[int]) -> torch.Tensor:
     """(B, T) token types with 2 added where the row's other text has the same token."""
     rows_BT = (ids_BT == row_start).cumsum(-1)
-    # written out, because ONNX has no isin
-    is_word_BT = (ids_BT[:, :, None] != torch.tensor(never, device=ids_BT.device)).all(-1)
+    is_word_BT = ~is_one_of(ids_BT, never)
     is_same_BTT = ids_BT[:, :, None] == ids_BT[:, None, :]
     is_other_BTT = (types_BT[:, :, None] != types_BT[:, None, :]) & (rows_BT[:, :, None] == rows_BT[:, None, :])
     return types_BT + 2 * ((is_same_BTT & is_other_BTT).any(-1) & is_word_BT)
+
+
+def is_one_of(ids_BT: torch.Tensor, wanted: list[int]) -> torch.Tensor:
+    """(B, T) booleans. Written out, because ONNX has no isin."""
+    return (ids_BT[..., None] == torch.tensor(wanted, device=ids_BT.device)).any(-1)
 
 
 def let_matches_show(model: PreTrainedModel) -> PreTrainedModel:

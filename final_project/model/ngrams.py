@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.matches import is_one_of
 
 PRIME = 2**31 - 1
 LEFT_FACTOR, FACTOR = 1_000_003, 48_271
@@ -58,8 +59,7 @@ def bucket_of_pairs(ids_BT: Tensor, buckets: int, borders: list[int]) -> Tensor:
     so that packing and padding change nothing."""
     left_BT, right_BT = ids_BT[:, :-1], ids_BT[:, 1:]
     hashed_BT = (left_BT * LEFT_FACTOR + right_BT) * FACTOR % PRIME
-    is_border_BT = (right_BT[..., None] == torch.tensor(borders, device=ids_BT.device)).any(-1)
-    return torch.where(is_border_BT, NO_PAIR, 1 + hashed_BT % (buckets - 1))
+    return torch.where(is_one_of(right_BT, borders), NO_PAIR, 1 + hashed_BT % (buckets - 1))
 
 
 def let_ngrams_show(model: PreTrainedModel, place: str | Path | None) -> None:

@@ -20,8 +20,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from final_project.artifacts import write_json
 from final_project.errors import ArtifactError, first_line
+from final_project.model.loading import load_weights
 from final_project.model.pools import POOLS
-from final_project.model.quiet import without_report
 
 HEAD_FACTS = "head.json"
 HEAD_WEIGHTS = "head.safetensors"
@@ -102,14 +102,8 @@ def has_own_head(folder: str | Path) -> bool:
 
 def load_encoder(place: str | Path) -> tuple[PreTrainedModel, set[str]]:
     """(encoder, names of its weights that the folder lacks); raises ArtifactError where it cannot be loaded."""
-    try:
-        with without_report():
-            encoder, report = AutoModel.from_pretrained(
-                str(place), local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
-    except Exception as error:  # whatever damaged weights or a foreign config make the library raise
-        raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
-    return encoder, {name for name in report["missing_keys"] if not name.startswith("pooler.")}
+    encoder, missing = load_weights(AutoModel, place, use_safetensors=True)
+    return encoder, {name for name in missing if not name.startswith("pooler.")}
 
 
 def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
