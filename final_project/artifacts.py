@@ -181,6 +181,7 @@ class StageFolder:
         except BlockingIOError:
             log.info("%s: another process is at work on %s; waiting for it to end", self.stage, self.path)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._began = time.monotonic()  # waiting is no work
 
     def begin(self, key: str, fresh: bool = False) -> None:
         """Take the manifest away and make the folder ready. What an interrupted run of the same key left is kept
@@ -201,7 +202,6 @@ class StageFolder:
         except OSError as error:
             raise ArtifactError(f"{self.path}: cannot write: {error.strerror}") from error
         write_json(started, {"key": key})
-        self._began = time.monotonic()
 
     def finish(self, key: str, recipe: dict, inputs: dict[str, str], outputs: Iterable[str], **facts: Any) -> None:
         """Write the manifest, the last file of the stage. `outputs` are paths below the folder; they alone count

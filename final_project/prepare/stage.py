@@ -61,11 +61,9 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
             path.replace(folder.path / path.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    seconds = round(time.monotonic() - started, 3)
-    as_written = recipe.model_dump(mode="json")
-    folder.finish(key, recipe=as_written, inputs=digests, outputs=list(rows), rows=rows, seconds=seconds)
+    folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
     counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
-    log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, seconds)
+    log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, time.monotonic() - started)
     return folder.path
 
 
