@@ -129,13 +129,10 @@ class Probe:
         words, block = base_of(self.model).get_input_embeddings(), embedding_block(self.model)
         ids_BT = torch.where(self.content_BT, token_id, self.inputs["input_ids"])
 
-        def replace_words(module: nn.Module, arguments: tuple, output_BTE: Tensor) -> Tensor:
-            return module.forward(ids_BT).to(output_BTE.dtype)
-
         if block is words:
             with torch.no_grad():
-                return replace_words(words, (), self.embedded_BTH)
-        handle, (arguments, keywords) = words.register_forward_hook(replace_words), self._block_call
+                return words.forward(ids_BT).float()
+        handle, (arguments, keywords) = words.register_forward_pre_hook(lambda *_: (ids_BT,)), self._block_call
         try:
             with torch.no_grad(), self._autocast():
                 # past the block's own hooks, which have had their say about these arguments
