@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 import yaml
@@ -35,9 +35,11 @@ def model_card(
     scores: Mapping[str, Mapping[str, float]],
     decision: Decision,
     rows: Mapping[str, int],
+    own: Sequence[str] = (),
     made: str = "one training",
 ) -> str:
-    """The card of a trained classifier. scores, rows: by split. made: of what it became, in a few words."""
+    """The card of a trained classifier. scores, rows: by split. own: the encoder's parts that transformers does not
+    know, as own_parts says them. made: of what it became, in a few words."""
     settings = recipe.similarity_v0
     facts = {
         "Run": recipe.name,
@@ -49,7 +51,7 @@ def model_card(
     }
     about = "\n".join(f"- **{name}**: {escaped(value)}" for name, value in facts.items())
     tables = {"Scores": score_table(scores)} if scores else {}
-    return card({}, escaped(recipe.name or "Pair classifier"), about, how_to_load(recipe), decision, tables)
+    return card({}, escaped(recipe.name or "Pair classifier"), about, how_to_load(settings.pool, own), decision, tables)
 
 
 def exported_card(form: str, decision: Decision) -> str:
@@ -87,23 +89,20 @@ def decision_told(decision: Decision) -> str:
     return f"Label 1 (same) iff P(1){calibrated} >= {decision.threshold:.6g} (`decision.json`)."
 
 
-def how_to_load(recipe: Recipe) -> str:
+def how_to_load(pool: str, own: Sequence[str]) -> str:
     """Three lines of Python, and what who loads it otherwise would miss."""
-    if recipe.similarity_v0.pool != "cls":
+    if pool != "cls":
         return (
             f"{OWN}\n\nThe pool and the last layer stand in `head.json` and `head.safetensors`, which the project "
             "reads. transformers alone loads the encoder (`AutoModel`) and loses this head: its classifiers start "
             "with a random one. `python -m similarity_v0 export --format onnx` holds all of it."
         )
-    told = f"{OWN}\n\nOr with transformers alone, which gives the same probabilities but not the label:\n\n{PIPELINE}"
-    lost = {
-        "which tokens both sentences share": recipe.encoder.match_types,
-        "the vectors of neighbouring tokens": recipe.encoder.ngram_buckets,
-    }
-    if any(lost.values()):
-        parts = " and ".join(name for name, used in lost.items() if used)
-        told += f"\n\ntransformers alone does not tell this encoder {parts}, and gets poorer answers."
-    return told
+    if own:
+        return (
+            f"{OWN}\n\ntransformers alone loads this folder, too, but loses {' and '.join(own)}, without which the "
+            "model may be worth nothing. `python -m similarity_v0 export --format onnx` holds all of it."
+        )
+    return f"{OWN}\n\nOr with transformers alone, which gives the same probabilities but not the label:\n\n{PIPELINE}"
 
 
 def python(*lines: str) -> str:

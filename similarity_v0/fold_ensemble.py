@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from final_project.artifacts import folder_atomic, write_atomic, write_json, write_text
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
+from final_project.model.own_parts import own_parts
 from similarity_v0.card import model_card
 from similarity_v0.ensemble import combined, fitted_weights
 from similarity_v0.model import PairModel
@@ -130,7 +131,8 @@ def write_ensemble(
             write_soup([folds[number].model for number in model.numbers], partial / "model")
             model.decision.save(partial / "model")
             n_rows = {"train": len(rows), "dev": len(labels["dev"])}
-            told = model_card(material.recipe, {}, model.decision, n_rows, made=model.why)
+            own = own_parts(load_classifier(partial / "model")[0])
+            told = model_card(material.recipe, {}, model.decision, n_rows, own, made=model.why)
             write_text(partial / "model" / "README.md", told)
         else:
             shutil.copytree(folds[model.numbers[0]].model, partial / "model")

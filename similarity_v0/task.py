@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.model.decision import Decision
+from final_project.model.own_parts import own_parts
 from final_project.model.packing import first_position_of
 from final_project.model.token_table import TokenTable
 from final_project.settings import Recipe
@@ -124,7 +125,8 @@ class PairTask:
                 self.tokenizer.save_pretrained(result / "model")
                 decision.save(result / "model")
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
-                write_text(result / "model" / "README.md", model_card(self.recipe, scores, decision, rows))
+                card = model_card(self.recipe, scores, decision, rows, own_parts(self.model.classifier))
+                write_text(result / "model" / "README.md", card)
                 write_outcome(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

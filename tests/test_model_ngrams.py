@@ -130,6 +130,7 @@ def test_both_stages_train_the_pairs_and_the_folder_keeps_them(trained):
     assert (begun != 0).any(1).sum() > BUCKETS / 2 and not torch.equal(begun, table)
     plain, report = AutoModelForSequenceClassification.from_pretrained(str(folder), output_loading_info=True)
     assert not report["missing_keys"] and all(".ngrams." in name for name in report["unexpected_keys"])
+    assert "loses its pairs of neighbours" in (folder / "README.md").read_text(encoding="utf-8")
     batch = tokenizer(*TEXTS[0], return_tensors="pt")
     with torch.no_grad():
         assert not torch.equal(model(**batch).logits, plain(**batch).logits)

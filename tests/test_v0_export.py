@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -188,8 +189,8 @@ SCORES = {"dev": {"accuracy": 0.91234, "threshold": 0.4}, "test": {"accuracy": 0
 ROWS = {"train": 100, "dev": 20}
 
 
-def card_of(*overrides: str) -> str:
-    return model_card(load_recipe("demo", list(overrides)), SCORES, Decision(0.4), ROWS)
+def card_of(*overrides: str, own: Sequence[str] = ()) -> str:
+    return model_card(load_recipe("demo", list(overrides)), SCORES, Decision(0.4), ROWS, own)
 
 
 def loaded(text: str, folder: Path):
@@ -220,9 +221,10 @@ def test_a_card_tells_no_path_of_this_machine_and_escapes_what_others_wrote():
 
 def test_a_card_says_what_a_plain_loader_loses():
     assert "loses this head" in card_of("similarity_v0.pool=mean")
-    assert "gets poorer answers" in card_of("encoder.match_types=true")
-    assert "the vectors of neighbouring tokens, and gets poorer answers" in card_of("encoder.ngram_buckets=9")
     assert "loses" not in card_of()
+    told = card_of(own=["its match types", "its pairs of neighbours"])
+    assert "loses its match types and its pairs of neighbours, without which" in told
+    assert "the same probabilities" in card_of() and "the same probabilities" not in told
 
 
 def test_names_keep_their_hub_owner_and_lose_their_folders():
