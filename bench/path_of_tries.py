@@ -25,6 +25,7 @@ PLAIN = {
     "similarity_v0.pair_weights": "equal",
     "similarity_v0.ema_decay": "0",
     "posttrain.epochs": "0",
+    "similarity_v0.fgm_eps": "0",
 }
 STEPS = {
     "plain": {},
@@ -35,6 +36,7 @@ STEPS = {
     "weights_like_dev": {"similarity_v0.pair_weights": "like_dev"},
     "post_training": {"posttrain.epochs": "1"},
     "average_of_weights": {"similarity_v0.ema_decay": "0.999"},
+    "adversarial_step": {"similarity_v0.fgm_eps": "1"},
     "augmented_pairs": {},  # drawn from the training pairs and those they imply
 }
 

@@ -66,6 +66,23 @@ def test_the_budget_changes_how_a_step_is_computed_and_not_what_is_in_it(line_to
     assert rows_of_steps(0) == rows_of_steps(200) == rows_of_steps(100_000)
 
 
+@pytest.mark.parametrize(("ranks", "random"), [(2, 1.19), (4, 1.51)])
+def test_ranks_have_about_the_same_to_compute_in_a_step(ranks, random):
+    """random: how much longer than its share the slowest would take, were a step's micro-batches drawn at random."""
+    lengths = np.tile(LENGTHS, 20)
+    most, all_of_them = 0, 0
+    for step in list(epoch_steps(lengths, 64, 16, seed=1, epoch=0))[:-1]:
+        tokens = [sum(computed_tokens(lengths[rows]) for rows in step[rank::ranks]) for rank in range(ranks)]
+        most, all_of_them = most + ranks * max(tokens), all_of_them + sum(tokens)
+    assert most / all_of_them - 1 < 0.2 * (random - 1)
+
+
+def test_short_and_long_steps_come_in_random_order():
+    lengths = np.tile(LENGTHS, 20)
+    means = [lengths[np.concatenate(step)].mean() for step in epoch_steps(lengths, 64, 16, seed=1, epoch=0)]
+    assert abs(np.corrcoef(means[1:], means[:-1])[0, 1]) < 0.2
+
+
 def test_packed_steps_hold_random_lengths_and_little_padding():
     lengths = np.tile(LENGTHS, 10)
     steps = epoch_steps(lengths, 256, 256, seed=1, epoch=0, micro_tokens=4096, line_tokens=128)

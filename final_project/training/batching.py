@@ -1,9 +1,10 @@
 """Which rows make up which optimizer step: a pure function of lengths, seed and epoch.
 
-Rows apart: they are shuffled, sorted by length within pools, and cut into groups of one length; a step is a handful of
-random groups, and a group is a micro-batch. Rows packed into lines: a step is the next rows of the shuffle, whatever
-their lengths. Where a token budget is set, it alone cuts a step's rows into micro-batches; which rows are in the step
-does not depend on it. Ranks deal the micro-batches of a step out among themselves. So the same steps are taken on any
+Rows apart: they are shuffled, sorted by length within pools, and cut into groups of one length; a group is a
+micro-batch. A step is a handful of neighbouring groups, so that ranks, which deal its micro-batches out among
+themselves, have about the same to do and none waits long for another; the steps come in random order. Rows packed into
+lines: a step is the next rows of the shuffle, whatever their lengths. Where a token budget is set, it alone cuts a
+step's rows into micro-batches; which rows are in the step does not depend on it. So the same steps are taken on any
 number of processes, and a resumed run needs no sampler state.
 """
 
@@ -57,30 +58,28 @@ class EpochSteps(Sequence):
     def __init__(self, lengths, step_rows, micro_rows, rng: np.random.Generator, micro_tokens, line_tokens):
         self._lengths, self._micro_rows = lengths, micro_rows
         self._micro_tokens, self._line_tokens = micro_tokens, line_tokens
-        self._groups_a_step = step_rows // micro_rows
+        self._step_rows = step_rows // micro_rows * micro_rows
         self._order = np.arange(len(lengths), dtype=np.int32 if len(lengths) < 2**31 else np.int64)
         rng.shuffle(self._order)
-        n_groups = -(-len(lengths) // micro_rows)
+        n_steps = steps_per_epoch(len(lengths), step_rows, micro_rows)
         if line_tokens:
-            self._groups = np.arange(n_groups)
+            self._steps = np.arange(n_steps)
             return
-        pool_rows = POOL_MICRO_BATCHES * micro_rows
+        pool_rows = max(1, POOL_MICRO_BATCHES * micro_rows // self._step_rows) * self._step_rows
         for start in range(0, len(lengths), pool_rows):
             pool = self._order[start : start + pool_rows]
             pool[:] = pool[np.argsort(lengths[pool], kind="stable")]
-        self._groups = rng.permutation(n_groups)
+        self._steps = rng.permutation(n_steps)
 
     def __len__(self) -> int:
-        return -(-len(self._groups) // self._groups_a_step)
+        return len(self._steps)
 
     def __getitem__(self, step: int) -> list[np.ndarray]:
         if not 0 <= step < len(self):
             raise IndexError(step)
-        groups = self._groups[step * self._groups_a_step : (step + 1) * self._groups_a_step]
-        micro_batches = [self._order[group * self._micro_rows : (group + 1) * self._micro_rows] for group in groups]
+        rows = self._order[self._steps[step] * self._step_rows :][: self._step_rows]
         if not self._micro_tokens:
-            return micro_batches
-        rows = np.concatenate(micro_batches)
+            return np.split(rows, range(self._micro_rows, len(rows), self._micro_rows))
         if self._line_tokens:
             return packed_within_budget(rows, self._lengths[rows], self._line_tokens, self._micro_tokens)
         return [rows[group] for group in batches_by_length(self._lengths[rows], self._micro_tokens)]
