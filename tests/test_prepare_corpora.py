@@ -85,6 +85,29 @@ def test_all_means_every_corpus_at_hand_and_a_name_must_be_there(data):
         run(data, "prepare.text_corpora=[THS]")
 
 
+def test_plain_text_joins_the_text_without_what_will_be_scored(data):
+    (data / "text" / "news").mkdir(parents=True)
+    (data / "text" / "talk.txt").write_text("下雨了吗？下了。\n今天几号\t不知道。\n", encoding="utf-8")
+    (data / "text" / "news" / "a.json").write_text('["北京下雨", "上海晴天"]', encoding="utf-8")
+    (data / "text" / "picture.png").write_bytes(b"\0")
+    folder, facts = run(data, "prepare.text_files=[all]")
+    assert text_of(folder)[5:] == [("北京下雨", "上海晴天"), ("下雨了吗？", "下了。")]
+    assert facts["corpora"]["plain text"]["left_out"] == {"dev": 1, "test": 0, "explain": 0}
+    (data / "text" / "talk.txt").write_text("下雪了吗？没有。\n", encoding="utf-8")
+    named = f"prepare.text_files=[{data}/text/talk.txt]"
+    assert text_of(run(data, named)[0])[5:] == [("下雪了吗？", "没有。")]
+    (data / "text" / "talk.txt").write_text("刮风了吗？没有。\n", encoding="utf-8")
+    assert text_of(run(data, named)[0])[5:] == [("刮风了吗？", "没有。")]  # another content is another run
+
+
+def test_plain_text_that_is_not_there_is_none_for_all_and_an_error_by_name(data):
+    assert len(text_of(run(data, "prepare.text_files=[all]")[0])) == 5
+    with pytest.raises(
+        ArtifactError, match=r"no\.txt: named in the recipe \(prepare.text_files\), but there is no such"
+    ):
+        run(data, f"prepare.text_files=[{data}/no.txt]")
+
+
 def test_the_splits_of_the_recipes_own_corpus_are_not_read_twice_but_its_dev_is_text_where_leaks_may_stay(data):
     folder, _ = run(data, "prepare.text_corpora=[LCQMC]", "prepare.text_leaks=keep")
     assert text_of(folder) == [row[:2] for row in TRAIN]

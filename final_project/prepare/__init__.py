@@ -3,7 +3,8 @@
 runs/<recipe>/prepare/
     train.csv dev.csv test.csv   pairs; the label column is empty where labels are unknown
     text.tsv                     text for masked-LM, one pair a line: the training pairs before augmentation, and those
-                                 of other corpora, without what shares a sentence with what will be scored
+                                 of other corpora and plain text, without what shares a sentence with what will be
+                                 scored
     collection.arrow             the same pairs with label and corpus (where other corpora were asked for)
     explain.jsonl                rows to explain, in the contest's form
     originals.tsv                two columns: the texts by which refinement recognises originals

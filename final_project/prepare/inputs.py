@@ -11,11 +11,13 @@ from final_project.data.corpora import CONTEST_SOURCE, CORPORA, contest_places, 
 from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.inventory import COLLECTION, data_folders, find_parts, places
 from final_project.data.pairs import Pair
+from final_project.data.plain_text import SUFFIXES, text_pairs
 from final_project.data.tables import iter_pairs
 from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
 
 OWN = "own"  # stands in the place of a corpus's name for files that the recipe names
+PLAIN = "plain text"  # and for text that is no pairs
 CONTEST_SETS = ("A", "B")
 ALL = "all"
 
@@ -34,7 +36,8 @@ class Source:
 
     def read(self) -> Iterator[Pair]:
         """Its pairs; raises DataError with file and line."""
-        return iter_pairs(self.path) if self.corpus == OWN else CORPORA[self.corpus].read(self.path)
+        read = {OWN: iter_pairs, PLAIN: text_pairs}.get(self.corpus) or CORPORA[self.corpus].read
+        return read(self.path)
 
 
 @dataclass
@@ -95,6 +98,7 @@ class _Search:
         found.held_out = [s for sources in held_out.values() for s in sources if s.path != found.explain]
         found.absent = [name for name, sources in held_out.items() if not sources]
         found.text, found.refused = self._text({source.path for sources in found.splits.values() for source in sources})
+        found.text += self._plain_text()
         if self.missing:
             raise ArtifactError(self._message())
         return found
@@ -165,6 +169,19 @@ class _Search:
             merged = {COLLECTION, *(part.name for part in corpus.parts if part.merged)}
             parts = {name: path for name, path in parts.items() if name in merged}
         return [Source(corpus.name, name, path) for name, path in parts.items()]
+
+    def _plain_text(self) -> list[Source]:
+        """The files that text_files names, and those in folders that it names."""
+        found = []
+        for name in self.settings.text_files:
+            place = Path(self.settings.data_dir) / "text" if name == ALL else Path(name)
+            if place.is_dir():
+                found += sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+            elif place.is_file():
+                found.append(place)
+            elif name != ALL:
+                self.missing.append(f"  {name}: named in the recipe (prepare.text_files), but there is no such file")
+        return [Source(PLAIN, str(path), path) for path in found]
 
     def _advise(self, line: str) -> None:
         if line not in self.advice:

@@ -33,6 +33,9 @@ class Prepare(Section):
     near_duplicates: float = setting(0.0, "Jaccard similarity from which pairs count as repeated; 0 = off", ge=0, lt=1)
     text_corpora: list[str] = setting([], "corpora that join the post-training text; all = every one at hand", "names")
     text_parts: Literal["merged", "all"] = setting("merged", "their files: those of the published collection, or all")
+    text_files: list[str] = setting(
+        [], "plain text and JSON that join the post-training text: files, folders; all = text/ in data_dir", "names"
+    )
     text_duplicates: Policy = setting("report", "repeated pairs in the post-training text, whatever their label")
     text_leaks: Policy = setting("drop", "pairs in that text that share a sentence with a set that will be scored")
     keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
