@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT
 from tiny_models import tiny_config
 from transformers import BertModel
@@ -35,14 +36,17 @@ FIRST_STEP_AS_PLAIN = {
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory) -> Path:
-    """A folder with `prepare`, as fine-tuning reads it, and `encoder`: four layers with random weights."""
+    """A folder with `prepare`, as fine-tuning reads it, and `encoder`: four layers with random weights, so large that
+    the classifier's first answers differ from pair to pair."""
     folder = tmp_path_factory.mktemp("ablation")
     demo = build_demo(100, 1)
     for split, pairs in (("train", demo.train), ("dev", demo.dev[:40]), ("test", demo.test[:40])):
         write_pairs_csv(folder / "prepare" / f"{split}.csv", pairs)
     tokenizer = build_tokenizer((pair.sentence1 + pair.sentence2 for pair in demo.train), 300)
     sizes = {"num_hidden_layers": 4, "vocab_size": len(tokenizer), "max_position_embeddings": 64}
-    BertModel(tiny_config(**sizes, hidden_dropout_prob=0.1)).save_pretrained(folder / "encoder")
+    torch.manual_seed(1)
+    config = tiny_config(**sizes, hidden_dropout_prob=0.1, initializer_range=0.2)
+    BertModel(config).save_pretrained(folder / "encoder")
     tokenizer.save_pretrained(folder / "encoder")
     return folder
 
