@@ -5,7 +5,7 @@
 
 With --output the file is written anew after each method, with FILE.methods.jsonl beside it, from which the same command
 goes on after a kill or an end by --minutes; methods that are there are not run again, those that failed are. Without a
-pair map each row gets a perturbed twin (`similarity_v1.twins`), so that MAP can be measured on any pairs.
+pair map each row that allows one gets a perturbed twin (`similarity_v1.twins`), so that MAP can be measured on any pairs.
 Chains: raw, original (with --originals), clean, and clean with the model's own order of the shared words.
 
 map               consistency; that of the method `random` is what a chain gives by rule, whatever the model says
@@ -83,7 +83,7 @@ def rows_to_explain(arguments: argparse.Namespace) -> tuple[list[SegmentedPair],
         some = pairs[: arguments.rows // 2]
         made = [make_twin(pair, first_id + k, KEEPS_LABEL, 2, SEED) for k, pair in enumerate(some)]
         twins = [(pair, twin.pair) for pair, twin in zip(some, made, strict=True) if twin is not None]
-        chosen = [row for couple in twins for row in couple]
+        chosen = [*some, *(twin for _, twin in twins)]
         couples = [(pair.id, twin.id) for pair, twin in twins]
     ids = {pair.id for pair in chosen}
     gold = [row for row in read_marked(arguments.gold) if row.id in ids] if arguments.gold else []
