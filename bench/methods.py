@@ -5,7 +5,7 @@
 
 With --output the file is written anew after each method, with FILE.methods.jsonl beside it, from which the same command
 goes on after a kill or an end by --minutes; methods that are there are not run again, those that failed are. Without a
-pair map each row that allows one gets a perturbed twin (`similarity_v1.twins`), so that MAP can be measured on any pairs.
+pair map each row that allows one gets a perturbed twin (`similarity_v1.twins`), so that any pairs have a MAP.
 Chains: raw, original (with --originals), clean, and clean with the model's own order of the shared words.
 
 map               consistency; that of the method `random` is what a chain gives by rule, whatever the model says

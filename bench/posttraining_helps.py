@@ -20,7 +20,7 @@ SMALL = (
     "posttrain.held_out_rows=2000", "similarity_v0.max_train_pairs=40000", "similarity_v0.epochs=2",
     "similarity_v0.eval_every=500", "nproc=1", "encoder.match_types=false", "posttrain.step_rows=64",
     "similarity_v0.step_rows=64", "similarity_v0.pair_weights=equal", "encoder.ngram_buckets=0", "posttrain.lr=1e-3",
-    "similarity_v0.lr=5e-4", "similarity_v0.r_drop=0",
+    "similarity_v0.lr=5e-4", "similarity_v0.fgm_eps=0", "posttrain.epochs=1",
 )  # fmt: skip
 STARTS = {"post-trained": (), "random": ("posttrain.epochs=0",)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from final_project.artifacts import write_atomic
-from final_project.data.lines import read_lines
+from final_project.data.lines import json_fault, read_lines
 from final_project.data.pairs import SegmentedPair
 from final_project.errors import DataError
 
@@ -31,8 +31,7 @@ def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
-        raise DataError(path, f"broken JSON: {reason}", line) from error
+        raise DataError(path, json_fault(error), line) from error
     if not isinstance(row, dict):
         raise DataError(path, f"expected a JSON object, found a {type(row).__name__}", line)
     return row

@@ -5,6 +5,7 @@ UTF-8 with or without BOM, LF or CRLF. Anything else is a DataError that names f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +50,9 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
             yield number, text
     if not any_text:
         raise DataError(path, "the file holds no text")
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What json.loads found wrong with a text."""
+    reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
+    return f"broken JSON: {reason}"

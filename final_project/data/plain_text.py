@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from final_project.data.lines import read_lines
+from final_project.data.lines import json_fault, read_lines
 from final_project.data.pairs import Pair
 from final_project.errors import DataError
 
@@ -33,9 +33,11 @@ def text_pairs(path: Path) -> Iterator[Pair]:
         sentences = list(sentences_of(document))
         if len(sentences) % 2:
             odd = sentences.pop()
-            if alone is not None:
+            if alone is None:
+                alone = odd
+            else:
                 yield Pair(alone, odd)
-            alone = odd if alone is None else None
+                alone = None
         yield from map(Pair, sentences[::2], sentences[1::2])
 
 
@@ -44,23 +46,25 @@ def documents(path: Path) -> Iterator[str]:
         yield from (text for _, text in read_lines(path))
         return
     lines = list(read_lines(path))
-    try:
-        json.loads(lines[0][1])
-    except (ValueError, RecursionError):  # a value that goes over several lines, or none
-        first = lines[0][0]
-        yield from strings(parsed(path, first, "\n".join(text for _, text in lines)))
-        return
+    if len(lines) > 1 and not _is_json(lines[0][1]):  # one value that goes over all of them
+        lines = [(lines[0][0], "\n".join(text for _, text in lines))]
     for number, text in lines:
-        yield from strings(parsed(path, number, text))
+        yield from strings(_value(path, number, text))
 
 
-def parsed(path: Path, line: int, text: str) -> Any:
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _value(path: Path, line: int, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        is_syntax = isinstance(error, json.JSONDecodeError)
-        reason = error.msg if is_syntax else "nested too deeply or a number too long"
-        raise DataError(path, f"broken JSON: {reason}", line + (error.lineno - 1 if is_syntax else 0)) from error
+        raise DataError(path, json_fault(error), line + getattr(error, "lineno", 1) - 1) from error
 
 
 def strings(value: Any) -> Iterator[str]:
