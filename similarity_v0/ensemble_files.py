@@ -140,15 +140,18 @@ def in_order(file: PredictionFile, ids: list[str], of: Path) -> np.ndarray:
 
 def read_labels(path: Path, ids: list[str], of: Path) -> np.ndarray:
     """The labels of these rows, (B,): from a CSV with row or id and label, or from pairs, by the number of the row."""
-    labels = _labels_by_id(path)
+    labels = labels_by_id(path)
     if labels is None:
         labels = {str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True))}
     _require_same(path, labels, ids, of, "row")
     return np.array([labels[name] for name in ids])
 
 
-def _labels_by_id(path: Path) -> dict[str, int] | None:
-    """None where the file is none of that form, but one of pairs."""
+def labels_by_id(path: Path) -> dict[str, int] | None:
+    """A CSV's labels by its row or id; None where the file is none of that form, but one of pairs.
+
+    Raises DataError with file and line on the first fault.
+    """
     if path.suffix.lower() == ".parquet":
         return None
     names = [name.strip().lower() for name in next(read_lines(path))[1].split(",")]
@@ -157,10 +160,14 @@ def _labels_by_id(path: Path) -> dict[str, int] | None:
         return None
     labels = {}
     for line, columns in islice(csv_rows(path), 1, None):
-        text = columns[names.index("label")].strip() if len(columns) == len(names) else ""
+        if len(columns) != len(names):
+            raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
+        name, text = columns[names.index(id_column)].strip(), columns[names.index("label")].strip()
+        if name in labels:
+            raise DataError(path, f"{id_column} {name} stands here a second time", line)
         if text not in ("0", "1"):
             raise DataError(path, f"label must be 0 or 1, found {text!r}", line)
-        labels[columns[names.index(id_column)].strip()] = int(text)
+        labels[name] = int(text)
     return labels
 
 

@@ -21,28 +21,16 @@ import numpy as np  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
 from final_project.cli import print_json, run_main  # noqa: E402
-from final_project.data.tables import csv_rows  # noqa: E402
 from final_project.errors import DataError  # noqa: E402
-from similarity_v0.ensemble_files import read_labels  # noqa: E402
+from similarity_v0.ensemble_files import labels_by_id, read_labels  # noqa: E402
 from similarity_v0.sweep_table import interval_of_gain  # noqa: E402
 
 
 def read_decisions(path: Path) -> dict[str, int]:
     """Row -> 0 or 1. Raises DataError with file and line on the first fault."""
-    rows = csv_rows(path)
-    line, header = next(rows)
-    if not {"row", "label"} <= set(header):
-        raise DataError(path, f"expected a header with row and label, found {','.join(header)[:60]!r}", line)
-    decisions: dict[str, int] = {}
-    for line, columns in rows:
-        if len(columns) != len(header):
-            raise DataError(path, f"expected {len(header)} columns, found {len(columns)}", line)
-        row, label = columns[header.index("row")], columns[header.index("label")]
-        if row in decisions:
-            raise DataError(path, f"row {row} stands here a second time", line)
-        if label not in ("0", "1"):
-            raise DataError(path, f"label must be 0 or 1, found {label!r}", line)
-        decisions[row] = int(label)
+    decisions = labels_by_id(path)
+    if decisions is None:
+        raise DataError(path, "expected a CSV file whose header has row and label", 1)
     return decisions
 
 

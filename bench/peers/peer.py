@@ -36,6 +36,9 @@ from similarity_v0.threshold import best_threshold  # noqa: E402
 EVALUATIONS = (10, 5, 2, 1)  # how often dev may be looked at on the way
 EVALUATION_SHARE = 0.1  # of the time, at most: whoever looks at dev more often trains less
 FORWARD_SHARE = 1 / 3  # of an update's arithmetic: the backward pass takes twice the forward's
+FIRST_UPDATES = 3  # not timed: memory is found and kernels are chosen
+PROBE_UPDATES, PROBE_SHARE = 100, 0.04
+"""An update's time is measured over so many of them, or over this share of the budget where that is less."""
 
 
 @dataclass(frozen=True)

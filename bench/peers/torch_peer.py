@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from peer import Course, Job, Trained, lay_out
+from peer import FIRST_UPDATES, PROBE_SHARE, PROBE_UPDATES, Course, Job, Trained, lay_out
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
@@ -25,9 +25,6 @@ from final_project.training.precision import autocast, resolve_precision
 
 PAD = 0  # the tokenizer's first token
 POOL = 50  # batches whose pairs are sorted by length together
-FIRST_UPDATES = 3  # not timed: memory is found and kernels are chosen
-PROBE_UPDATES, PROBE_SHARE = 100, 0.04
-"""The speed is measured over so many updates, or over this share of the budget where that is less."""
 
 
 @dataclass(frozen=True)

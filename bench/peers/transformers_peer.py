@@ -15,7 +15,16 @@ from typing import Any
 
 import torch
 import transformers
-from peer import Course, Job, add_course_arguments, lay_out, require
+from peer import (
+    FIRST_UPDATES,
+    PROBE_SHARE,
+    PROBE_UPDATES,
+    Course,
+    Job,
+    add_course_arguments,
+    lay_out,
+    require,
+)
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
 
 from final_project.errors import RecipeError
@@ -24,9 +33,6 @@ from final_project.model.own_parts import OWN_PARTS, add_own_parts, own_parts
 from final_project.training.precision import resolve_precision
 
 BATCH, LR, WARMUP_FRAC, WEIGHT_DECAY, MAX_LENGTH = 64, 5e-4, 0.1, 0.01, 64
-FIRST_UPDATES = 3  # not timed
-PROBE_UPDATES, PROBE_SHARE = 60, 0.04
-"""The speed is measured over so many updates, or over this share of the budget where that is less."""
 MakeTrainer = Callable[[dict[str, Any]], Trainer]
 """(training arguments) -> a trainer of the peer's one model."""
 
