@@ -157,37 +157,9 @@ def serious(page):
     ]
 
 
-FILTER_TIMES = """() => {
-  const search = document.getElementById("search"), label = document.getElementById("label"), times = [];
-  const timed = (change) => {
-    const began = performance.now();
-    change();
-    document.body.offsetHeight;  // the layout belongs to it
-    times.push(performance.now() - began);
-  };
-  timed(() => { search.value = "独一无二"; search.dispatchEvent(new Event("input")); });
-  timed(() => { search.value = ""; search.dispatchEvent(new Event("input")); });
-  timed(() => { label.value = "1"; label.dispatchEvent(new Event("change")); });
-  timed(() => { label.value = "any"; label.dispatchEvent(new Event("change")); });
-  timed(() => document.querySelector('[data-order="confidence"] button').click());
-  return times;
-}"""
-
-
-def test_4167_rows_open_and_filter_in_under_a_second(opened, large, record_property):
-    # the bound is what was asked for; the best of three tries, since this machine may be busy with other things
-    open_ms, filter_ms = [], []
-    for _ in range(3):
-        page = opened(large)
-        open_ms.append(page.evaluate("performance.getEntriesByType('navigation')[0].domComplete"))
-        filter_ms.append(max(page.evaluate(FILTER_TIMES)))
-        if open_ms[-1] < 1000 and filter_ms[-1] < 1000:
-            break
-    record_property("open_ms", min(open_ms))
-    record_property("filter_ms", min(filter_ms))
-    print(f"opened in {min(open_ms):.0f} ms, slowest filter {min(filter_ms):.0f} ms")
-    assert min(open_ms) < 1000 and min(filter_ms) < 1000
-    assert page.evaluate("document.querySelectorAll('*').length") < 6000, "only one page of rows is in the document"
+def test_of_4167_rows_only_one_page_is_in_the_document(opened, large):
+    page = opened(large)  # what makes it open and filter in less than a second: bench/report_page.py
+    assert 25 < page.evaluate("document.querySelectorAll('*').length") < 6000
 
 
 def test_filters_order_and_pages_show_what_they_say(opened, large):
