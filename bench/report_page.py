@@ -2,7 +2,7 @@
 
     python bench/report_page.py runs/lcqmc_small/similarity_v1/report.html [--rounds 3] [--output FILE.json]
 
-Milliseconds until the document is complete, and of the slowest of three filters, a way back and an order, layout
+Milliseconds until the document is complete, and of the slowest of two filters, the ways back and an order, layout
 included. One JSON object on standard output; exit status 1 where one of them takes a second or more. It needs chromium.
 """
 

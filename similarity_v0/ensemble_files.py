@@ -114,21 +114,14 @@ def read_predictions(path: Path) -> PredictionFile:
         raise DataError(
             path, f"expected a header with row or id, and probability, found {','.join(header)[:60]!r}", line
         )
-    id_place, p_place = names.index(id_column), names.index("probability")
-    ids, probabilities = {}, []
-    for line, columns in rows:
-        if len(columns) != len(names):
-            raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
-        name, text = columns[id_place].strip(), columns[p_place]
-        if name in ids:
-            raise DataError(path, f"{id_column} {name} stands here and on line {ids[name]}", line)
+    probabilities = {}
+    for line, name, text in _by_id(path, rows, names, id_column, "probability"):
         if not _is_number(text) or not 0 <= float(text) <= 1:
             raise DataError(path, f"expected a probability from 0 to 1, found {text!r}", line)
-        ids[name] = line
-        probabilities.append(float(text))
-    if not ids:
+        probabilities[name] = float(text)
+    if not probabilities:
         raise DataError(path, "a header and no rows", line)
-    return PredictionFile(path, id_column, list(ids), np.array(probabilities))
+    return PredictionFile(path, id_column, list(probabilities), np.array(list(probabilities.values())))
 
 
 def in_order(file: PredictionFile, ids: list[str], of: Path) -> np.ndarray:
@@ -159,16 +152,26 @@ def labels_by_id(path: Path) -> dict[str, int] | None:
     if id_column is None or "label" not in names:
         return None
     labels = {}
-    for line, columns in islice(csv_rows(path), 1, None):
-        if len(columns) != len(names):
-            raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
-        name, text = columns[names.index(id_column)].strip(), columns[names.index("label")].strip()
-        if name in labels:
-            raise DataError(path, f"{id_column} {name} stands here a second time", line)
-        if text not in ("0", "1"):
+    for line, name, text in _by_id(path, islice(csv_rows(path), 1, None), names, id_column, "label"):
+        if text.strip() not in ("0", "1"):
             raise DataError(path, f"label must be 0 or 1, found {text!r}", line)
         labels[name] = int(text)
     return labels
+
+
+def _by_id(
+    path: Path, rows: Iterator[tuple[int, list[str]]], names: list[str], id_column: str, column: str
+) -> Iterator[tuple[int, str, str]]:
+    """(line, id, text of the column) of each row. Raises DataError at a row of another width or an id a second time."""
+    id_place, place, lines = names.index(id_column), names.index(column), {}
+    for line, columns in rows:
+        if len(columns) != len(names):
+            raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
+        name = columns[id_place].strip()
+        if name in lines:
+            raise DataError(path, f"{id_column} {name} stands here and on line {lines[name]}", line)
+        lines[name] = line
+        yield line, name, columns[place]
 
 
 def _require_same(path: Path, found: dict[str, Any], ids: list[str], of: Path, column: str) -> None:
