@@ -4,8 +4,8 @@
     python bench/path_of_tries.py [--seeds 1 2 3] [--output FILE.json] [-- key=value ...]
 
 The first is a plain BERT from random weights; every further step keeps what came before. Equal pairs and
-updates. Every run is an ordinary one below runs/path_of_tries/; the same call goes on where it was, and the file is
-written after every run.
+updates. Every run is an ordinary one below runs/path_of_tries/, and takes the encoder of the one before where nothing
+ahead of fine-tuning has changed; the same call goes on where it was, and the file is written after every run.
 """
 
 from __future__ import annotations
@@ -45,12 +45,16 @@ def main() -> None:
     arguments = read_arguments(__doc__, seeds=[1, 2, 3])
     found: dict[str, dict[int, float]] = {name: {} for name in STEPS}
     for seed in arguments.seeds:
-        changed = dict(PLAIN)
+        changed, encoder_of = dict(PLAIN), None
         for name, change in STEPS.items():
             changed |= change
             settings = [*SHARED, *(f"{key}={value}" for key, value in changed.items())]
-            augmented = name == "augmented_pairs"
-            ended = run_both_stages(arguments, "path_of_tries", name, seed, RECIPE, settings, augmented)
+            if any(not key.startswith("similarity_v0.") for key in change) or encoder_of is None:
+                encoder_of = name
+            ended = run_both_stages(
+                arguments, "path_of_tries", name, seed, RECIPE, settings, augmented=name == "augmented_pairs",
+                encoder_of=None if encoder_of == name else encoder_of,
+            )  # fmt: skip
             found[name][seed] = ended["best_dev_accuracy"]
             show(summary(found), arguments.output)
 

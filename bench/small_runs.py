@@ -25,7 +25,7 @@ def read_arguments(about: str, seeds: list[int]) -> argparse.Namespace:
     """seeds: where none are given."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
-    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs")
+    parser.add_argument("--runs-dir", type=lambda text: Path(text).resolve(), default=ROOT / "runs")
     parser.add_argument("--text-rows", type=int, default=150_000, help="drawn evenly from the text (default: 150000)")
     parser.add_argument("--output", type=Path)
     parser.add_argument("settings", nargs="*", metavar="key=value")
@@ -34,22 +34,30 @@ def read_arguments(about: str, seeds: list[int]) -> argparse.Namespace:
 
 def run_both_stages(
     arguments: argparse.Namespace, bench: str, name: str, seed: int, recipe: str, settings: list[str],
-    augmented: bool = False,
+    augmented: bool = False, encoder_of: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Post-train and fine-tune below RUNS_DIR/bench/name_seed, on a copy of what the recipe's prepare has made with so
-    many rows of its text, drawn evenly; augmented: with the training pairs that those at hand imply. What the command
-    line sets goes over `settings`. Returns the curves by update and the best score on dev."""
-    prepared, place = arguments.runs_dir / recipe / "prepare", arguments.runs_dir / bench / f"{name}_{seed}"
-    settings = [*settings, *arguments.settings, f"seed={seed}", f"runs_dir={place}"]
-    run_dir = place / recipe
+    many rows of its text, drawn evenly; augmented: with the training pairs that those at hand imply; encoder_of: an
+    earlier run's name that has post-trained the same, so that this one only fine-tunes. What the command line sets
+    goes over `settings`. Returns the curves by update and the best score on dev."""
+    prepared, place = arguments.runs_dir / recipe / "prepare", arguments.runs_dir / bench
+    run_dir = place / f"{name}_{seed}" / recipe
+    posttrained = place / f"{encoder_of or name}_{seed}" / recipe / "posttrain"
+    settings = [*settings, *arguments.settings, f"seed={seed}", f"runs_dir={run_dir.parent}"]
+    stages = ["posttrain", "similarity_v0"]
+    if encoder_of:
+        model = json.loads((posttrained / "manifest.json").read_text(encoding="utf-8"))["model"]
+        settings.append(f"similarity_v0.init={posttrained / model}")
+        stages.remove("posttrain")
     if not (run_dir / "prepare").is_dir():
         with folder_atomic(run_dir / "prepare") as partial:
             prepare(prepared, partial, arguments.text_rows, augmented)
-    command = ("bash", "run.sh", "--recipe", recipe, "posttrain", "similarity_v0", "--", *settings)
-    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "VENV": sys.prefix}, stdout=sys.stderr)
+    command = ("bash", "run.sh", "--recipe", recipe, *stages, "--", *settings)
+    environment = {"VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}  # else run.sh has its own
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, **environment}, stdout=sys.stderr)
     curves = {
-        key: {row["step"]: round(row[key], 4) for row in measured(run_dir / stage, key)}
-        for stage, key in (("posttrain", "held_out_perplexity"), ("similarity_v0", "dev_accuracy"))
+        key: {row["step"]: round(row[key], 4) for row in measured(stage, key)}
+        for stage, key in ((posttrained, "held_out_perplexity"), (run_dir / "similarity_v0", "dev_accuracy"))
     }
     scores = json.loads((run_dir / "similarity_v0" / "result" / "scores.json").read_text(encoding="utf-8"))
     return {**curves, "best_dev_accuracy": round(scores["dev"]["accuracy"], 4)}

@@ -62,10 +62,11 @@ def run_all(runner: Runner) -> tuple[list[Outcome], str]:
     for outcome in outcomes_of(runner):
         outcomes.append(outcome)
         table = write_tables(sweep, outcomes)
-        left_s = (time.monotonic() - began) / len(outcomes) * (total - len(outcomes))
         found = outcome.problem and f"FAILED: {outcome.problem}"
         found = found or f"dev {sweep.metric} {outcome.dev(sweep.metric):.4f}, {outcome.train_s:.0f} s of training"
-        log.info("sweep: %d/%d %s: %s, %.0f min left", len(outcomes), total, outcome.trial.name, found, left_s / 60)
+        if n_run := sum(outcome.was_run for outcome in outcomes):  # earlier calls' trials take no time in this one
+            found += f", {(time.monotonic() - began) / n_run * (total - len(outcomes)) / 60:.0f} min left"
+        log.info("sweep: %d/%d %s: %s", len(outcomes), total, outcome.trial.name, found)
     return outcomes, table
 
 

@@ -37,13 +37,14 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Outcome:
     """What became of a trial. scores: by split and figure, None unless finished. right_N: which dev pairs it decided
-    rightly, None where that is not known. problem: why it failed."""
+    rightly, None where that is not known. problem: why it failed. was_run: by this call, not by an earlier one."""
 
     trial: Trial
     scores: dict[str, dict[str, float]] | None = None
     right_N: np.ndarray | None = None
     train_s: float = 0.0
     problem: str = ""
+    was_run: bool = True
 
     def dev(self, metric: str) -> float:
         """The figure of dev by which trials are compared; raises ArtifactError where there is none of that name."""
@@ -79,20 +80,21 @@ class Runner:
     def run(self, trial: Trial) -> Outcome:
         """Train one trial unless it has finished. A signal to this process ends it, and then SystemExit is raised."""
         self._link_earlier_stages(trial)
+        is_finished = False
         try:
-            is_finished = training_stage_state(self.sweep.recipe_of(trial), STAGE).is_finished
-            problem = "" if is_finished and not self.force else self._train(trial)
+            is_finished = training_stage_state(self.sweep.recipe_of(trial), STAGE).is_finished and not self.force
+            problem = "" if is_finished else self._train(trial)
         except ProjectError as error:  # such as a folder to start from that is not there: one trial's, not the sweep's
             problem = str(error)
-        return Outcome(trial, problem=problem) if problem else self.outcome(trial)
+        return Outcome(trial, problem=problem) if problem else self.outcome(trial, was_run=not is_finished)
 
-    def outcome(self, trial: Trial) -> Outcome:
+    def outcome(self, trial: Trial, was_run: bool) -> Outcome:
         """What a finished trial has left."""
         folder = StageFolder(self.sweep.folder / trial.name, STAGE)
         scores = json.loads((folder.path / "result" / "scores.json").read_text(encoding="utf-8"))
         return Outcome(
             trial, scores, self._right(folder.path / "result" / "dev_predictions.csv"),
-            folder.manifest().get("train_seconds", 0.0),
+            folder.manifest().get("train_seconds", 0.0), was_run=was_run,
         )  # fmt: skip
 
     @property

@@ -199,7 +199,10 @@ def test_trials_are_ordinary_runs_on_shared_artefacts_and_none_is_trained_twice(
     assert [row["variant"] for row in results["rows"]] == ["base", "gone"] and results["rows"][0]["mean"] > 0
     assert "| base | 1 |" in (folder / "results.md").read_text()
     written = manifest.stat().st_mtime_ns
-    assert call(*arguments).returncode == 1 and manifest.stat().st_mtime_ns == written
+    again = call(*arguments)
+    assert again.returncode == 1 and manifest.stat().st_mtime_ns == written
+    said = [next(line for line in run.stderr.splitlines() if "1/2 base-s1" in line) for run in (done, again)]
+    assert "min left" in said[0] and "min left" not in said[1]  # nothing was run yet from which to tell
 
 
 def test_a_sweep_needs_its_base_and_names_the_stage_to_run(tmp_path):
