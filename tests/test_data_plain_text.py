@@ -71,6 +71,7 @@ def test_no_chinese_character_of_a_sentence_is_lost_moved_or_made_up(text):
     [
         ("a.json", '{"a": "买手机"}\n{"a": "买\n', r"a.json:2: broken JSON"),
         ("a.json", '{\n"a": "买手机",\n}', r"a.json:3: broken JSON"),
+        ("a.json", '\n{\n\n\n"a": "买手机",\n}', r"a.json:6: broken JSON"),
         ("a.jsonl", "[" * 100_000 + "]" * 100_000, "nested too deeply"),
         ("a.txt", "\n \n", "a.txt: the file holds no text"),
     ],

@@ -45,10 +45,11 @@ def documents(path: Path) -> Iterator[str]:
     if path.suffix.lower() not in (".json", ".jsonl"):
         yield from (text for _, text in read_lines(path))
         return
-    lines = list(read_lines(path))
-    if len(lines) > 1 and not _is_json(lines[0][1]):  # one value that goes over all of them
-        lines = [(lines[0][0], "\n".join(text for _, text in lines))]
-    for number, text in lines:
+    lines = dict(read_lines(path))
+    first, last = min(lines), max(lines)
+    if len(lines) > 1 and not _is_json(lines[first]):  # one value that goes over all of them, blank ones too
+        lines = {first: "\n".join(lines.get(number, "") for number in range(first, last + 1))}
+    for number, text in lines.items():
         yield from strings(_value(path, number, text))
 
 
