@@ -264,9 +264,12 @@ def test_compare_counts_what_one_alone_gets_right(tmp_path, capsys):
     labels = labels_file(tmp_path / "dev.csv", [1, 0] * 50)
     first = write_decisions(tmp_path / "a.csv", [1, 0] * 45 + [0, 1] * 5)
     second = write_decisions(tmp_path / "b.csv", [0, 1] * 15 + [1, 0] * 35)
+    third = write_decisions(tmp_path / "c.csv", [1, 0] * 45 + [0, 1] * 5)
     compare = importlib.import_module("compare")
-    assert compare.main([str(first), str(second), "--labels", str(labels)]) == 0
+    assert compare.main([str(first), str(second), str(third), "--labels", str(labels)]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["b", "c"] and found["c"]["difference"] == 0 and found["c"]["mcnemar_p"] == 1
+    found = found["b"]
     low, high = found.pop("difference_95")
     assert low < found["difference"] < high
     assert found == {

@@ -1,10 +1,10 @@
-"""Is one file of predictions better than another? The same pairs, so the test is paired.
+"""Is one file of predictions better than others? The same pairs, so the test is paired.
 
-    python bench/peers/compare.py A.csv B.csv --labels dev.csv
+    python bench/peers/compare.py A.csv B.csv [C.csv ...] --labels dev.csv
 
-A and B have row and label, the decision, as similarity_v0 and the peers write them. Prints one JSON object: both
-accuracies, A's minus B's, McNemar's exact two-sided p (McNemar 1947), and the 95 % interval of the difference over
-pairs drawn anew (Efron 1979).
+They have row and label, the decision, as similarity_v0 and the peers write them. Prints one JSON object with an entry
+for each file but the first, by its name without .csv: both accuracies, the first's minus the other's, McNemar's exact
+two-sided p (McNemar 1947), and the 95 % interval of the difference over pairs drawn anew (Efron 1979).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
 from final_project.cli import print_json, run_main  # noqa: E402
-from final_project.errors import DataError  # noqa: E402
+from final_project.errors import DataError, RecipeError  # noqa: E402
 from similarity_v0.ensemble_files import labels_by_id, read_labels  # noqa: E402
 from similarity_v0.sweep_table import interval_of_gain  # noqa: E402
 
@@ -57,21 +57,31 @@ def compared(first_right_N: np.ndarray, second_right_N: np.ndarray) -> dict[str,
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    files = arguments.first, arguments.second
-    decisions = [read_decisions(path) for path in files]
-    rows = list(decisions[0])
-    if len(rows) != len(decisions[1]) or decisions[0].keys() != decisions[1].keys():
-        raise DataError(
-            files[1], f"expected the {len(rows):,} rows of {files[0]}, found {len(decisions[1]):,} or other ones"
-        )
-    labels_N = read_labels(arguments.labels, rows, files[0])
-    print_json(compared(*(np.array([found[row] for row in rows]) == labels_N for found in decisions)))
+    names = [path.stem for path in arguments.others]
+    if len(set(names)) < len(names):
+        raise RecipeError([f"expected files of different names, found {', '.join(names)}"])
+    decisions = read_decisions(arguments.first)
+    rows = list(decisions)
+    labels_N = read_labels(arguments.labels, rows, arguments.first)
+    first_right_N = right_of(decisions, labels_N)
+    found = {}
+    for name, path in zip(names, arguments.others, strict=True):
+        other = read_decisions(path)
+        if other.keys() != decisions.keys():
+            expected = f"the {len(rows):,} rows of {arguments.first}"
+            raise DataError(path, f"expected {expected}, found {len(other):,} or other ones")
+        found[name] = compared(first_right_N, right_of({row: other[row] for row in rows}, labels_N))
+    print_json(found)
+
+
+def right_of(decisions: dict[str, int], labels_N: np.ndarray) -> np.ndarray:
+    return np.array(list(decisions.values())) == labels_N
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path, metavar="A.csv")
-    parser.add_argument("second", type=Path, metavar="B.csv")
+    parser.add_argument("others", type=Path, metavar="B.csv", nargs="+")
     parser.add_argument("--labels", type=Path, required=True, help="the pairs with their labels, in the order of row")
     return run_main(lambda given: compare(parser.parse_args(given)), argv)
 
