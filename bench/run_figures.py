@@ -1,13 +1,13 @@
 """The figures of finished runs, as the README and docs/RESULTS.md print them.
 
     python bench/run_figures.py --run runs/demo runs/demo_plain --output docs/results/demo.json
-    python bench/run_figures.py --run runs/lcqmc_small --minutes --curve docs/results/lcqmc_curve.json
+    python bench/run_figures.py --run runs/lcqmc_small --minutes --curve CURVE.json [--peers PEER.json ...]
 
 For each run, by its folder's name: rows, updates and scores of fine-tuning; figures of the rationales (raw, of both
 chains, of choices without a model); the accuracy of the character-overlap classifier; what the run was made with.
 --minutes adds the wall time of its stages: give it for runs that went through without a stop, on a machine with nothing
 else to do. --curve writes accuracy on dev against minutes, a list of {name, minutes, dev_accuracy}: all that came
-before fine-tuning, and as large a part of that as updates were made.
+before fine-tuning, and as large a part of that as updates were made; of a peer, as large a part of its time.
 """
 
 from __future__ import annotations
@@ -59,6 +59,17 @@ def curve(run: Path) -> list[dict[str, Any]]:
     ]
 
 
+def curve_of_peer(file: Path) -> list[dict[str, Any]]:
+    """From what a peer of bench/peers/ has left; one point where it looked at dev at its end alone."""
+    peer = _read(file)
+    updates = peer.get("updates", 1)
+    accuracies = peer.get("dev_accuracy_by_update") or {updates: peer["dev_accuracy"]}
+    return [
+        {"name": peer["peer"], "minutes": peer["train_s"] * int(done) / updates / 60, "dev_accuracy": accuracy}
+        for done, accuracy in accuracies.items()
+    ]
+
+
 def manifest(run: Path, stage: str) -> dict[str, Any]:
     return _read(run / stage / "manifest.json")
 
@@ -81,12 +92,14 @@ def main() -> None:
     parser.add_argument("--run", type=Path, nargs="+", required=True, help="folders of finished runs")
     parser.add_argument("--minutes", action="store_true", help="wall time of the stages as well")
     parser.add_argument("--curve", type=Path, help="JSON file for accuracy against minutes")
+    parser.add_argument("--peers", type=Path, nargs="+", default=[], help="result files of peers, for the curve")
     parser.add_argument("--output", type=Path, help="JSON file for the figures, which are printed as well")
     arguments = parser.parse_args()
     found = {run.name: figures(run) | ({"minutes": minutes(run)} if arguments.minutes else {}) for run in arguments.run}
     show(rounded(found), arguments.output)
     if arguments.curve:
-        show(rounded([point for run in arguments.run for point in curve(run)]), arguments.curve)
+        curves = [*map(curve, arguments.run), *map(curve_of_peer, arguments.peers)]
+        show(rounded([point for points in curves for point in points]), arguments.curve)
 
 
 if __name__ == "__main__":

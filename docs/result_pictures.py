@@ -52,7 +52,7 @@ def draw_curve(points: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda minutes, _: f"{minutes:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="minutes on two cores", ylabel="accuracy on LCQMC dev")
+    axes.set(xlabel="minutes", ylabel="accuracy on LCQMC dev")
     axes.legend(frameon=False)
     _save(figure, path)
 
