@@ -40,7 +40,7 @@ def draw_curve(points: Sequence[Mapping[str, Any]], path: Path) -> None:
     by_name: dict[str, list[tuple[float, float]]] = {}
     for point in points:
         by_name.setdefault(point["name"], []).append((point["minutes"], point["dev_accuracy"]))
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
     for k, (name, found) in enumerate(by_name.items()):
         minutes, accuracies = zip(*sorted(found), strict=True)
         axes.plot(
@@ -53,7 +53,7 @@ def draw_curve(points: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda minutes, _: f"{minutes:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="minutes", ylabel="accuracy on LCQMC dev")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     _save(figure, path)
 
 
