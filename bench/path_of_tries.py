@@ -45,15 +45,15 @@ def main() -> None:
     arguments = read_arguments(__doc__, seeds=[1, 2, 3])
     found: dict[str, dict[int, float]] = {name: {} for name in STEPS}
     for seed in arguments.seeds:
-        changed, encoder_of = dict(PLAIN), None
+        changed, encoder_of = dict(PLAIN), ""
         for name, change in STEPS.items():
             changed |= change
             settings = [*SHARED, *(f"{key}={value}" for key, value in changed.items())]
-            if any(not key.startswith("similarity_v0.") for key in change) or encoder_of is None:
+            if not (encoder_of and all(key.startswith("similarity_v0.") for key in change)):
                 encoder_of = name
             ended = run_both_stages(
                 arguments, "path_of_tries", name, seed, RECIPE, settings, augmented=name == "augmented_pairs",
-                encoder_of=None if encoder_of == name else encoder_of,
+                encoder_of=encoder_of,
             )  # fmt: skip
             found[name][seed] = ended["best_dev_accuracy"]
             show(summary(found), arguments.output)

@@ -34,18 +34,18 @@ def read_arguments(about: str, seeds: list[int]) -> argparse.Namespace:
 
 def run_both_stages(
     arguments: argparse.Namespace, bench: str, name: str, seed: int, recipe: str, settings: list[str],
-    augmented: bool = False, encoder_of: str | None = None,
+    augmented: bool = False, encoder_of: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Post-train and fine-tune below RUNS_DIR/bench/name_seed, on a copy of what the recipe's prepare has made with so
-    many rows of its text, drawn evenly; augmented: with the training pairs that those at hand imply; encoder_of: an
-    earlier run's name that has post-trained the same, so that this one only fine-tunes. What the command line sets
-    goes over `settings`. Returns the curves by update and the best score on dev."""
+    many rows of its text, drawn evenly; augmented: with the training pairs that those at hand imply; encoder_of: the
+    run that has post-trained the same, where it is another one, so that this one only fine-tunes. What the command
+    line sets goes over `settings`. Returns the curves by update and the best score on dev."""
     prepared, place = arguments.runs_dir / recipe / "prepare", arguments.runs_dir / bench
     run_dir = place / f"{name}_{seed}" / recipe
     posttrained = place / f"{encoder_of or name}_{seed}" / recipe / "posttrain"
     settings = [*settings, *arguments.settings, f"seed={seed}", f"runs_dir={run_dir.parent}"]
     stages = ["posttrain", "similarity_v0"]
-    if encoder_of:
+    if encoder_of not in ("", name):
         model = json.loads((posttrained / "manifest.json").read_text(encoding="utf-8"))["model"]
         settings.append(f"similarity_v0.init={posttrained / model}")
         stages.remove("posttrain")
