@@ -16,7 +16,7 @@ from figures import measured
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from final_project.artifacts import folder_atomic
+from final_project.artifacts import StageFolder, folder_atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,12 +42,11 @@ def run_both_stages(
     line sets goes over `settings`. Returns the curves by update and the best score on dev."""
     prepared, place = arguments.runs_dir / recipe / "prepare", arguments.runs_dir / bench
     run_dir = place / f"{name}_{seed}" / recipe
-    posttrained = place / f"{encoder_of or name}_{seed}" / recipe / "posttrain"
+    posttrained = StageFolder(place / f"{encoder_of or name}_{seed}" / recipe, "posttrain")
     settings = [*settings, *arguments.settings, f"seed={seed}", f"runs_dir={run_dir.parent}"]
     stages = ["posttrain", "similarity_v0"]
     if encoder_of not in ("", name):
-        model = json.loads((posttrained / "manifest.json").read_text(encoding="utf-8"))["model"]
-        settings.append(f"similarity_v0.init={posttrained / model}")
+        settings.append(f"similarity_v0.init={posttrained.path / posttrained.manifest()['model']}")
         stages.remove("posttrain")
     if not (run_dir / "prepare").is_dir():
         with folder_atomic(run_dir / "prepare") as partial:
@@ -57,7 +56,7 @@ def run_both_stages(
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, **environment}, stdout=sys.stderr)
     curves = {
         key: {row["step"]: round(row[key], 4) for row in measured(stage, key)}
-        for stage, key in ((posttrained, "held_out_perplexity"), (run_dir / "similarity_v0", "dev_accuracy"))
+        for stage, key in ((posttrained.path, "held_out_perplexity"), (run_dir / "similarity_v0", "dev_accuracy"))
     }
     scores = json.loads((run_dir / "similarity_v0" / "result" / "scores.json").read_text(encoding="utf-8"))
     return {**curves, "best_dev_accuracy": round(scores["dev"]["accuracy"], 4)}
