@@ -106,7 +106,12 @@ if $testing; then
 fi
 
 # --- stages ----------------------------------------------------------------------------------------------------------
-((${#stages[@]})) || stages=(prepare posttrain similarity_v0 similarity_v1)
+all_stages=(prepare posttrain similarity_v0 similarity_v1)
+named=" ${stages[*]-} "
+stages=()
+for stage in "${all_stages[@]}"; do # in their order, however they were named
+    [[ -n ${named// /} && $named != *" $stage "* ]] || stages+=("$stage")
+done
 [[ -z $nproc ]] || overrides+=("nproc=$nproc")
 options=(--recipe "$recipe" "${force[@]}")
 

@@ -16,7 +16,8 @@ from figures import measured
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from final_project.artifacts import StageFolder, folder_atomic
+from final_project.artifacts import folder_atomic
+from final_project.stage_folder import StageFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 

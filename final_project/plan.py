@@ -39,11 +39,14 @@ def add_command(subparsers) -> None:
 def run(arguments: argparse.Namespace) -> None:
     recipe = recipe_from(arguments)
     nodes = nodes_from_environment()
+    if (arguments.check or arguments.dry_run) and (missing := missing_inputs(recipe, arguments.stages)):
+        lacking = (
+            f"recipe {recipe.name} lacks:\n  " + "\n  ".join(missing) + "\nbash run.sh --recipe demo needs nothing"
+        )
+        if arguments.check:
+            raise ArtifactError(lacking)
+        log.warning("%s", lacking)
     if arguments.check:
-        if missing := missing_inputs(recipe, arguments.stages):
-            raise ArtifactError(
-                f"recipe {recipe.name} lacks:\n  " + "\n  ".join(missing) + "\nbash run.sh --recipe demo needs nothing"
-            )
         return
     several = recipe.nproc * nodes["NNODES"] > 1
     for stage in arguments.stages:

@@ -90,8 +90,8 @@ class Journal:
                 log.info("%s: step %d/%d  %s  %s left", self._label, step, self._total, shown, _clock(left_s))
 
     def evaluation(self, step: int, metrics: dict[str, float]) -> None:
-        """Note figures measured on held-out data after a step."""
-        if self._folder is None:
+        """Note figures measured on held-out data after a step, where there are any."""
+        if self._folder is None or not metrics:
             return
         self._write(step, metrics)
         shown = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items())

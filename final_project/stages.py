@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from final_project.artifacts import StageFolder, digest_of
+from final_project.artifacts import digest_of
 from final_project.inputs import place_of_init
 from final_project.settings import Recipe
+from final_project.stage_folder import StageFolder
 
 
 @dataclass(frozen=True)

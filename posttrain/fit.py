@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from final_project.artifacts import StageFolder, folder_atomic
+from final_project.artifacts import folder_atomic
 from final_project.errors import ArtifactError, DataError
 from final_project.inputs import place_of_init
 from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch
@@ -18,6 +18,7 @@ from final_project.model.token_table import write_token_table
 from final_project.model.tokens import build_tokenizer, load_init_tokenizer
 from final_project.model.vocabulary import teach, unknown_units
 from final_project.settings import Recipe
+from final_project.stage_folder import StageFolder
 from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.loop import run_loop

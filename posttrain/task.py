@@ -70,7 +70,7 @@ class MaskedLmTask:
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Loss, perplexity and accuracy at masked positions of the held-out rows."""
+        """Loss, perplexity and accuracy at masked positions of the held-out rows; nothing where there are none."""
         world, model = self.engine.world, self.engine.model
         loss_sum = n_right = n_masked = 0.0
         groups = batches_by_length(self.held_out_lengths, EVAL_TOKENS)
@@ -88,11 +88,13 @@ class MaskedLmTask:
             n_masked += len(batch.targets_M)
         model.train()
         loss_sum, n_right, n_masked = world.sum(loss_sum, n_right, n_masked)
-        loss = loss_sum / max(1, n_masked)
+        if not n_masked:
+            return {}
+        loss = loss_sum / n_masked
         self.scores = {
             "held_out_loss": loss,
             "held_out_perplexity": math.exp(min(loss, 700.0)),
-            "held_out_accuracy": n_right / max(1, n_masked),
+            "held_out_accuracy": n_right / n_masked,
         }
         return self.scores
 

@@ -25,6 +25,7 @@ from final_project.data.tables import csv_rows, iter_pairs
 from final_project.errors import DataError, RecipeError
 from similarity_v0.ensemble import METHODS, combined, fitted_weights
 from similarity_v0.scores import scores_of
+from similarity_v0.splits import is_of_test
 from similarity_v0.threshold import best_threshold
 
 ID_COLUMNS = ("row", "id")
@@ -95,9 +96,9 @@ def check(arguments: argparse.Namespace) -> None:
     found += ["a threshold"] * (arguments.threshold == "sweep")
     if found and arguments.gold is None:
         problems.append(f"{' and '.join(found)} can only be found on labels: give them with --gold")
-    elif found and (of_test := [path for path in (arguments.gold, *arguments.predictions) if _is_of_test(path)]):
+    elif found and (of_test := [path for path in (arguments.gold, *arguments.predictions) if is_of_test(path)]):
         problems.append(
-            f"{of_test[0]}: {' and '.join(found)} found on test data are refused: find them on dev or on out-of-fold "
+            f"{of_test[0]}: test data must not choose {' and '.join(found)}: find them on dev or on out-of-fold "
             "predictions, then give them with --weights and --threshold"
         )
     if problems:
@@ -202,8 +203,3 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def _is_of_test(path: Path) -> bool:
-    """By the names that prepare and similarity_v0 give: test.csv, test_predictions.csv."""
-    return path.stem == "test" or path.stem.startswith("test_")

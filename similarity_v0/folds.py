@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-from final_project.artifacts import StageFolder, write_atomic, write_json
+from final_project.artifacts import write_atomic, write_json
 from final_project.data.fingerprints import fingerprints
 from final_project.data.groups import grouped_folds
 from final_project.data.tables import iter_pairs
 from final_project.errors import DataError
 from final_project.model.token_table import TokenTable
+from final_project.stage_folder import StageFolder
 from similarity_v0.fold_ensemble import choose_model, read_fold, write_ensemble, write_oof
 from similarity_v0.outcome import decide, scores_at
 from similarity_v0.predict import predict_probabilities

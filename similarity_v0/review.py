@@ -1,6 +1,7 @@
 """What a person wants to look at after a training, written beside its results.
 
-result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev
+result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev; with
+                       folds also which fold, and the figures are those of its own held-out part
 result/confusion.json  by split: counts[label][decision], and the same as shares of each label
 result/mistakes.jsonl  the wrong decisions of which the model was surest, with both sentences
 """
@@ -32,6 +33,10 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float) -> None:
     """
     result = stage / "result"
     rows = curve(read_metrics(stage / "metrics.jsonl"), updates_per_epoch)
+    folds = sorted((stage / "folds").glob("[0-9]*"), key=lambda folder: int(folder.name))
+    for fold in folds:
+        of_fold = curve(read_metrics(fold / "metrics.jsonl"), updates_per_epoch / len(folds))
+        rows += [{"fold": int(fold.name), **row} for row in of_fold]
     if rows:
         with write_atomic(result / "curves.csv") as file:
             columns = list(dict.fromkeys(key for row in rows for key in row))

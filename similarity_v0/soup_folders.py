@@ -18,7 +18,7 @@ from similarity_v0.api import PairClassifier
 from similarity_v0.card import exported_card
 from similarity_v0.scores import scores_of
 from similarity_v0.soup import greedy_choice, write_soup
-from similarity_v0.splits import require_labels
+from similarity_v0.splits import is_of_test, require_labels
 from similarity_v0.threshold import best_threshold
 
 
@@ -71,7 +71,7 @@ def check(arguments: argparse.Namespace) -> None:
         problems.append("--models: a soup takes two models or more, found one")
     if arguments.greedy and not arguments.dev:
         problems.append("--greedy chooses by labelled pairs: give them with --dev")
-    if arguments.dev and arguments.dev.stem == "test":
+    if arguments.dev and is_of_test(arguments.dev):
         problems.append(f"{arguments.dev}: a choice by test data is refused; give dev pairs")
     if problems:
         raise RecipeError(problems)

@@ -66,7 +66,8 @@ def evaluate_files(asked: Asked) -> dict[str, Any]:
         _require_answers(asked.against, other, wanted)
         theirs = measure(other, known, asked.convention)
     if asked.model is not None:
-        _ask_model(asked.model, asked.aopc, pairs, [(rows, found), (other or [], theirs)], beside)
+        marked = [row.id for row in known.gold] or None
+        _ask_model(asked.model, asked.aopc, pairs, marked, [(rows, found), (other or [], theirs)], beside)
     answer = {
         "convention": asked.convention,
         "rows": len(rows),
@@ -107,13 +108,15 @@ def read_references(
     if labels_file is not None:
         labels = read_labels(labels_file)
         require_known_ids(labels_file, labels, by_id, pairs_name)
-    known = References.of(pairs, gold, pair_map, labels)
-    require_known_ids(gold_file or "gold", (id_ for couple in known.pair_map for id_ in couple), by_id, pairs_name)
-    return known
+    unknown = [related for row in gold for related in row.rel_ids if related not in by_id]
+    if unknown:
+        log.warning("%s: %d related rows are not in %s and left out; the first is %d",
+                    gold_file, len(unknown), pairs_name, unknown[0])  # fmt: skip
+    return References.of(pairs, gold, pair_map, labels)
 
 
 def _read_rows(path: Path, pairs: Sequence[SegmentedPair]) -> list[Rationale]:
-    numbered = read_submission(path)
+    numbered = read_submission(path, may_be_empty=True)  # such a side scores 0
     n_repeats = check_rows(path, numbered, pairs)
     if n_repeats:
         log.warning("%s: %d rows repeat an index", path, n_repeats)
@@ -135,16 +138,18 @@ def _ask_model(
     model: Path,
     with_aopc: bool,
     pairs: Sequence[SegmentedPair],
+    marked: Sequence[int] | None,
     systems: Sequence[tuple[Sequence[Rationale], Figures]],
     beside: Mapping[str, Figures],
 ) -> None:
-    """Add the figures of faithfulness to the systems and to the baselines beside the first; torch is imported here."""
+    """Add the figures of faithfulness to the systems and to the baselines beside the first; torch is imported here.
+    marked: the gold rows, which new_p and decision_flip are divided by where there are any."""
     from similarity_v1.faithfulness import Judge
 
     judge = Judge.from_folder(model)
 
     def add(rows: Sequence[Rationale], figures: Figures) -> None:
-        figures |= judge.figures(pairs, rows)
+        figures |= judge.figures(pairs, rows, marked)
         if with_aopc:
             figures |= judge.aopc(pairs, rows)
 

@@ -104,9 +104,11 @@ class Judge:
             found[row.id] = Removal(label, full, chosen, rest, of_chosen, of_rest)
         return found
 
-    def figures(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> Figures:
-        """Sufficiency, comprehensiveness, new_p and decision_flip of some rows."""
-        return removal_values(self.removals(pairs, rows))
+    def figures(
+        self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale], asked: Collection[int] | None = None
+    ) -> Figures:
+        """Sufficiency, comprehensiveness, new_p and decision_flip of some rows; asked: as for removal_values."""
+        return removal_values(self.removals(pairs, rows), asked)
 
     def aopc(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> Figures:
         """Sufficiency and comprehensiveness as means over AOPC_SHARES of each sentence's words, in the rows' order of

@@ -39,11 +39,13 @@ class References:
         pair_map: Sequence[tuple[int, int]] = (),
         labels: Mapping[int, int] | None = None,
     ) -> References:
-        """Gold rows bring labels and a pairing of their own where none is given."""
-        pairing = list(pair_map) or metrics.pair_map_of(gold)
+        """Gold rows bring labels and a pairing of their own where none is given; related rows that are not among the
+        pairs are left out of it, as the public evaluators do."""
+        words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
+        pairing = list(pair_map) or [couple for couple in metrics.pair_map_of(gold) if couple[1] in words]
         unpaired = [] if pair_map else [row.id for row in gold if row.sample_type == "disturb"]
         return cls(
-            words={pair.id: (pair.words_q, pair.words_t) for pair in pairs},
+            words=words,
             gold=gold,
             pair_map=pairing,
             labels=labels or {row.id: row.label for row in gold},
@@ -56,7 +58,7 @@ def measure(rows: Sequence[Rationale], known: References, convention: Convention
     predicted = {row.id: row for row in rows}
     figures: Figures = {}
     if known.labels:
-        figures |= _label_figures(known.labels, predicted, convention)
+        figures |= _label_figures(known.labels, predicted)
     if known.gold:
         figures |= _plausibility(known.gold, predicted, convention)
     if known.pair_map:
@@ -108,12 +110,14 @@ def n_repeating(rows: Sequence[Rationale]) -> int:
     return sum(any(a == b for side in (row.words_q, row.words_t) for a, b in pairwise(sorted(side))) for row in rows)
 
 
-def _label_figures(labels: Mapping[int, int], predicted: Mapping[int, Rationale], convention: Convention) -> Figures:
-    counted = [id_ for id_ in labels if convention == "paddlenlp" or id_ in predicted]
-    answers = {id_: predicted[id_].label if id_ in predicted else None for id_ in counted}
+def _label_figures(labels: Mapping[int, int], predicted: Mapping[int, Rationale]) -> Figures:
+    """In both conventions a missing row is wrong; macro-F1 is scikit-learn's, which asks for two labels a row, so it is
+    that of the rows that are there."""
+    there = [id_ for id_ in labels if id_ in predicted]
+    right = {id_: float(id_ in predicted and predicted[id_].label == label) for id_, label in labels.items()}
     return {
-        "accuracy": metrics.mean_of({id_: float(answers[id_] == labels[id_]) for id_ in counted}),
-        "macro_f1": metrics.macro_f1_of(counted, [labels[id_] for id_ in counted], [answers[id_] for id_ in counted]),
+        "accuracy": metrics.mean_of(right),
+        "macro_f1": metrics.macro_f1_of(there, [labels[id_] for id_ in there], [predicted[id_].label for id_ in there]),
     }
 
 

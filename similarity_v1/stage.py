@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from final_project.artifacts import StageFolder
 from final_project.settings import Recipe
+from final_project.stage_folder import StageFolder
 from final_project.training.stage import run_training_stage
 
 log = logging.getLogger(__name__)

@@ -44,15 +44,15 @@ def write_zip(path: str | Path, text_file: Path) -> None:
         archive.writestr(entry, text_file.read_bytes(), compresslevel=9)
 
 
-def read_submission(path: str | Path) -> list[NumberedRow]:
+def read_submission(path: str | Path, may_be_empty: bool = False) -> list[NumberedRow]:
     """(line, row) of a .txt or .zip submission. Raises DataError with file and line on anything that is no such row,
-    on a duplicate id and on an empty side."""
+    on a duplicate id and, unless sides may be empty, on a side without words."""
     path = Path(path)
     lines = _zipped_lines(path) if path.suffix.lower() == ".zip" else read_lines(path)
     rows: list[NumberedRow] = []
     seen: dict[int, int] = {}
     for line, text in lines:
-        row = _parse_row(path, line, text)
+        row = _parse_row(path, line, text, may_be_empty)
         if row.id in seen:
             raise DataError(path, f"duplicate id {row.id}; the first is at line {seen[row.id]}", line)
         seen[row.id] = line
@@ -106,7 +106,7 @@ def _repeats(row: Rationale) -> bool:
     return any(len(set(side)) < len(side) for side in (row.words_q, row.words_t))
 
 
-def _parse_row(path: Path, line: int, text: str) -> Rationale:
+def _parse_row(path: Path, line: int, text: str, may_be_empty: bool) -> Rationale:
     columns = text.split("\t")
     if len(columns) != 4:
         raise DataError(path, f"expected 4 tab-separated columns, found {len(columns)}", line)
@@ -116,14 +116,17 @@ def _parse_row(path: Path, line: int, text: str) -> Rationale:
         raise DataError(path, f"id must be an integer, found {identifier[:40]!r}{hint}", line)
     if label not in ("0", "1"):
         raise DataError(path, f"label must be 0 or 1, found {label[:40]!r}", line)
-    return Rationale(
-        int(identifier), int(label), _indices(path, line, "first", first), _indices(path, line, "second", second)
-    )
+    sides = []
+    for side, indices in (("first", first), ("second", second)):
+        if not (indices.strip() or may_be_empty):
+            raise DataError(path, f"no words are chosen in the {side} sentence", line)
+        sides.append(_indices(path, line, side, indices))
+    return Rationale(int(identifier), int(label), *sides)
 
 
 def _indices(path: Path, line: int, side: str, text: str) -> tuple[int, ...]:
     if not text.strip():
-        raise DataError(path, f"no words are chosen in the {side} sentence", line)
+        return ()
     indices = []
     for part in text.split(","):
         if re.fullmatch(r"-[0-9]+", part):

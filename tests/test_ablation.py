@@ -12,12 +12,12 @@ from conftest import ROOT
 from tiny_models import tiny_config
 from transformers import BertModel
 
-from final_project.artifacts import StageFolder
 from final_project.data.demo_pairs import build_demo
 from final_project.data.tables import write_pairs_csv
 from final_project.model.tokens import build_tokenizer
 from final_project.progress import read_metrics
 from final_project.recipe import load_recipe
+from final_project.stage_folder import StageFolder
 from final_project.training.world import World
 from similarity_v0.fit import fit
 from similarity_v0.sweep_file import difference

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from corpora_support import FORMS, NAMES, NO, OPEN, PLAIN, SAMPLES, YES, read, read_text, write
 
-from final_project.data.corpora import CORPORA
+from final_project.data.corpora import CORPORA, find_corpus
 from final_project.data.pairs import Pair
 from final_project.errors import DataError
 
@@ -106,6 +106,16 @@ def test_sts_b_scores_are_known_by_any_third_column_that_is_no_label(tmp_path):
     assert [pair.label for pair in read_text(tmp_path, "Chinese-STS-B", rows + "甲\t丁\t4\n")] == [0, 0] * 50
     with pytest.raises(DataError, match=r"train\.txt:101: label must be 0 or 1, found '6'"):
         read_text(tmp_path, "Chinese-STS-B", rows + "甲\t丁\t6\n")
+
+
+def test_an_original_file_of_sts_b_holds_scores_even_where_all_are_0_or_1(tmp_path):
+    rows = "2012test-0024||飞机起飞了||一架飞机起飞||1\n2012test-0025||甲说||乙说||0\n"
+    assert [pair.label for pair in read_text(tmp_path, "Chinese-STS-B", rows)] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["PAWS-X zh", "paws-x", "PKU Paraphrase Bank", "chinese_sts_b", "lcqmc"])
+def test_a_corpus_is_found_by_any_of_its_names(name):
+    assert find_corpus(name).name in ("PAWSX", "PKU_Paraphrase_Bank", "Chinese-STS-B", "LCQMC")
 
 
 @pytest.mark.parametrize("corpus", NAMES)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from final_project.artifacts import StageFolder, file_digest
+from final_project.artifacts import file_digest
 from final_project.cli import run_main
 from final_project.data.contest import read_segmented
 from final_project.data.corpora import inventory
@@ -19,6 +19,7 @@ from final_project.data.tables import read_pairs
 from final_project.errors import ArtifactError, DataError, ProjectError
 from final_project.prepare.stage import prepare
 from final_project.recipe import ROOT, load_recipe
+from final_project.stage_folder import StageFolder
 
 PAIR_FILES = ("train.csv", "dev.csv", "test.csv")
 FILES = (*PAIR_FILES, "text.tsv", "explain.jsonl", "originals.tsv", "statistics.json")

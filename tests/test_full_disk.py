@@ -35,6 +35,21 @@ def test_with_room_for_one_checkpoint_training_warns_and_goes_on_to_the_same_bit
     assert weights_digest(runs, "posttrain") == weights_digest(posttrained, "posttrain")
 
 
+@pytest.mark.parametrize(("name", "spare_kb"), [("similarity_v0", 700), ("similarity_v0", 1300), ("posttrain", 650)])
+def test_without_room_for_the_best_weights_or_the_model_a_stage_ends_in_one_message_and_goes_on_later(
+    name, spare_kb, posttrained, prepared, small_disk
+):
+    source = prepared if name == "posttrain" else posttrained
+    runs = small_disk(used_kb(source) + spare_kb)
+    shutil.copytree(source / "demo", runs / "demo")
+    arguments = (name, "--recipe", "demo", "--", *TINY, f"runs_dir={runs}")
+    full = call(*arguments)
+    assert full.returncode == 2 and "Traceback" not in full.stderr, full.stderr[-2000:]
+    assert "error:" in full.stderr and not (runs / "demo" / name / "manifest.json").exists()
+    small_disk(100_000)
+    assert call(*arguments).returncode == 0
+
+
 def used_kb(runs: Path) -> int:
     return sum(path.stat().st_size for path in runs.rglob("*") if path.is_file()) // 1024 + 60
 

@@ -9,12 +9,12 @@ from conftest import TINY
 from tiny_models import tiny_config, tiny_masked_lm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertTokenizer, RobertaConfig, RobertaForMaskedLM
 
-from final_project.artifacts import StageFolder
 from final_project.errors import ArtifactError, DataError
 from final_project.model.token_table import open_token_table, write_token_table
 from final_project.model.tokens import build_tokenizer
 from final_project.model.vocabulary import teach, unknown_units
 from final_project.recipe import load_recipe
+from final_project.stage_folder import StageFolder
 from final_project.training.world import World
 from posttrain.fit import fit, start_model
 

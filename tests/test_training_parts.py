@@ -10,12 +10,12 @@ import torch
 from tiny_models import random_inputs, tiny_masked_lm
 from transformers import get_scheduler
 
-from final_project.artifacts import StageFolder
-from final_project.errors import ArtifactError, EnvironmentProblem, RecipeError
+from final_project.errors import ArtifactError, RecipeError
 from final_project.model.token_table import open_token_table, pad_rows, write_token_table
 from final_project.model.tokens import build_tokenizer
 from final_project.recipe import load_recipe
 from final_project.settings import Posttrain
+from final_project.stage_folder import StageFolder
 from final_project.training.batching import (
     batches_by_length,
     epoch_steps,
@@ -344,6 +344,6 @@ def test_fp16_without_cuda_is_refused_before_anything_is_read(stage, tmp_path):
         pytest.skip("a CUDA device is visible")
     recipe = load_recipe("demo", [f"{stage}.precision=fp16", f"runs_dir={tmp_path}"])
     fit = importlib.import_module(f"{stage}.fit").fit
-    with pytest.raises(EnvironmentProblem, match="fp16 needs a CUDA device, found cpu"):
+    with pytest.raises(RecipeError, match="fp16 needs a CUDA device, found cpu"):
         fit(recipe, StageFolder(tmp_path, stage), World())
     assert list(tmp_path.iterdir()) == []

@@ -196,8 +196,8 @@ def test_what_is_wrong_is_one_message_and_nothing_is_written(files, tmp_path, ca
         ([a, b], ("--weights", 0.5, 0.5), "--weights belong to --method weighted"),
         ([a, b], ("--threshold", "high"), "expected a number or sweep, found 'high'"),
         ([a, b], ("--threshold", "sweep"), "a threshold can only be found on labels"),
-        ([a, b], ("--threshold", "sweep", "--gold", test), "a threshold found on test data are refused"),
-        ([a, test_predictions], (*weighted, "--gold", gold), "weights found on test data are refused"),
+        ([a, b], ("--threshold", "sweep", "--gold", test), "test data must not choose a threshold"),
+        ([a, test_predictions], (*weighted, "--gold", gold), "test data must not choose weights"),
         ([a, b], ("--gold", few_labels), f"few.csv: 1 rows of {a} are missing, the first of them row 3"),
         ([a, b], ("--gold", bad_label), "bad.csv:3: label must be 0 or 1, found '2'"),
     ]

@@ -17,13 +17,13 @@ from conftest import ROOT, command, environment
 from tiny_models import tiny_config
 from transformers import BertForMaskedLM
 
-from final_project.artifacts import StageFolder
 from final_project.cli import run_main
 from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs, write_pairs_csv
 from final_project.model.decision import load_decision
 from final_project.model.tokens import build_tokenizer
 from final_project.recipe import load_recipe
+from final_project.stage_folder import StageFolder
 from final_project.stages import training_stage_state
 from similarity_v0.__main__ import main
 from similarity_v0.api import PairClassifier

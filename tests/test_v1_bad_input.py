@@ -27,7 +27,6 @@ BAD_ROWS = {
     "label": (ROWS.replace("\t0\t2", "\t2\t2"), ":2: label must be 0 or 1"),
     "range": (ROWS.replace("3,0", "4,0"), ":1: id 1: index 4 is out of range"),
     "negative": (ROWS.replace("3,0", "-1,0"), ":1: negative index -1"),
-    "empty side": (ROWS.replace("5,0,1", ""), ":1: no words are chosen in the second sentence"),
     "duplicate": (ROWS + ROWS, ":3: duplicate id 1"),
     "unknown": (ROWS.replace("2\t0", "7\t0"), ":2: unknown id 7"),
     "empty": ("", "the file is empty"),
@@ -82,6 +81,12 @@ def test_bad_rationales_are_refused_by_every_command(files, tmp_path, capsys, co
     bad = tmp_path / "bad.txt"
     bad.write_text(content, encoding="utf-8")
     is_refused(capsys, files | {"rows": bad}, command, bad, message)
+
+
+@pytest.mark.parametrize("command", ["refine", "validate"])
+def test_a_side_without_words_is_refused(files, capsys, command):
+    files["rows"].write_text(ROWS.replace("5,0,1", ""), encoding="utf-8")
+    is_refused(capsys, files, command, files["rows"], ":1: no words are chosen in the second sentence")
 
 
 @pytest.mark.parametrize("command", ["refine", "validate"])

@@ -7,8 +7,8 @@ import sys
 import pytest
 from v1_support import ROOT, gold_row, make_run, pair, run_cli, tiny_classifier, write_pairs
 
-from final_project.artifacts import StageFolder
 from final_project.model.decision import Decision
+from final_project.stage_folder import StageFolder
 from similarity_v1.submission import read_submission, validate
 
 PAIRS = [

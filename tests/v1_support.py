@@ -10,10 +10,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
-from final_project.artifacts import StageFolder
 from final_project.cli import run_main
 from final_project.data.contest import write_segmented
 from final_project.data.pairs import SegmentedPair
+from final_project.stage_folder import StageFolder
 from similarity_v1.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,12 +19,15 @@ def load_weights(auto_class: Any, place: str | Path, **options: Any) -> tuple[Pr
 
     auto_class: one of transformers' Auto classes, whose from_pretrained takes the options. Raises ArtifactError.
     """
-    options = {"local_files_only": True, **options}
+    options = {"local_files_only": True, "ignore_mismatched_sizes": True, **options}  # judged below, in a sentence
     try:
         with without_report():
             model, report = auto_class.from_pretrained(str(place), output_loading_info=True, **options)
     except Exception as error:  # whatever missing or damaged weights or a foreign config make the library raise
         raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
+    if report["mismatched_keys"]:
+        name, found, expected = min(report["mismatched_keys"])
+        raise ArtifactError(f"{place}: {name} has the shape {[*found]} in the weights and {[*expected]} by config.json")
     return model, set(report["missing_keys"])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from final_project.artifacts import StageFolder, digest_of, write_json
+from final_project.artifacts import digest_of, write_json
 from final_project.cli import add_recipe_arguments, recipe_from
 from final_project.data.augment import augment_pairs
 from final_project.data.checks import Known
@@ -29,6 +29,7 @@ from final_project.prepare.material import Material, read_material, segment_into
 from final_project.prepare.selection import select_text, select_training
 from final_project.recipe import describe_fields
 from final_project.settings import Prepare, Recipe
+from final_project.stage_folder import StageFolder
 
 log = logging.getLogger(__name__)
 

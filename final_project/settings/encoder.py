@@ -31,7 +31,7 @@ class Encoder(Section):
     vocab_size: int = setting(8000, "largest vocabulary built from the text (scratch only)", "tokens", ge=64)
     vocab_words: int = setting(0, "frequent words (jieba) among that vocabulary (scratch only)", "words", ge=0)
     extend_vocab: int = setting(
-        0, "frequent characters and words, unknown to a given tokenizer, that it is taught", "tokens", ge=0
+        0, "frequent characters, and words it has no pieces for, that a given tokenizer is taught", "tokens", ge=0
     )
 
     def conflicts(self) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Task(Protocol):
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Measure on held-out rows and keep what is best; returns the figures to log."""
+        """Measure on held-out rows and keep what is best; returns the figures to log, if any."""
 
     def state(self) -> tuple[dict, dict[str, torch.Tensor]]:
         """What besides the engine must survive a kill: JSON values and tensors."""
@@ -164,7 +164,7 @@ class _Loop:
         with self.meter.paused():
             figures = self.task.evaluate(step)
             self.journal.evaluation(step, figures)
-        value = figures[self.task.lowest_is_best] if self.task.lowest_is_best else math.inf
+        value = figures.get(self.task.lowest_is_best, math.inf)
         is_best = value < self.best
         is_last = step == self.total
         if is_best and (not is_last or self.end_with_best):

@@ -9,7 +9,7 @@ import contextlib
 
 import torch
 
-from final_project.errors import EnvironmentProblem
+from final_project.errors import RecipeError
 from final_project.settings import Precision
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -20,14 +20,15 @@ GROW_AFTER = 2000
 
 
 def resolve_precision(wanted: Precision, device: torch.device) -> Precision:
-    """`auto` becomes bf16 where the device computes in it natively, else fp32. Raises where the device lacks it."""
+    """`auto` becomes bf16 where the device computes in it natively, else fp32. Raises RecipeError where the device
+    lacks what is wanted."""
     native = _has_bf16(device)
     if wanted == "auto":
         return "bf16" if native else "fp32"
     if wanted == "bf16" and device.type == "cuda" and not native:
-        raise EnvironmentProblem(f"{torch.cuda.get_device_name(device)} has no bfloat16: set precision=fp16 or fp32")
+        raise RecipeError([f"{torch.cuda.get_device_name(device)} has no bfloat16: set precision=fp16 or fp32"])
     if wanted == "fp16" and device.type != "cuda":
-        raise EnvironmentProblem(f"fp16 needs a CUDA device, found {device.type}: set precision=bf16, fp32 or auto")
+        raise RecipeError([f"fp16 needs a CUDA device, found {device.type}: set precision=bf16, fp32 or auto"])
     return wanted
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from final_project.artifacts import StageFolder
+from final_project.errors import ProjectError
 from final_project.settings import Recipe
+from final_project.stage_folder import StageFolder
 from final_project.stages import training_stage_state
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
     with started_world(state.engine != "torch", recipe.patience_s) as world:
         if world.is_first:
             folder.lock()
+            if not force:
+                folder.recall(state.key, state.resume_key)
         # another process may have finished the stage while this one waited for it
         if world.gather(state.is_finished)[0] and not force:
             log.info("%s: up to date, skipped (%s)", stage, folder.path)
@@ -39,7 +42,12 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
         if world.is_first:
             folder.begin(state.resume_key, fresh=force)
         world.barrier()
-        outputs, facts = work(recipe, folder, world)
+        try:
+            outputs, facts = work(recipe, folder, world)
+        except ProjectError:
+            if world.is_first:
+                folder.give_back()
+            raise
         world.barrier()
         if world.is_first:
             folder.finish(

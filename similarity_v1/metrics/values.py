@@ -42,7 +42,7 @@ def mean_of(values: Mapping[int | tuple[int, int], float]) -> Values:
     return Values(tuple(values), np.array([[float(value)] for value in values.values()]).reshape(-1, 1))
 
 
-def macro_f1_of(ids: Sequence[int], truth: Sequence[int], answers: Sequence[int | None]) -> Values:
+def macro_f1_of(ids: Sequence[int], truth: Sequence[int], answers: Sequence[int]) -> Values:
     """Macro-F1 is no mean of rows, but a function of means: for each class the rows right, true and answered so."""
     counts = [
         [count for label in CLASSES for count in (t == a == label, t == label, a == label)]

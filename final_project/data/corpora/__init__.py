@@ -66,13 +66,19 @@ CONTEST_SOURCE = (
 
 
 def find_corpus(name: str) -> Corpus:
-    """The registered corpus of that name, letter case aside."""
+    """The registered corpus of that name or folder, letter case and punctuation aside: PAWSX, pawsx, PAWS-X zh."""
+    by_key = {bare(alias): entry for entry in CORPORA.values() for alias in (*entry.folders, entry.name)}
+    if bare(name) in by_key:
+        return by_key[bare(name)]
     by_lower_name = {known.lower(): entry for known, entry in CORPORA.items()}
-    if name.lower() in by_lower_name:
-        return by_lower_name[name.lower()]
     close = difflib.get_close_matches(name.lower(), [*by_lower_name, "demo"], n=1, cutoff=0.4)
     hint = f"; did you mean {by_lower_name[close[0]].name if close[0] in by_lower_name else close[0]}?" if close else ""
     raise ProjectError(f"no corpus named {name!r}{hint}; registered: {', '.join(CORPORA)} (and demo for the stages)")
+
+
+def bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def locate(places: tuple[str, ...], folders: list[Path]) -> Path | None:
