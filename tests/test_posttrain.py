@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from conftest import stage
 from tiny_models import random_inputs, tiny_masked_lm
 from torch.nn import functional as F
 from transformers import pipeline
@@ -61,6 +62,17 @@ def test_the_export_is_a_standard_folder_that_fills_masks(posttrained):
     fill = pipeline("fill-mask", model=str(folder / manifest["model"]), top_k=3)
     answers = fill("请问[MASK]么走")
     assert len(answers) == 3 and all(0 < answer["score"] < 1 for answer in answers)
+
+
+def test_without_held_out_rows_nothing_is_claimed(prepared, copy_of):
+    runs = copy_of(prepared)
+    (runs / "demo/prepare/text.tsv").write_text("怎么走\t如何走\n", encoding="utf-8")  # too few to keep one aside
+    done = stage("posttrain", runs, "posttrain.export=best")
+    assert (
+        "held_out_loss" not in done.stderr
+        and "held_out_loss" not in (runs / "demo/posttrain/metrics.jsonl").read_text()
+    )
+    assert json.loads((runs / "demo/posttrain/manifest.json").read_text())["scores"] == {}
 
 
 def test_training_lowers_the_loss_on_held_out_rows(posttrained):

@@ -54,6 +54,18 @@ def test_dry_run_prints_the_command_of_every_stage_and_runs_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_dry_run_says_what_is_missing_as_well(tmp_path):
+    done = run_sh("--dry-run", "--recipe", "competition", "--", f"prepare.data_dir={tmp_path}")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 5
+    assert "LCQMC/train" in done.stderr and "--recipe demo needs nothing" in done.stderr
+
+
+def test_stages_run_in_their_order_however_they_are_named(tmp_path):
+    named = ("similarity_v1", "posttrain", "similarity_v1")
+    lines = run_sh("--recipe", "demo", "--dry-run", *named, "--", f"runs_dir={tmp_path}").stdout.splitlines()[1:]
+    assert [line.split(" -m ")[1].split(" --recipe")[0] for line in lines] == ["posttrain", "similarity_v1"]
+
+
 def test_several_processes_get_torchrun_or_the_launcher_of_deepspeed():
     lines = run_sh(
         "--dry-run",

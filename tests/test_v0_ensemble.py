@@ -19,6 +19,7 @@ from transformers import BertForSequenceClassification
 
 from final_project.cli import run_main
 from final_project.model.decision import Decision, load_decision
+from final_project.model.folder import load_tokenizer
 from final_project.model.tokens import build_tokenizer
 from final_project.training.weights import save_tensors
 from similarity_v0.__main__ import main
@@ -256,6 +257,14 @@ def test_a_model_with_itself_and_with_its_checkpoint_is_the_model(models, tmp_pa
     assert made.keys() == weights.keys() and all(torch.equal(made[name], weights[name]) for name in made)
 
 
+def test_where_a_tokenizer_cuts_is_no_reason_against_a_soup(models, tmp_path):
+    other = shutil.copytree(models[1], tmp_path / "other")
+    tokenizer = load_tokenizer(other)
+    tokenizer("", "", truncation="longest_first", max_length=17)
+    tokenizer.save_pretrained(other)
+    assert soup("--models", models[0], other, "--output", tmp_path / "soup") == 0
+
+
 def test_a_greedy_soup_is_not_worse_on_dev_than_its_best_model(models, dev, tmp_path, capsys):
     assert soup("--models", *models, "--output", tmp_path / "soup", "--dev", dev, "--greedy") == 0
     answer = json.loads(capsys.readouterr().out)
@@ -280,7 +289,7 @@ def test_what_cannot_be_averaged_is_one_message_and_nothing_is_written(models, d
     narrower.mkdir()
     save_tensors(narrower / "model.safetensors", {f"classifier.{k}": v[:1] for k, v in weights.items()})
     one_label = write_csv(tmp_path / "one.csv", "sentence1,sentence2,label", [("甲", "乙", 1)])
-    test = shutil.copy(dev, tmp_path / "test.csv")
+    test = shutil.copy(dev, tmp_path / "lcqmc_test.csv")
     full = tmp_path / "full"
     full.mkdir()
     (full / "thesis.txt").write_text("mine")

@@ -12,11 +12,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import PAD, random_inputs, tiny_classifier, tiny_config, tiny_masked_lm
 from torch.nn import functional as F
-from transformers import AutoModel, BertModel, XLMRobertaConfig, XLMRobertaForSequenceClassification
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertForSequenceClassification,
+    BertModel,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+)
 
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import probabilities_of
 from final_project.model.folder import load_classifier
+from final_project.model.loading import load_weights
 from final_project.model.packing import first_position_of
 from final_project.model.pooled_classifier import PooledClassifier
 from final_project.model.pools import POOLS
@@ -291,6 +299,14 @@ def test_a_damaged_head_is_refused_with_the_name_of_its_file(damage, said, tmp_p
         weights.write_bytes(weights.read_bytes()[:-10])
     with pytest.raises(ArtifactError, match=said):
         load_classifier(tmp_path)
+
+
+def test_weights_that_do_not_fit_the_config_are_named_with_both_shapes(tmp_path):
+    BertForSequenceClassification(tiny_config(vocab_size=40)).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": 45}))
+    with pytest.raises(ArtifactError, match=r"word_embeddings\.weight has the shape \[40, \d+\] .* \[45, \d+\]"):
+        load_weights(AutoModelForSequenceClassification, tmp_path)
 
 
 # --- what stays frozen ------------------------------------------------------------------------------------------------

@@ -82,6 +82,19 @@ def test_curves_confusion_and_mistakes_are_written_with_both_sentences(tmp_path,
     assert mistakes[0]["probability"] == pytest.approx(0.2)
 
 
+def test_curves_of_folds_say_which_fold_and_count_its_own_epochs(tmp_path):
+    stage, prepare = stage_that_has_trained(tmp_path, 1)
+    (stage / "metrics.jsonl").unlink()
+    for fold in (0, 1):
+        (stage / "folds" / str(fold)).mkdir(parents=True)
+        (stage / "folds" / str(fold) / "metrics.jsonl").write_text('{"step": 3, "dev_accuracy": 0.5}\n')
+    (stage / "folds" / "soup").mkdir()
+    write_review(stage, prepare, 6)
+    assert pd.read_csv(stage / "result" / "curves.csv").to_dict("records") == [
+        {"fold": fold, "step": 3, "epoch": 1.0, "dev_accuracy": 0.5} for fold in (0, 1)
+    ]
+
+
 def test_a_split_without_labels_has_nothing_to_be_wrong_about(tmp_path):
     stage, prepare = stage_that_has_trained(tmp_path, None)
     (stage / "metrics.jsonl").unlink()  # in folds each has its own

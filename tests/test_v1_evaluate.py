@@ -153,6 +153,15 @@ def test_faithfulness_is_what_the_model_says_of_the_three_texts(tmp_path):
     assert figures["sufficiency"].figure == pytest.approx(0, abs=1e-6)
 
 
+def test_new_p_is_divided_by_all_gold_rows(tmp_path):
+    judge = Judge.from_folder(tiny_classifier(tmp_path / "model"))
+    alone = judge.figures(PAIRS, ROWS)
+    among = judge.figures(PAIRS, ROWS, [*(row.id for row in ROWS), 98, 99])
+    for name in ("new_p", "decision_flip"):
+        assert among[name].figure == pytest.approx(alone[name].figure * len(ROWS) / (len(ROWS) + 2))
+    assert among["sufficiency"].figure == alone["sufficiency"].figure
+
+
 def test_evaluate_asks_a_model_where_it_is_given(files, tmp_path, capsys):
     model = tiny_classifier(tmp_path / "model")
     status, out, _ = evaluate(capsys, files, "--model", model, "--against", tmp_path / "theirs.txt", "--aopc")

@@ -65,6 +65,13 @@ def test_the_section_shows_what_fine_tuning_has_left_and_escapes_every_sentence(
     assert "长" * 241 not in html, "a sentence without end is cut"
 
 
+def test_evaluations_of_folds_say_which_fold(run_dir):
+    curves = run_dir / "similarity_v0" / "result" / "curves.csv"
+    write(curves, "fold,step,epoch,dev_loss\n0,10,1,.5\n1,10,1,.4\n")
+    shown = " ".join(Page(write_report(run_dir).read_text(encoding="utf-8")).texts)
+    assert "fold 0," in shown and "fold 1," in shown
+
+
 def test_a_run_without_fine_tuning_has_no_such_section(tmp_path, run_dir):
     (run_dir / "similarity_v0" / "result" / "confusion.json").unlink()
     assert content(run_dir) is None

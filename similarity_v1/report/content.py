@@ -9,7 +9,6 @@ from typing import Any
 
 from final_project.errors import ArtifactError
 from final_project.progress import read_metrics
-from final_project.recipe import STAGES
 from final_project.settings import SimilarityV1
 from similarity_v1.report import fine_tuning, pictures
 from similarity_v1.report.artefacts import read_object
@@ -60,7 +59,7 @@ class Content:
 def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     """Read a run's folder; raises ArtifactError where there is none, ArtifactError or DataError where a file in it is
     broken. pair_map: see read_explained."""
-    if not any((run_dir / stage).is_dir() for stage in STAGES):
+    if not run_dir.is_dir():
         raise ArtifactError(f"{run_dir}: no such run; bash run.sh writes runs to runs/NAME")
     evaluation = read_object(run_dir / "similarity_v1" / "evaluation.json")
     settings = SimilarityV1().model_dump() | ((evaluation or {}).get("settings") or {})

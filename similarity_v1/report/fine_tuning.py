@@ -28,11 +28,12 @@ COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_accuracy", "dev_f1")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """figures: by COLUMNS. is_chosen: the weights of this step were kept."""
+    """figures: by COLUMNS. is_chosen: the weights of this step were kept. fold: which, where there are folds."""
 
     step: int
     figures: Mapping[str, float]
     is_chosen: bool
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,13 @@ def evaluations(path: Path, best_step: int | None) -> list[Evaluation]:
         rows = [
             {key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)
         ]  # fmt: skip
-    found = [Evaluation(int(row["step"]), {key: row.get(key) for key in COLUMNS}, row["step"] == best_step)
-             for row in rows]  # fmt: skip
+    found = [
+        Evaluation(
+            int(row["step"]), {key: row.get(key) for key in COLUMNS}, row["step"] == best_step,
+            int(row["fold"]) if "fold" in row else None,
+        )
+        for row in rows
+    ]  # fmt: skip
     stride = max(1.0, len(found) / MOST_EVALUATIONS)
     shown = {round(place * stride) for place in range(MOST_EVALUATIONS)} | {len(found) - 1}
     return [one for place, one in enumerate(found) if place in shown or one.is_chosen]
