@@ -16,7 +16,7 @@ from figures import show
 from small_runs import read_arguments, run_both_stages
 
 RECIPE = "lcqmc_quick"
-SHARED = ("similarity_v0.max_train_pairs=40000", "similarity_v0.epochs=2", "similarity_v0.eval_every=0")
+SHARED = ("similarity_v0.max_train_pairs=20000", "similarity_v0.epochs=2", "similarity_v0.eval_every=0")
 PLAIN = {
     "encoder.n_layers": "4",
     "encoder.start": "bert",
