@@ -65,7 +65,11 @@ def curve_of_peer(file: Path) -> list[dict[str, Any]]:
     updates = peer.get("updates", 1)
     accuracies = peer.get("dev_accuracy_by_update") or {updates: peer["dev_accuracy"]}
     return [
-        {"name": file.stem.removeprefix("peer_"), "minutes": peer["train_s"] * int(done) / updates / 60, "dev_accuracy": accuracy}
+        {
+            "name": file.stem.removeprefix("peer_"),
+            "minutes": peer["train_s"] * int(done) / updates / 60,
+            "dev_accuracy": accuracy,
+        }
         for done, accuracy in accuracies.items()
     ]
 
