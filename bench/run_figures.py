@@ -64,12 +64,9 @@ def curve_of_peer(file: Path) -> list[dict[str, Any]]:
     peer = _read(file)
     updates = peer.get("updates", 1)
     accuracies = peer.get("dev_accuracy_by_update") or {updates: peer["dev_accuracy"]}
+    name, minutes = file.stem.removeprefix("peer_"), peer["train_s"] / 60
     return [
-        {
-            "name": file.stem.removeprefix("peer_"),
-            "minutes": peer["train_s"] * int(done) / updates / 60,
-            "dev_accuracy": accuracy,
-        }
+        {"name": name, "minutes": minutes * int(done) / updates, "dev_accuracy": accuracy}
         for done, accuracy in accuracies.items()
     ]
 
