@@ -1,9 +1,9 @@
-"""One explanation for a person to look at, on a terminal."""
+"""One explanation for a person to look at, on a terminal, and as the answer of a program."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -21,6 +21,21 @@ def require_texts(*texts: str) -> None:
     for name, text in zip(("TEXT_A", "TEXT_B"), texts, strict=False):
         if not text.strip():
             raise DataError(name, "the sentence is empty")
+
+
+def answer_of(found: Explanation, how: Selection) -> dict[str, Any]:
+    """What programs are told, by `explain --json` and by the local page: label, probabilities, and each text's words
+    with score and rank, 1 for the most important of the chosen ones and None for the others."""
+    texts = []
+    for words, scores in zip(found.words, found.scores, strict=True):
+        ranks = {position: rank for rank, position in enumerate(select(scores, how), start=1)}
+        rows = enumerate(zip(words, scores, strict=True))
+        texts.append([{"text": word, "score": score, "rank": ranks.get(k)} for k, (word, score) in rows])
+    return {
+        "label": found.label, "label_name": found.label_name, "probability": found.probability,
+        "probabilities": list(found.probabilities), "score": found.score, "threshold": found.threshold,
+        "method": found.method, "texts": texts, "truncated": found.truncated,
+    }  # fmt: skip
 
 
 def print_explanation(found: Explanation, how: Selection, stream: IO[str]) -> None:

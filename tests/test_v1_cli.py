@@ -210,6 +210,16 @@ def test_explain_chooses_words_by_the_settings_of_extract_and_shows_the_cut(mode
     assert shown["threshold"] == 0.25 and len(chosen) == (n_chosen or len(chosen))
 
 
+def test_explain_answers_programs_with_one_json_object(model, capsys):
+    _, out, _ = run_cli(capsys, "explain", "--json", "--ratio", 0.5, "--model", model, "怎么开通", "如何开通")
+    answer = json.loads(out)
+    assert answer["label"] in (0, 1) and answer["probability"] == max(answer["probabilities"])
+    first, second = answer["texts"]
+    assert [word["text"] for word in first] == [*"怎么开通"] and len(second) == 4
+    ranked = sorted((word for word in first if word["rank"]), key=lambda word: word["rank"])
+    assert [word["rank"] for word in ranked] == [1, 2] and ranked[0]["score"] >= ranked[1]["score"]
+
+
 def test_explain_refuses_an_empty_sentence(model, capsys):
     assert "TEXT_B: the sentence is empty" in one_message(*run_cli(capsys, "explain", "--model", model, "怎么", " "))
 

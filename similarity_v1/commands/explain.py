@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from final_project.cli import print_json
 from similarity_v1.commands.options import add_model_arguments, settings_of
 
 log = logging.getLogger(__name__)
@@ -21,11 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     about = "what a word is; contest: each character, but a run of Latin letters or digits (default: %(default)s)"
     parser.add_argument("--words", choices=WORDS, default=WORDS[0], help=about)
     parser.add_argument("--html", type=Path, help="also write a page")
+    parser.add_argument("--json", action="store_true", help="answer with one JSON object, for programs")
 
 
 def run(arguments: argparse.Namespace) -> None:
     from similarity_v1.attribution import explainer_of
-    from similarity_v1.explain import print_explanation, require_texts
+    from similarity_v1.explain import answer_of, print_explanation, require_texts
     from similarity_v1.report import write_explanation
     from similarity_v1.selection import selection_of
 
@@ -40,4 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.html is not None:
         write_explanation(arguments.html, explanation, how)
         log.info("explain: wrote %s", arguments.html)
-    print_explanation(explanation, how, sys.stdout)
+    if arguments.json:
+        print_json(answer_of(explanation, how))
+    else:
+        print_explanation(explanation, how, sys.stdout)

@@ -24,8 +24,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from final_project.errors import ProjectError
+from similarity_v1.explain import answer_of
 from similarity_v1.explanation import Explanation
-from similarity_v1.selection import Selection, select
+from similarity_v1.selection import Selection
 from similarity_v1.serve.gates import BodyGate, HostGate, RateGate, SafeHeaders, refusal
 from similarity_v1.serve.limits import Limits
 from similarity_v1.serve.page import page
@@ -141,32 +142,9 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
     @app.post("/api/explain", responses=refusals)
     async def explain_texts(question: Question) -> Answer:
         texts = (question.text_a,) if question.text_b is None else (question.text_a, question.text_b)
-        return _answer(await line.answer(texts), served.selection)
+        return Answer(**answer_of(await line.answer(texts), served.selection))
 
     return app
-
-
-def _answer(found: Explanation, how: Selection) -> Answer:
-    texts = []
-    for words, scores in zip(found.words, found.scores, strict=True):
-        ranks = {position: rank for rank, position in enumerate(select(scores, how), start=1)}
-        texts.append(
-            [
-                Word(text=word, score=score, rank=ranks.get(position))
-                for position, (word, score) in enumerate(zip(words, scores, strict=True))
-            ]
-        )
-    return Answer(
-        label=found.label,
-        label_name=found.label_name,
-        probability=found.probability,
-        probabilities=list(found.probabilities),
-        score=found.score,
-        threshold=found.threshold,
-        method=found.method,
-        texts=texts,
-        truncated=found.truncated,
-    )
 
 
 def _not_blank(text: str) -> str:
