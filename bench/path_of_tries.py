@@ -35,7 +35,7 @@ STEPS = {
     "two_layers": {"encoder.n_layers": "2"},
     "weights_like_dev": {"similarity_v0.pair_weights": "like_dev"},
     "post_training": {"posttrain.epochs": "1"},
-    "average_of_weights": {"similarity_v0.ema_decay": "0.999"},
+    "average_of_weights": {"similarity_v0.ema_decay": "0.99"},
     "adversarial_step": {"similarity_v0.fgm_eps": "1"},
     "augmented_pairs": {},  # drawn from the training pairs and those they imply
 }
