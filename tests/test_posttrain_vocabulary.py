@@ -170,4 +170,4 @@ def test_steps_of_rows_without_a_token_to_predict_do_no_harm(tmp_path):
     model = tiny_masked_lm(vocab_size=len(tokenizer), max_position_embeddings=64)
     place = saved(tmp_path / "start", model, tokenizer)
     _, facts = run_on(tmp_path, "囧\n" * 9 + "手机\n", f"encoder.init={place}")  # 囧 is unknown, and never masked
-    assert facts["updates"] == 3 and np.isfinite(facts["scores"]["held_out_loss"])
+    assert facts["updates"] == 3 and facts["scores"] == {}, "nothing to measure, nothing claimed"
