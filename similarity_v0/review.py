@@ -1,7 +1,7 @@
 """What a person wants to look at after a training, written beside its results.
 
 result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev; with
-                       folds also which fold, and the figures are those of its own held-out part
+                       folds also which fold
 result/confusion.json  by split: counts[label][decision], and the same as shares of each label
 result/mistakes.jsonl  the wrong decisions of which the model was surest, with both sentences
 """

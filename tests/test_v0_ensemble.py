@@ -263,6 +263,8 @@ def test_where_a_tokenizer_cuts_is_no_reason_against_a_soup(models, tmp_path):
     tokenizer("", "", truncation="longest_first", max_length=17)
     tokenizer.save_pretrained(other)
     assert soup("--models", models[0], other, "--output", tmp_path / "soup") == 0
+    (other / "tokenizer.json").write_text("{")
+    assert soup("--models", models[0], other, "--output", tmp_path / "other_soup") == 2, "what cannot be read differs"
 
 
 def test_a_greedy_soup_is_not_worse_on_dev_than_its_best_model(models, dev, tmp_path, capsys):
