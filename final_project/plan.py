@@ -39,15 +39,12 @@ def add_command(subparsers) -> None:
 def run(arguments: argparse.Namespace) -> None:
     recipe = recipe_from(arguments)
     nodes = nodes_from_environment()
-    if (arguments.check or arguments.dry_run) and (missing := missing_inputs(recipe, arguments.stages)):
-        lacking = (
-            f"recipe {recipe.name} lacks:\n  " + "\n  ".join(missing) + "\nbash run.sh --recipe demo needs nothing"
-        )
-        if arguments.check:
-            raise ArtifactError(lacking)
-        log.warning("%s", lacking)
     if arguments.check:
+        if told := what_is_missing(recipe, arguments.stages):
+            raise ArtifactError(told)
         return
+    if arguments.dry_run and (told := what_is_missing(recipe, arguments.stages)):
+        log.warning("%s", told)
     several = recipe.nproc * nodes["NNODES"] > 1
     for stage in arguments.stages:
         if nodes["NODE_RANK"] > 0 and stage not in MULTI_PROCESS:
@@ -60,6 +57,12 @@ def run(arguments: argparse.Namespace) -> None:
                 log.info("%s: up to date, skipped (%s)", stage, state.folder.path)
                 continue
         print(shlex.join(stage_command(recipe, stage, arguments, nodes)))
+
+
+def what_is_missing(recipe: Recipe, stages: list[str]) -> str:
+    """Which data and weights these stages would look for in vain, for people to read; empty where all is there."""
+    missing = "\n  ".join(missing_inputs(recipe, stages))
+    return f"recipe {recipe.name} lacks:\n  {missing}\nbash run.sh --recipe demo needs nothing" if missing else ""
 
 
 def nodes_from_environment() -> dict:

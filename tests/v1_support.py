@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from final_project.cli import run_main
 from final_project.data.contest import write_segmented
-from final_project.data.pairs import SegmentedPair
+from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from final_project.stage_folder import StageFolder
 from similarity_v1.__main__ import main
 
@@ -21,12 +21,45 @@ SHARED = ROOT.parent / "shared"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CHARACTERS = "怎么如何开通关闭花呗借手机号码多少钱好看吗的了是在有，？！"
 
+METRIC_SUITES = (
+    "zh_single_gold_topk",
+    "zh_multi_gold_random_len",
+    "zh_repeated_tokens_full_rank",
+    "en_single_gold_ratio_0.505",
+    "empty_predictions_allowed",
+    "several_perturbations_per_original",
+    "length_one_sentences",
+    "duplicate_predicted_indices_edge",
+)
+
 
 def golden(name: str) -> Path:
     path = SHARED / "golden" / name
     if not path.exists():
         pytest.skip(f"golden data is not on this machine: {path}")
     return path
+
+
+def metric_suite(name: str) -> tuple[list[GoldRow], dict[int, Rationale], dict]:
+    """(gold rows, predictions by id, what the public evaluators say of them) of a golden suite."""
+    found = {s["name"]: s for s in json.loads(golden("metrics.json").read_text())["suites"]}[name]
+    gold = [
+        GoldRow(
+            g["sent_id"],
+            g["sent_label"],
+            *(tuple(tuple(one) for one in sets) for sets in g["rationale_ids"]),
+            tuple(g["query_tokens"]),
+            tuple(g["title_tokens"]),
+            g["sample_type"],
+            tuple(g.get("rel_ids") or ()),
+        )
+        for g in found["golden"].values()
+    ]
+    predicted = {
+        p["id"]: Rationale(p["id"], p["pred_label"], *(tuple(side) for side in p["rationale"]))
+        for p in found["pred"].values()
+    }
+    return gold, predicted, found["expected"]
 
 
 def corpus_file(name: str, folder: Path) -> Path:
