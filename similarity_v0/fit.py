@@ -51,7 +51,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         folder.path / RECORD_NAME, recipe, fitted.scores, n_train=fitted.n_train, updates=fitted.updates,
         best_step=fitted.best_step, seconds=round(fitted.seconds, 1), processes=world.size, used_precision=precision,
     )  # fmt: skip
-    write_review(folder.path, folder.run_dir / "prepare", fitted.updates / max(1, settings.epochs))
+    write_review(folder.path, folder.run_dir / "prepare", fitted.updates / max(1, settings.epochs), fitted.best_step)
     result = folder.path / "result"
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}

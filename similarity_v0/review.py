@@ -1,7 +1,7 @@
 """What a person wants to look at after a training, written beside its results.
 
-result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev; with
-                       folds also which fold
+result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev, and
+                       whether these weights were kept (1 or 0); with folds also which
 result/confusion.json  by split: counts[label][decision], and the same as shares of each label
 result/mistakes.jsonl  the wrong decisions of which the model was surest, with both sentences
 """
@@ -26,16 +26,18 @@ SPLITS = ("dev", "test")
 MOST_MISTAKES = 50  # a split; more are not read
 
 
-def write_review(stage: Path, prepare: Path, updates_per_epoch: float) -> None:
+def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step: int) -> None:
     """Write the three files from what the stage has left: metrics.jsonl and result/*_predictions.csv.
 
-    stage, prepare: their folders. Splits without labels have neither confusion nor mistakes.
+    stage, prepare: their folders. updates_per_epoch: of all folds together. best_step: whose weights were kept, where
+    one model was trained. Splits without labels have neither confusion nor mistakes.
     """
     result = stage / "result"
-    rows = curve(read_metrics(stage / "metrics.jsonl"), updates_per_epoch)
+    rows = curve(read_metrics(stage / "metrics.jsonl"), updates_per_epoch, best_step)
     folds = sorted((stage / "folds").glob("[0-9]*"), key=lambda folder: int(folder.name))
     for fold in folds:
-        of_fold = curve(read_metrics(fold / "metrics.jsonl"), updates_per_epoch / len(folds))
+        kept = json.loads((fold / "facts.json").read_text(encoding="utf-8"))["best_step"]
+        of_fold = curve(read_metrics(fold / "metrics.jsonl"), updates_per_epoch / len(folds), kept)
         rows += [{"fold": int(fold.name), **row} for row in of_fold]
     if rows:
         with write_atomic(result / "curves.csv") as file:
@@ -57,7 +59,7 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float) -> None:
         file.writelines(json.dumps(mistake, ensure_ascii=False) + "\n" for mistake in mistakes)
 
 
-def curve(metrics: Sequence[Mapping[str, Any]], updates_per_epoch: float) -> list[dict[str, Any]]:
+def curve(metrics: Sequence[Mapping[str, Any]], updates_per_epoch: float, best_step: int) -> list[dict[str, Any]]:
     """A row for each evaluation. train_loss: mean of the losses logged since the evaluation before."""
     rows, losses = [], []
     for line in metrics:
@@ -67,7 +69,9 @@ def curve(metrics: Sequence[Mapping[str, Any]], updates_per_epoch: float) -> lis
         if figures:
             epoch = round(line["step"] / updates_per_epoch, 3) if updates_per_epoch else 0.0
             train = {"train_loss": fmean(losses)} if losses else {}
-            rows.append({"step": line["step"], "epoch": epoch, **train, **figures})
+            rows.append(
+                {"step": line["step"], "epoch": epoch, **train, **figures, "kept": int(line["step"] == best_step)}
+            )
             losses = []
     return rows
 

@@ -28,12 +28,12 @@ def test_the_curve_has_a_row_an_evaluation_with_the_training_loss_since_the_last
         {"step": 20, "loss": 0.2, "lr": 1e-3},
         {"step": 20, "dev_loss": 0.45, "dev_accuracy": 0.82},
     ]
-    assert curve(metrics, 20) == [
-        {"step": 0, "epoch": 0.0, "dev_loss": 0.7},
-        {"step": 10, "epoch": 0.5, "train_loss": pytest.approx(0.5), "dev_loss": 0.5, "dev_accuracy": 0.8},
-        {"step": 20, "epoch": 1.0, "train_loss": pytest.approx(0.2), "dev_loss": 0.45, "dev_accuracy": 0.82},
+    assert curve(metrics, 20, best_step=10) == [
+        {"step": 0, "epoch": 0.0, "dev_loss": 0.7, "kept": 0},
+        {"step": 10, "epoch": 0.5, "train_loss": pytest.approx(0.5), "dev_loss": 0.5, "dev_accuracy": 0.8, "kept": 1},
+        {"step": 20, "epoch": 1.0, "train_loss": pytest.approx(0.2), "dev_loss": 0.45, "dev_accuracy": 0.82, "kept": 0},
     ]
-    assert curve([], 20) == [] and curve(metrics[:1], 0)[0]["epoch"] == 0
+    assert curve([], 20, 0) == [] and curve(metrics[:1], 0, 0)[0]["epoch"] == 0
 
 
 def test_the_confusion_is_that_of_scikit_learn_and_knows_a_missing_label():
@@ -67,9 +67,9 @@ def stage_that_has_trained(folder: Path, test_label: int | None) -> tuple[Path, 
 def test_curves_confusion_and_mistakes_are_written_with_both_sentences(tmp_path, monkeypatch):
     monkeypatch.setattr(review, "MOST_MISTAKES", 2)
     stage, prepare = stage_that_has_trained(tmp_path, 1)
-    write_review(stage, prepare, 3)
+    write_review(stage, prepare, 3, 3)
     assert pd.read_csv(stage / "result" / "curves.csv").to_dict("records") == [
-        {"step": 3, "epoch": 1.0, "train_loss": 0.5, "dev_accuracy": 0.5}
+        {"step": 3, "epoch": 1.0, "train_loss": 0.5, "dev_accuracy": 0.5, "kept": 1}
     ]
     confusions = json.loads((stage / "result" / "confusion.json").read_text())
     assert confusions["dev"]["counts"] == confusions["test"]["counts"] == [[2, 1], [1, 2]]
@@ -85,20 +85,22 @@ def test_curves_confusion_and_mistakes_are_written_with_both_sentences(tmp_path,
 def test_curves_of_folds_say_which_fold_and_count_its_own_epochs(tmp_path):
     stage, prepare = stage_that_has_trained(tmp_path, 1)
     (stage / "metrics.jsonl").unlink()
-    for fold in (0, 1):
-        (stage / "folds" / str(fold)).mkdir(parents=True)
-        (stage / "folds" / str(fold) / "metrics.jsonl").write_text('{"step": 3, "dev_accuracy": 0.5}\n')
+    for number in (0, 1):
+        member = stage / "folds" / str(number)
+        member.mkdir(parents=True)
+        (member / "metrics.jsonl").write_text('{"step": 3, "dev_accuracy": 0.5}\n')
+        (member / "facts.json").write_text(json.dumps({"best_step": 3 * number}))
     (stage / "folds" / "soup").mkdir()
-    write_review(stage, prepare, 6)
+    write_review(stage, prepare, 6, 0)
     assert pd.read_csv(stage / "result" / "curves.csv").to_dict("records") == [
-        {"fold": fold, "step": 3, "epoch": 1.0, "dev_accuracy": 0.5} for fold in (0, 1)
+        {"fold": number, "step": 3, "epoch": 1.0, "dev_accuracy": 0.5, "kept": number} for number in (0, 1)
     ]
 
 
 def test_a_split_without_labels_has_nothing_to_be_wrong_about(tmp_path):
     stage, prepare = stage_that_has_trained(tmp_path, None)
     (stage / "metrics.jsonl").unlink()  # in folds each has its own
-    write_review(stage, prepare, 3)
+    write_review(stage, prepare, 3, 3)
     assert json.loads((stage / "result" / "confusion.json").read_text()).keys() == {"dev"}
     assert "test" not in (stage / "result" / "mistakes.jsonl").read_text(encoding="utf-8")
     assert not (stage / "result" / "curves.csv").exists()

@@ -38,8 +38,8 @@ def write(path: Path, value) -> None:
 def run_dir(tmp_path) -> Path:
     """A run in which only fine-tuning and a sweep have finished."""
     stage = tmp_path / "run" / "similarity_v0"
-    write(stage / "manifest.json", {"best_step": 20})
-    write(stage / "result" / "curves.csv", "step,epoch,train_loss,dev_loss,dev_accuracy\n10,.5,.6,.5,.7\n20,1,,.4,.8\n")
+    curves = "step,epoch,train_loss,dev_loss,dev_accuracy,kept\n10,.5,.6,.5,.7,0\n20,1,,.4,.8,1\n"
+    write(stage / "result" / "curves.csv", curves)
     write(
         stage / "result" / "confusion.json", {"dev": {"counts": [[9, 1], [2, 8]], "shares": [[0.9, 0.1], [0.2, 0.8]]}}
     )
@@ -65,11 +65,12 @@ def test_the_section_shows_what_fine_tuning_has_left_and_escapes_every_sentence(
     assert "长" * 241 not in html, "a sentence without end is cut"
 
 
-def test_evaluations_of_folds_say_which_fold(run_dir):
+def test_evaluations_of_folds_say_which_fold_and_which_weights_each_kept(run_dir):
     curves = run_dir / "similarity_v0" / "result" / "curves.csv"
-    write(curves, "fold,step,epoch,dev_loss\n0,10,1,.5\n1,10,1,.4\n")
+    write(curves, "fold,step,epoch,dev_loss,kept\n0,10,1,.5,0\n1,10,1,.4,1\n")
     shown = " ".join(Page(write_report(run_dir).read_text(encoding="utf-8")).texts)
     assert "fold 0," in shown and "fold 1," in shown
+    assert [one.is_chosen for one in evaluations(curves)] == [False, True]
 
 
 def test_a_run_without_fine_tuning_has_no_such_section(tmp_path, run_dir):
@@ -89,9 +90,9 @@ def test_parts_that_a_run_lacks_are_left_out(run_dir):
 
 
 def test_a_long_training_is_thinned_and_keeps_the_chosen_evaluation(tmp_path):
-    rows = "".join(f"{step},{step / 100},0.5\n" for step in range(1, 301))
-    write(tmp_path / "curves.csv", "step,epoch,dev_loss\n" + rows)
-    found = evaluations(tmp_path / "curves.csv", 137)
+    rows = "".join(f"{step},{step / 100},0.5,{int(step == 137)}\n" for step in range(1, 301))
+    write(tmp_path / "curves.csv", "step,epoch,dev_loss,kept\n" + rows)
+    found = evaluations(tmp_path / "curves.csv")
     assert len(found) <= MOST_EVALUATIONS + 2 and [one.step for one in found if one.is_chosen] == [137]
     assert found[0].step == 1 and found[-1].step == 300
 

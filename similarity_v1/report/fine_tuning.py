@@ -116,11 +116,10 @@ def content(run_dir: Path) -> FineTuning | None:
     confusions = read_object(result / "confusion.json")
     if confusions is None:
         return None
-    best_step = (read_object(stage / "manifest.json") or {}).get("best_step")
     calibrated = calibrated_sets(read_object(result / "calibration.json") or {})
     try:
         return FineTuning(
-            evaluations=evaluations(result / "curves.csv", best_step),
+            evaluations=evaluations(result / "curves.csv"),
             confusions=[_confusion(name, confusions[split]) for split, name in SETS.items() if split in confusions],
             threshold=read_object(result / "threshold.json"),
             calibration=calibrated,
@@ -134,8 +133,8 @@ def content(run_dir: Path) -> FineTuning | None:
         raise ArtifactError(f"{result}: a file is not as similarity_v0 writes it ({error!r}): run it again") from error
 
 
-def evaluations(path: Path, best_step: int | None) -> list[Evaluation]:
-    """The rows of curves.csv, evenly thinned to what a person reads, the chosen one among them."""
+def evaluations(path: Path) -> list[Evaluation]:
+    """The rows of curves.csv, evenly thinned to what a person reads, the chosen ones among them."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -144,7 +143,7 @@ def evaluations(path: Path, best_step: int | None) -> list[Evaluation]:
         ]  # fmt: skip
     found = [
         Evaluation(
-            int(row["step"]), {key: row.get(key) for key in COLUMNS}, row["step"] == best_step,
+            int(row["step"]), {key: row.get(key) for key in COLUMNS}, row.get("kept") == 1,
             int(row["fold"]) if "fold" in row else None,
         )
         for row in rows
