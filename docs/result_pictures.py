@@ -1,10 +1,10 @@
-"""Draw the pictures of RESULTS from its result files: accuracy against minutes, and what each change gives.
+"""Draw the pictures of RESULTS from its result files: accuracy against minutes, what a change or post-training gives.
 
-    python docs/result_pictures.py          writes docs/results_curve.png and docs/results_ablation.png
+    python docs/result_pictures.py          writes docs/results_{curve,ablation,posttraining}.png
 
-Reads docs/results/lcqmc_curve.json, a list of {name, minutes, dev_accuracy} (points of one name are joined), and
-docs/results/ablation.json, the results.json of a sweep; each picture is drawn where its file is there. Black on white,
-told apart by shapes and words. matplotlib comes with captum.
+Reads docs/results/lcqmc_curve.json, a list of {name, minutes, dev_accuracy} (points of one name are joined),
+docs/results/ablation.json, the results.json of a sweep, and docs/results/posttraining_helps.json, that bench's; each
+picture is drawn where its file is there. Black on white, told apart by shapes and words. matplotlib comes with captum.
 """
 
 from __future__ import annotations
@@ -57,6 +57,27 @@ def draw_curve(points: Sequence[Mapping[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
+def draw_posttraining(bench: Mapping[str, Any], path: Path) -> None:
+    """Left the perplexity of held-out text, right accuracy on dev after post-training and without; a line a seed."""
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(6.4, 3.4), layout="constrained")
+    for (name, seeds), line, face in zip(bench["runs"].items(), LINES, ("black", "white"), strict=False):
+        drawn = {"color": "black", "linestyle": line, "marker": "o", "markersize": 4, "markerfacecolor": face}
+        for k, curves in enumerate(seeds.values()):
+            label = {} if k else {"label": name}
+            right.plot(*_by_update(curves["dev_accuracy"]), **drawn, **label)
+            if len(curves["held_out_perplexity"]) > 1:  # at random there is nothing but the start
+                left.plot(*_by_update(curves["held_out_perplexity"]), **drawn)
+    left.set_yscale("log")
+    left.set(xlabel="updates of post-training", ylabel="perplexity of held-out text")
+    right.set(xlabel="updates of fine-tuning", ylabel="accuracy on LCQMC dev")
+    right.legend(frameon=False)
+    _save(figure, path)
+
+
+def _by_update(curve: Mapping[str, float]) -> tuple[list[int], list[float]]:
+    return [int(update) for update in curve], list(curve.values())
+
+
 def draw_ablation(sweep: Mapping[str, Any], path: Path) -> None:
     """Each variant's difference to the base: mean (filled where Holm's p is below 0.05), 95 % interval over dev pairs
     as a bar, single seeds as ticks. The best on top."""
@@ -107,6 +128,7 @@ def _save(figure: Any, path: Path) -> None:
 PICTURES: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "lcqmc_curve.json": ("results_curve.png", draw_curve),
     "ablation.json": ("results_ablation.png", draw_ablation),
+    "posttraining_helps.json": ("results_posttraining.png", draw_posttraining),
 }
 
 
@@ -117,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     found = [name for name in PICTURES if (wanted.results / name).is_file()]
     if not found:
-        print(f"{wanted.results}: expected {' or '.join(PICTURES)}, found neither", file=sys.stderr)
+        print(f"{wanted.results}: expected {' or '.join(PICTURES)}, found none", file=sys.stderr)
         return 2
     for name in found:
         picture, draw = PICTURES[name]

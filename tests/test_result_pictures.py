@@ -22,10 +22,21 @@ CURVE = [
     {"name": "a peer", "minutes": 3, "dev_accuracy": 0.7},
 ]
 
+HELPS = {
+    "runs": {
+        "post-trained": {
+            "1": {"held_out_perplexity": {"0": 900.0, "50": 90.5}, "dev_accuracy": {"10": 0.6, "20": 0.7}},
+            "2": {"held_out_perplexity": {"0": 910.0, "50": 95.5}, "dev_accuracy": {"10": 0.61, "20": 0.72}},
+        },
+        "random": {"1": {"held_out_perplexity": {"0": 900.0}, "dev_accuracy": {"10": 0.55, "20": 0.62}}},
+    }
+}
+PICTURES = ("results_curve.png", "results_ablation.png", "results_posttraining.png")
+
 
 @pytest.fixture
 def results(tmp_path) -> Path:
-    """A folder with both result files: a curve, and the table of a sweep with one failed trial."""
+    """A folder with all result files: a curve, post-training, and the table of a sweep with one failed trial."""
     (tmp_path / "ablation.yaml").write_text("recipe: demo\nseeds: [1, 2]\n", encoding="utf-8")
     sweep = read_sweep(tmp_path / "ablation.yaml", overrides=(f"runs_dir={tmp_path}",))
     right = np.arange(40) % 4 > 0
@@ -39,6 +50,7 @@ def results(tmp_path) -> Path:
     folder.mkdir()
     (sweep.folder / "results.json").rename(folder / "ablation.json")
     (folder / "lcqmc_curve.json").write_text(json.dumps(CURVE), encoding="utf-8")
+    (folder / "posttraining_helps.json").write_text(json.dumps(HELPS), encoding="utf-8")
     return folder
 
 
@@ -49,11 +61,11 @@ def draw(results: Path, output_dir: Path) -> subprocess.CompletedProcess:
     return subprocess.run([*script, *where], capture_output=True, text=True)
 
 
-def test_both_pictures_are_drawn_without_colours_and_the_same_each_time(results, tmp_path):
+def test_all_pictures_are_drawn_without_colours_and_the_same_each_time(results, tmp_path):
     for name in ("first", "second"):
         done = draw(results, tmp_path / name)
         assert done.returncode == 0, done.stderr
-    for name in ("results_curve.png", "results_ablation.png"):
+    for name in PICTURES:
         red, green, blue = np.moveaxis(np.asarray(Image.open(tmp_path / "first" / name).convert("RGB"), int), -1, 0)
         assert (red == green).all() and (green == blue).all()
         assert red.min() == 0 and (red < 128).mean() > 0.005, "something is drawn"
@@ -62,11 +74,12 @@ def test_both_pictures_are_drawn_without_colours_and_the_same_each_time(results,
 
 def test_one_result_file_gives_one_picture_and_none_is_an_error(results, tmp_path):
     (results / "ablation.json").unlink()
+    (results / "posttraining_helps.json").unlink()
     assert draw(results, tmp_path / "one").returncode == 0
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["results_curve.png"]
     (results / "lcqmc_curve.json").unlink()
     done = draw(results, tmp_path / "none")
-    assert done.returncode == 2 and "found neither" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "found none" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_result_file_of_another_form_is_one_message(results, tmp_path):
