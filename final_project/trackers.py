@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from final_project.artifacts import append_whole
-from final_project.errors import EnvironmentProblem
+from final_project.errors import EnvironmentProblem, first_line
 
 
 class Tracker(Protocol):
@@ -56,7 +56,8 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """One W&B run for one stage folder: a resumed stage goes on in the same run. WANDB_MODE=offline keeps it here."""
+    """One W&B run for one stage folder: a resumed stage goes on in the same run. WANDB_MODE=offline keeps it here.
+    Raises EnvironmentProblem where wandb cannot start one."""
 
     def __init__(self, folder: Path, project: str, label: str):
         import wandb
@@ -66,7 +67,12 @@ class WeightsAndBiases:
             id_path.write_text(uuid.uuid4().hex, encoding="utf-8")
         run_id = id_path.read_text(encoding="utf-8")
         name = f"{folder.parent.name}/{label}"
-        self._run = wandb.init(project=project, name=name, id=run_id, dir=str(folder), resume="allow")
+        try:
+            self._run = wandb.init(project=project, name=name, id=run_id, dir=str(folder), resume="allow")
+        except wandb.errors.Error as error:  # no key, no network
+            raise EnvironmentProblem(
+                f"{label}.wandb={project}: {first_line(error)} WANDB_MODE=offline keeps the figures below {folder}"
+            ) from error
 
     def add(self, step: int, metrics: dict[str, float]) -> None:
         self._run.log(metrics, step=step)

@@ -115,6 +115,43 @@ def test_weights_and_biases_is_asked_for_by_name_and_its_absence_said():
         require_wandb("mine", "fit")
 
 
+WANDB_CODE = """
+import json, sys
+from pathlib import Path
+from final_project.progress import Journal
+
+first = int(sys.argv[2])
+journal = Journal(Path(sys.argv[1]), "fit", 4, first, 1, wandb="pairs")
+for step in (first + 1, first + 2):
+    journal.update(step, 1 / step, lambda: {"lr": 0.1})
+journal.evaluation(first + 2, {"dev_accuracy": 0.5 + first / 10})
+import wandb
+run = wandb.run
+print(json.dumps([run.id, run.project, run.name, run.summary["loss"], run.summary["dev_accuracy"]]))
+journal.close()
+"""
+
+
+def with_wandb(folder: Path, first_step: int, **variables: str) -> subprocess.CompletedProcess:
+    """Two steps and an evaluation in a process of their own, since wandb reads its environment once a process."""
+    pytest.importorskip("wandb", reason="wandb is not installed here; it is optional")
+    code = [sys.executable, "-c", WANDB_CODE, str(folder), str(first_step)]
+    variables = {**environment(), "HOME": str(folder), **variables}  # no key from an earlier login
+    return subprocess.run(code, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
+
+
+def test_weights_and_biases_gets_every_figure_and_a_resumed_stage_goes_on_in_its_run(tmp_path):
+    done = [with_wandb(tmp_path, first_step, WANDB_MODE="offline") for first_step in (0, 2)]
+    first, second = [json.loads(re.search(r"^\[\".*", one.stdout, re.MULTILINE).group()) for one in done]
+    assert first[:3] == second[:3] and first[1:3] == ["pairs", f"{tmp_path.parent.name}/fit"]
+    assert first[3:] == pytest.approx([1 / 2, 0.5]) and second[3:] == pytest.approx([1 / 4, 0.7])
+
+
+def test_weights_and_biases_without_a_key_says_what_to_do(tmp_path):
+    done = with_wandb(tmp_path, 0, WANDB_BASE_URL="http://127.0.0.1:9")
+    assert re.search(r"EnvironmentProblem: fit\.wandb=pairs: .*API key.* WANDB_MODE=offline", done.stderr)
+
+
 def test_a_resumed_journal_is_cut_back_to_where_it_resumes(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(1, 8)) + '{"step": 8, "lo')
