@@ -27,7 +27,7 @@ DOCS = Path(__file__).resolve().parent
 BASE = "base"
 SURE = 0.05  # of Holm's corrected p
 INTERVAL_GREY = "0.6"
-SHAPES = "osD^vPX*"
+SHAPES = "osD^vPX*h<>d"
 LINES = ("-", "--", ":", "-.")
 STYLE = {
     "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "0.88",
