@@ -18,6 +18,7 @@ from torch import nn
 from final_project.recipe import ROOT
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
+from final_project.training.engines.deepspeed_ops import load_compiled_parts
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 from final_project.training.world import World
 
@@ -36,6 +37,7 @@ class DeepSpeedEngine(Engine):
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
 
+        load_compiled_parts()
         self._deepspeed = deepspeed
         self._is_training_forward = self._only_points = False
         self._autocast_inside(model)
