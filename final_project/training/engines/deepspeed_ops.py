@@ -12,19 +12,20 @@ import fcntl
 import logging
 import os
 from pathlib import Path
+from types import ModuleType
 
 log = logging.getLogger(__name__)
 
 
-def load_compiled_parts() -> None:
-    """Compile or load what deepspeed.initialize would. Needs TORCH_EXTENSIONS_DIR, a folder that this project alone
-    compiles in; where it is not set, DeepSpeed is left to do it."""
+def load_compiled_parts(deepspeed: ModuleType) -> None:
+    """Compile or load what deepspeed.initialize would.
+
+    deepspeed: the package, which its engine alone imports. Needs TORCH_EXTENSIONS_DIR, a folder that this project alone
+    compiles in; where it is not set, DeepSpeed is left to do it.
+    """
     if "TORCH_EXTENSIONS_DIR" not in os.environ:
         return
-    import deepspeed
-    from deepspeed.accelerator import get_accelerator
-
-    builder = get_accelerator().create_op_builder("ShareMemCommBuilder")
+    builder = deepspeed.accelerator.get_accelerator().create_op_builder("ShareMemCommBuilder")
     if builder is None or not deepspeed.ops.__compatible_ops__.get(builder.NAME, False):
         return
     folder = Path(os.environ["TORCH_EXTENSIONS_DIR"])

@@ -37,7 +37,7 @@ class DeepSpeedEngine(Engine):
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
 
-        load_compiled_parts()
+        load_compiled_parts(deepspeed)
         self._deepspeed = deepspeed
         self._is_training_forward = self._only_points = False
         self._autocast_inside(model)
