@@ -27,6 +27,10 @@ class DataError(ProjectError):
         super().__init__(f"{where}: {what}")
 
 
+class RowError(DataError, ValueError):
+    """A row that a Python call was given is not what it should be. The message starts with the row's number, from 0."""
+
+
 class ArtifactError(ProjectError):
     """A stage's folder or file is missing, stale or cannot be written."""
 

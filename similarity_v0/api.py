@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from final_project.data.given_rows import given_rows, texts_of
+from final_project.data.texts import why_no_text
+from final_project.errors import RowError
 from final_project.model.decision import Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.token_table import Row, tokenised
@@ -20,6 +23,7 @@ from similarity_v0.last_layer import spare_unread_tokens
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
 
+EXAMPLE = "[(a, b)], a list of pairs of texts"
 CHUNK_ROWS = 4096  # enough to find rows of one length for every batch, and few enough to hold in memory
 
 
@@ -72,7 +76,8 @@ class PairClassifier:
     def predict(self, pairs: Iterable[tuple[str, str]]) -> Predictions:
         """P(1) and label of each pair, in the order given. Any number of pairs: they are worked on in chunks.
 
-        Raises ValueError where an item is not two strings.
+        Raises RowError, which is a ValueError, with the number of the first pair that is not two texts (texts.py), and
+        where one pair, a dict or a data frame is given in place of a list of pairs.
         """
         parts = [self.score(chunk).probabilities_NC for chunk in chunks(_rows(pairs))]
         if not parts:
@@ -98,7 +103,11 @@ def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
-    for number, pair in enumerate(pairs):
-        if len(pair) != 2 or not all(isinstance(sentence, str) for sentence in pair):
-            raise ValueError(f"pair {number}: expected two strings, found {pair!r}")
-        yield (*pair, None)
+    for number, pair in enumerate(given_rows(pairs, EXAMPLE)):
+        texts = texts_of(f"pair {number}", pair, "two strings", EXAMPLE)
+        if len(texts) != 2:
+            raise RowError(f"pair {number}", f"expected two strings, found {len(texts)}")
+        for text in texts:
+            if fault := why_no_text(text):
+                raise RowError(f"pair {number}", f"a text {fault}")
+        yield (*map(str, texts), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from final_project.data.fingerprints import fingerprints, found_in
+from final_project.data.fingerprints import distinct, fingerprints, found_in
 from final_project.data.pairs import Pair
 from final_project.data.tables import iter_pairs
 from final_project.errors import DataError
@@ -47,7 +47,8 @@ def require_labels(source: Path, split: str, pairs: list[Pair]) -> None:
 def require_fit_for_decision(folder: Path, settings: SimilarityV0) -> None:
     """Refuse splits on which the decision could not be found honestly; folder: that of prepare.
 
-    A threshold swept on dev where most of dev's pairs are test's is one found on test data. A calibration is fitted on
+    A threshold swept on dev where most of dev's pairs are test's is one found on test data, whichever text of a pair
+    comes first and however it is written (`Fingerprints.normal_pairs_N`). A calibration is fitted on
     parts of dev, each of which needs both labels.
     """
     dev = folder / "dev.csv"
@@ -56,10 +57,10 @@ def require_fit_for_decision(folder: Path, settings: SimilarityV0) -> None:
     if settings.calibration != "none" and rarest < 2:
         raise DataError(dev, f"a calibration needs at least 2 pairs of each label, found {rarest} of one")
     is_found = settings.threshold == "sweep" or settings.calibration != "none"
-    in_test = found_in(dev_prints.exact_pairs_N, np.sort(test_prints.exact_pairs_N))
+    in_test = found_in(dev_prints.normal_pairs_N, distinct(test_prints.normal_pairs_N))
     if not is_found or not in_test.any():
         return
-    shared = f"{in_test.sum():,} of its {len(in_test):,} pairs are pairs of test.csv"
+    shared = f"{in_test.sum():,} of its {len(in_test):,} pairs are pairs of test.csv, order, case and white space aside"
     if in_test.mean() > MOST_IN_TEST:
         raise DataError(
             dev, f"{shared}: a threshold or a calibration found on test data is refused; give other dev pairs, or take "

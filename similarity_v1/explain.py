@@ -8,6 +8,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Text
 
+from final_project.data.texts import why_no_text
 from final_project.errors import DataError
 from similarity_v1.explanation import Explanation
 from similarity_v1.selection import Selection, select
@@ -17,10 +18,10 @@ WEAK, STRONG, AGAINST = (236, 242, 248), (9, 105, 178), (180, 90, 20)
 
 
 def require_texts(*texts: str) -> None:
-    """Raises DataError where one of TEXT_A, TEXT_B is empty."""
+    """Raises DataError where one of TEXT_A, TEXT_B is empty or no text."""
     for name, text in zip(("TEXT_A", "TEXT_B"), texts, strict=False):
-        if not text.strip():
-            raise DataError(name, "the sentence is empty")
+        if fault := why_no_text(text):
+            raise DataError(name, f"the sentence {fault}")
 
 
 def answer_of(found: Explanation, how: Selection) -> dict[str, Any]:

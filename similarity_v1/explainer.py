@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from final_project.data.given_rows import given_rows, texts_of
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
@@ -31,6 +32,7 @@ from similarity_v1.words import RULES, words_of
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 
+EXAMPLE = "[text] or [(text_a, text_b)], a list of rows"
 Row = str | Sequence[str]
 GivenWords = Sequence[Sequence[Sequence[str]]]  # row -> text -> its words
 
@@ -97,9 +99,13 @@ class Explainer:
         """Explain rows, each one text or each two, in their order.
 
         words: the given words of every text, which must join to it, white space aside; by the Explainer's rule where
-        None. Raises DataError naming the first row, counted from 0, that is not as it should be.
+        None. Raises DataError naming the first row, counted from 0, that is not as it should be; RowError, which is
+        one, where a row is no text and no texts, and where one text is given in place of a list.
         """
-        texts = [(row,) if isinstance(row, str) else tuple(row) for row in rows]
+        texts = [
+            (str(row),) if isinstance(row, str) else texts_of(f"row {number}", row, "one text or two", EXAMPLE)
+            for number, row in enumerate(given_rows(rows, EXAMPLE))
+        ]
         if words is None:
             words = [tuple(words_of(text, self.words) for text in its_texts) for its_texts in texts]
         check_rows(texts, words)

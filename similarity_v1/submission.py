@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
-from final_project.data.lines import read_lines
+from final_project.data.lines import decoded, read_lines
 from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.data.zips import check_entries, is_plain_file, opened_zip, pieces_of
 from final_project.errors import DataError
 
 MAX_ZIP_BYTES = 64 << 20
 MAX_TEXT_BYTES = 256 << 20
 MAX_ZIP_RATIO = 200  # rows of numbers shrink to a third or a tenth; far more is a zip bomb
+MOST_NAMED = 5
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 NumberedRow = tuple[int, Rationale]
@@ -140,12 +141,7 @@ def _indices(path: Path, line: int, side: str, text: str) -> tuple[int, ...]:
 def _zipped_lines(path: Path) -> Iterator[tuple[int, str]]:
     any_text = False
     for number, raw in enumerate(_zipped_bytes(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if b"\0" in raw:
-            raise DataError(path, "NUL byte: not a text file", number)
-        try:
-            text = raw.removesuffix(b"\r").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(path, f"not UTF-8 at column {error.start + 1}", number) from error
+        text = decoded(path, number, raw).removesuffix("\r")
         if text.strip():
             any_text = True
             yield number, text
@@ -154,31 +150,29 @@ def _zipped_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _zipped_bytes(path: Path) -> bytes:
-    """The one text file of a zip, within the limits; the sizes that the zip states are not trusted."""
-    try:
-        n_packed = path.stat().st_size
-        if n_packed > MAX_ZIP_BYTES:
-            raise DataError(path, f"the zip has {n_packed:,} bytes; at most {MAX_ZIP_BYTES:,} are read")
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) != 1:
-                raise DataError(path, f"the zip must hold exactly one file, found {len(entries)}")
-            _check_name(path, entries[0])
-            n_allowed = min(MAX_TEXT_BYTES, max(n_packed, 4096) * MAX_ZIP_RATIO)
-            with archive.open(entries[0]) as file:
-                text = file.read(n_allowed + 1)
-    except OSError as error:
-        raise DataError(path, f"cannot read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise DataError(path, f"not a zip that can be read, or a truncated one: {error}") from error
-    if len(text) > n_allowed:
-        raise DataError(path, f"the zipped file is larger than {n_allowed:,} bytes; it is not read")
-    return text
+    """The one text file of a zip, within the limits."""
+    n_packed = path.stat().st_size if path.is_file() else 0
+    if n_packed > MAX_ZIP_BYTES:
+        raise DataError(path, f"the zip has {n_packed:,} bytes; at most {MAX_ZIP_BYTES:,} are read")
+    with opened_zip(path, "not a zip that can be read, or a truncated one") as archive:
+        entries = archive.infolist()
+        if len(entries) != 1:
+            names = ", ".join(repr(entry.filename[:40]) for entry in entries[:MOST_NAMED])
+            more = ", ..." if len(entries) > MOST_NAMED else ""
+            found = f"{len(entries)}: {names}{more}" if entries else "0"
+            raise DataError(path, f"the zip must hold exactly one file, found {found}")
+        _check_name(path, entries[0])
+        n_allowed = min(MAX_TEXT_BYTES, max(n_packed, 4096) * MAX_ZIP_RATIO)
+        if entries[0].file_size > n_allowed:
+            raise DataError(path, f"the zipped file is larger than {n_allowed:,} bytes; it is not read")
+        check_entries(path, entries, n_allowed)
+        return b"".join(pieces_of(path, archive, entries[0]))
 
 
 def _check_name(path: Path, entry: zipfile.ZipInfo) -> None:
     name = entry.filename
-    if entry.is_dir() or PurePosixPath(name).name != name or "\\" in name or name in ("", ".", ".."):
+    is_at_top = PurePosixPath(name).name == name and "\\" not in name and name not in ("", ".", "..")
+    if not is_plain_file(entry) or not is_at_top:
         raise DataError(path, f"the zip must hold one plain file at its top, found {name[:80]!r}")
     if not name.lower().endswith(".txt"):
         raise DataError(path, f"the zip must hold a .txt file, found {name[:80]!r}")

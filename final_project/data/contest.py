@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from final_project.artifacts import write_atomic
 from final_project.data.lines import json_fault, read_lines
 from final_project.data.pairs import SegmentedPair
+from final_project.data.texts import why_no_text
 from final_project.errors import DataError
 
 MAX_ID_DIGITS = 18  # what 64 bits hold, and what a submission may say
@@ -27,14 +29,34 @@ def iter_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
-    """The JSON object that a text is; raises DataError where it is anything else."""
+    """The JSON object that a text is; raises DataError where it is anything else, has a key twice, or a number that is
+    not finite: Python writes NaN and Infinity, which JSON does not know."""
     try:
-        row = json.loads(text)
+        row = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise DataError(path, json_fault(error), line) from error
     if not isinstance(row, dict):
         raise DataError(path, f"expected a JSON object, found a {type(row).__name__}", line)
     return row
+
+
+def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(items)
+    if len(row) < len(items):
+        seen: set[str] = set()
+        twice = next(key for key, _ in items if key in seen or seen.add(key))
+        raise json.JSONDecodeError(f"key {twice[:30]!r} twice", "", 0)
+    return row
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise json.JSONDecodeError(f"found {value}, which is no finite number", "", 0)
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
 
 
 def read_segmented(path: str | Path) -> list[SegmentedPair]:
@@ -105,12 +127,8 @@ def row_id(path: str | Path, line: int, value: Any) -> int:
 
 
 def _sentence(path: str | Path, line: int, key: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise DataError(path, f"{key} must be a string, found {type(value).__name__}", line)
-    if not value.strip():
-        raise DataError(path, f"{key} is empty", line)
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise DataError(path, f"{key} holds half a surrogate pair, which is no text", line)
+    if fault := why_no_text(value):
+        raise DataError(path, f"{key} {fault}", line)
     return value
 
 

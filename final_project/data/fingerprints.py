@@ -40,14 +40,9 @@ class Fingerprints:
 
     @property
     def normal_pairs_N(self) -> np.ndarray:
-        """One number a pair, equal where the normal forms are, in either order: which sentence came first says nothing
-        about the meaning."""
+        """One number a pair, equal where the pairs are the same: this is the one notion of the same pair. The normal
+        forms are equal, in either order, since which sentence came first says nothing about the meaning."""
         return self.normal_N2.min(axis=1) * ODD + self.normal_N2.max(axis=1)
-
-    @property
-    def exact_pairs_N(self) -> np.ndarray:
-        """One number a pair, equal where both sentences are, in this order."""
-        return self.exact_N2[:, 0] * ODD + self.exact_N2[:, 1]
 
 
 def normal_form(sentence: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from final_project.data.lines import json_fault, read_lines
 from final_project.data.pairs import Pair
+from final_project.data.texts import why_unreadable
 from final_project.errors import DataError
 
 SUFFIXES = (".txt", ".json", ".jsonl")
@@ -50,7 +51,10 @@ def documents(path: Path) -> Iterator[str]:
     if len(lines) > 1 and not _is_json(lines[first]):  # one value that goes over all of them, blank ones too
         lines = {first: "\n".join(lines.get(number, "") for number in range(first, last + 1))}
     for number, text in lines.items():
-        yield from strings(_value(path, number, text))
+        for string in strings(_value(path, number, text)):
+            if fault := why_unreadable(string):
+                raise DataError(path, f"a string here {fault}", number)
+            yield string
 
 
 def _is_json(text: str) -> bool:

@@ -21,13 +21,14 @@ LENGTH_EDGES = (*range(0, 100, 5), 100)  # in characters; the last bin takes all
 
 
 def describe(prints: Fingerprints) -> dict[str, Any]:
-    """Rows, labels, lengths in characters, and what is odd, of one set. Sentences are compared as they are here.
+    """Rows, labels, lengths in characters, and what is odd, of one set.
 
-    duplicates: rows that repeat an earlier one, sides and label alike. contradicting: distinct pairs of sentences that
-    occur with both labels. identical_sides: rows whose two sentences are the same. length_histogram: sentences by
-    length, bins as in LENGTH_EDGES, each with its lower edge.
+    duplicates: rows that repeat an earlier pair with its label. contradicting: distinct pairs that occur with both
+    labels; which pairs are the same, `Fingerprints.normal_pairs_N` says. identical_sides: rows whose two sentences are
+    the same, compared as they are, as in `sentences`. length_histogram: sentences by length, bins as in LENGTH_EDGES,
+    each with its lower edge.
     """
-    labels, pairs = prints.label_N, prints.exact_pairs_N
+    labels, pairs = prints.label_N, prints.normal_pairs_N
     n_labelled, n_positive = int((labels != UNKNOWN).sum()), int((labels == 1).sum())
     return {
         "rows": len(prints),

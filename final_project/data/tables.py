@@ -1,9 +1,9 @@
 """Sentence pairs in files: every form in which they come, read into `Pair`, and the one form that is written.
 
-Read     TSV (two or three columns, with or without a header, no quoting), CSV (header `sentence1,sentence2,label`,
-         RFC 4180 quotes), JSONL (`sentence1, sentence2, label`), the contest's JSONL (as pairs without label), and
-         Parquet (columns sentence1, sentence2 and, where there are labels, label; an error names the row, from 1).
-Written  CSV with that header, UTF-8, LF, minimal quoting.
+Read     TSV (two or three columns, with or without a header, no quoting), CSV (with a header, RFC 4180 quotes), JSONL,
+         the contest's JSONL (as pairs without label), and Parquet (an error names the row, from 1).
+Columns and keys go by any names of column_names.py, in any order; others beside them are passed over.
+Written  CSV with the header `sentence1,sentence2,label`, UTF-8, LF, minimal quoting.
 The content decides, not the extension: mirrors name files as they please.
 """
 
@@ -11,21 +11,30 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from final_project.artifacts import write_atomic
+from final_project.data.column_names import (
+    NamedColumns,
+    is_header,
+    label_keys,
+    missing_key,
+    named_columns,
+    normal_name,
+    sentence_keys,
+)
 from final_project.data.contest import iter_json_lines, iter_segmented
-from final_project.data.lines import MAX_LINE_BYTES, read_lines
+from final_project.data.forms import is_csv, is_json
+from final_project.data.lines import MAX_LINE_BYTES, raw_lines, read_lines
 from final_project.data.pairs import Pair
 from final_project.data.parquet import is_parquet, parquet_rows
+from final_project.data.texts import why_no_text
 from final_project.errors import DataError
 
 CSV_HEADER = ("sentence1", "sentence2", "label")
-# First lines as the mirrors of LCQMC and its relatives have them.
-HEADER_NAMES = {"sentence1", "sentence2", "text_a", "text_b", "text1", "text2", "query1", "query2", "q1", "q2"}
+IN_ORDER = {2: NamedColumns(0, 1, None), 3: NamedColumns(0, 1, 2)}  # number of columns -> what is where, by default
 
 Row = tuple[int, list[str]]
 NumberedPairs = Iterator[tuple[int, Pair]]
@@ -89,66 +98,86 @@ def _reader_for(path: Path) -> Callable[[Path, bool | None], NumberedPairs]:
     if is_parquet(path):
         return _read_parquet
     _, first = next(read_lines(path))
-    if first.lstrip().startswith("{"):
+    if is_json(first):
         return _read_json
-    if "\t" not in first and (path.suffix.lower() == ".csv" or first.lower().startswith("sentence1,")):
-        return _read_csv
-    return _read_tsv
+    return _read_csv if is_csv(path, first) else _read_tsv
 
 
 def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
     """Quotes are ordinary characters here: corpora of this kind hold unbalanced ones."""
     rows = ((line, text.split("\t")) for line, text in read_lines(path))
-    n_columns = None
-    for line, columns in _without_header(path, rows, header):
-        n_columns = n_columns or (2 if len(columns) == 2 else 3)
-        yield line, _pair(path, line, columns, n_columns, "tab-separated")
-
-
-def _without_header(path: Path, rows: Iterator[Row], header: bool | None) -> Iterator[Row]:
-    """The rows below the header, where there is one."""
     line, first = next(rows)
-    found = first[0].strip().lower() in HEADER_NAMES
-    if header is True and not found:
+    found = _header_of(first)
+    if header is True and found is None:
         raise DataError(path, f"expected a header such as text_a<TAB>text_b<TAB>label, found {first[0][:30]!r}", line)
-    if header is False and found:
+    if header is False and found is not None:
         raise DataError(path, f"expected no header, found {' '.join(first)!r}", line)
-    if not found:
-        yield line, first
-        yield from rows
-        return
-    below = next(rows, None)
-    if below is None:
-        raise DataError(path, "a header and no rows", line)
-    yield from itertools.chain((below,), rows)
+    if found is None:
+        columns, width = IN_ORDER[2 if len(first) == 2 else 3], 2 if len(first) == 2 else 3
+        return _pairs(path, itertools.chain(((line, first),), rows), columns, width, "tab-separated")
+    if any(name.strip().startswith('"') for name in first):
+        raise DataError(path, "quotes around names mean that texts are quoted too: give it as CSV", line)
+    return _pairs(path, _below(path, line, first, rows), found, len(first), "tab-separated")
+
+
+def _header_of(first: Sequence[str]) -> NamedColumns | None:
+    """What a first row says of the columns; None where it is a pair: two sentences may read like names, but what has
+    a label is no header. Of three columns the third is the label, whatever it is called."""
+    found = named_columns(first)
+    if found is None or (len(first) == 3 and first[2].strip() in ("0", "1")):
+        return None
+    is_third = len(first) == 3 and found.label is None and {found.sentence1, found.sentence2} == {0, 1}
+    return NamedColumns(found.sentence1, found.sentence2, 2) if is_third else found
 
 
 def _read_csv(path: Path, header: bool | None) -> NumberedPairs:
     rows = csv_rows(path)
     line, first = next(rows)
-    names = tuple(name.strip().lower() for name in first)
-    if names not in (CSV_HEADER, CSV_HEADER[:2]):
+    found = _header_of(first)
+    if found is None:
         raise DataError(path, f"expected the header {','.join(CSV_HEADER)}, found {','.join(first)[:60]!r}", line)
     if header is False:
         raise DataError(path, f"expected no header, found {','.join(first)!r}", line)
+    return _pairs(path, _below(path, line, first, rows), found, len(first), "comma-separated")
+
+
+def _below(path: Path, line: int, header: Sequence[str], rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows below a header: at least one, and none is the header again, as where files were joined."""
+    names = [*map(normal_name, header)]
     below = next(rows, None)
     if below is None:
         raise DataError(path, "a header and no rows", line)
-    for at, columns in itertools.chain((below,), rows):
-        yield at, _pair(path, at, columns, len(names), "comma-separated")
+    for number, columns in itertools.chain((below,), rows):
+        if columns[0].strip("\ufeff") == header[0] and [*map(normal_name, columns)] == names:
+            raise DataError(path, f"the header of line {line} again: leave it out where files are joined", number)
+        yield number, columns
+
+
+def _pairs(path: Path, rows: Iterator[Row], places: NamedColumns, width: int, kind: str) -> NumberedPairs:
+    for line, columns in rows:
+        if len(columns) != width:
+            raise DataError(path, f"expected {width} {kind} columns, found {len(columns)}{_line_ends(columns)}", line)
+        if width == 2 and kind == "tab-separated" and is_header(columns):
+            raise DataError(path, f"a header between rows, {columns[0]!r} and {columns[1]!r}: leave it out", line)
+        label = None if places.label is None else columns[places.label]
+        yield line, _pair(path, line, columns[places.sentence1], columns[places.sentence2], label)
+
+
+def _line_ends(columns: Sequence[str]) -> str:
+    return " (lines end in a bare CR: expected LF or CRLF)" if any("\r" in column for column in columns) else ""
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
     """(line on which the row begins, its columns). Lines are joined as the quotes say; csv itself would lose the
-    number of the line where an unclosed quote began."""
-    begin, last, held, n_held, is_open = 0, 0, [], 0, False
-    for line, text in read_lines(path):
-        if not held:
-            begin = line
-        else:  # blank lines, which read_lines leaves out, are part of a sentence here
-            text = "\n" * (line - last - 1) + text
+    number of the line where an unclosed quote began. Blank lines between rows are passed over."""
+    csv.field_size_limit(2 * MAX_LINE_BYTES)  # by default 131,072 characters, which an article may exceed
+    begin, held, n_held, is_open, any_text = 0, [], 0, False, False
+    for line, text in raw_lines(path):
+        if not is_open:
+            if not text.strip():
+                continue
+            begin, held, n_held, any_text = line, [], 0, True
         held.append(text)
-        last = line
         is_open ^= text.count('"') % 2 == 1
         if is_open:
             n_held += len(text)
@@ -156,22 +185,20 @@ def csv_rows(path: Path) -> Iterator[Row]:
                 raise DataError(path, f"a quote opens here; not closed after {MAX_LINE_BYTES:,} characters", begin)
             continue
         try:
-            yield begin, next(csv.reader(["\n".join(held)], strict=True))
+            yield begin, next(csv.reader(["\n".join(held).removesuffix("\r")], strict=True))
         except csv.Error as error:
             raise DataError(path, f"not a CSV row: {error}", begin) from error
-        held, n_held = [], 0
-    if held:
+    if is_open:
         raise DataError(path, "a quote opens here and is never closed", begin)
+    if not any_text:
+        raise DataError(path, "the file holds no text")
 
 
-def _pair(path: Path, line: int, columns: list[str], n_columns: int, kind: str) -> Pair:
-    if len(columns) != n_columns:
-        raise DataError(path, f"expected {n_columns} {kind} columns, found {len(columns)}", line)
-    for place, sentence in enumerate(columns[:2], start=1):
-        if not sentence.strip():
-            raise DataError(path, f"sentence {place} is empty", line)
-    label = _label(path, line, columns[2]) if n_columns == 3 else None
-    return Pair(columns[0], columns[1], label)
+def _pair(path: Path, line: int, sentence1: str, sentence2: str, label: Any) -> Pair:
+    for place, sentence in enumerate((sentence1, sentence2), start=1):
+        if fault := why_no_text(sentence):
+            raise DataError(path, f"sentence {place} {fault}", line)
+    return Pair(sentence1, sentence2, _label(path, line, label))
 
 
 def _label(path: Path, line: int, value: Any) -> int | None:
@@ -180,28 +207,38 @@ def _label(path: Path, line: int, value: Any) -> int | None:
     if value is None or text == "":
         return None
     if text not in ("0", "1"):
-        raise DataError(path, f"label must be 0 or 1, found {value!r}", line)
+        raise DataError(path, f"label must be 0 or 1, found {repr(value)[:40]}", line)
     return int(text)
 
 
 def _read_json(path: Path, header: bool | None) -> NumberedPairs:
-    rows = iter_json_lines(path)
-    _, first = next(rows)
-    if "text_q_seg" in first or "query" in first:
-        yield from ((line, Pair(row.query, row.title)) for line, row in iter_segmented(path))
-    else:
-        yield from ((line, _json_pair(path, line, row)) for line, row in iter_json_lines(path))
+    _, first = next(iter_json_lines(path))
+    if "text_q_seg" in first or "text_t_seg" in first:
+        return ((line, Pair(row.query, row.title)) for line, row in iter_segmented(path))
+    return ((line, _json_pair(path, line, row)) for line, row in iter_json_lines(path))
 
 
 def _read_parquet(path: Path, header: bool | None) -> NumberedPairs:
-    yield from ((number, _json_pair(path, number, row)) for number, row in parquet_rows(path, CSV_HEADER))
+    def columns(names: Sequence[str]) -> list[str]:
+        return [*_sentence_keys(path, 1, names), *label_keys(names)]
+
+    return ((number, _json_pair(path, number, row)) for number, row in parquet_rows(path, columns))
 
 
 def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:
-    for key in CSV_HEADER[:2]:
-        if key not in row:
-            raise DataError(path, f"missing key {key!r}", line)
-        if not isinstance(row[key], str):
-            raise DataError(path, f"{key} must be a string, found {json.dumps(row[key])[:30]}", line)
-    sides = [row[key] for key in CSV_HEADER[:2]]
-    return _pair(path, line, [*sides, row.get("label")], 3, "JSON")
+    keys, labels = _sentence_keys(path, line, row), label_keys(tuple(row))
+    for key in keys:
+        if fault := (None if isinstance(row[key], str) else why_no_text(row[key])):
+            raise DataError(path, f"{key} {fault}", line)
+    if len(labels) > 1:
+        raise DataError(path, f"expected one label, found {' and '.join(labels)}", line)
+    return _pair(path, line, *(row[key] for key in keys), row[labels[0]] if labels else None)
+
+
+def _sentence_keys(path: Path, line: int, names: Iterable[str]) -> tuple[str, str]:
+    """The keys of the two sentences; raises DataError where one is missing."""
+    first, second = sentence_keys(tuple(names))
+    if first is None or second is None:
+        found = ", ".join(names)[:60] or "no key"
+        raise DataError(path, f"missing key {missing_key(tuple(names))!r}; found {found}", line)
+    return first, second

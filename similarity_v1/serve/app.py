@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from final_project.data.texts import why_no_text
 from final_project.errors import ProjectError
 from similarity_v1.explain import answer_of
 from similarity_v1.explanation import Explanation
@@ -118,7 +119,7 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
         ],
     )
     _add_refusals(app)
-    Text = Annotated[str, Field(min_length=1, max_length=limits.max_chars), AfterValidator(_not_blank)]
+    Text = Annotated[str, Field(min_length=1, max_length=limits.max_chars), AfterValidator(_text)]
 
     class Question(BaseModel):
         """text_b is left out for a classifier of single texts."""
@@ -147,9 +148,11 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
     return app
 
 
-def _not_blank(text: str) -> str:
+def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("the text is blank")
+    if fault := why_no_text(text):
+        raise ValueError(f"the text {fault}")
     return text
 
 

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from final_project.data.corpora.names import LABEL, SENTENCE1, SENTENCE2, RawRow, place_of
+from final_project.data.column_names import is_header, named_columns, normal_name
 from final_project.data.lines import read_lines
 from final_project.data.tables import Row, csv_rows
 from final_project.errors import DataError
+
+# line, first sentence, second sentence, label as it stands there; None where the file has no labels
+RawRow = tuple[int, str, str, "str | None"]
 
 SEPARATOR_NAMES = {"\t": "tab-separated", ",": "comma-separated"}
 
@@ -48,7 +51,8 @@ def read_columns(
     kind = SEPARATOR_NAMES.get(separator, f"{separator}-separated")
     rows = _rows(path, separator)
     line, first = next(rows)
-    layout = _named_layout(first)
+    layout = _named_layout(first, is_label)
+    names = [*map(normal_name, first)] if layout else None
     if layout is None:
         if separator == ",":
             found = ",".join(first)[:60]
@@ -60,6 +64,8 @@ def read_columns(
         any_row = True
         if len(columns) != layout.n_columns:
             raise DataError(path, f"expected {layout.n_columns} {kind} columns, found {len(columns)}", line)
+        if layout.label is None and is_header(columns) and (names is None or [*map(normal_name, columns)] == names):
+            raise DataError(path, f"a header between rows, {','.join(columns)[:60]!r}: leave it out", line)
         if layout.id is not None and not columns[layout.id].strip().isdecimal():
             raise DataError(
                 path, f"expected a number in column {layout.id + 1}, found {columns[layout.id][:30]!r}", line
@@ -70,23 +76,21 @@ def read_columns(
         raise DataError(path, "a header and no rows", line)
 
 
-def is_header(columns: list[str]) -> bool:
-    return _named_layout(columns) is not None
-
-
 def _rows(path: Path, separator: str) -> Iterator[Row]:
     if separator == ",":
         return csv_rows(path)
     return ((line, text.split(separator)) for line, text in read_lines(path))
 
 
-def _named_layout(header: list[str]) -> Layout | None:
-    """The layout that a header names; None where the row is no header."""
-    names = [name.strip().lower() for name in header]
-    sentence1, sentence2 = place_of(SENTENCE1, names), place_of(SENTENCE2, names)
-    if sentence1 is None or sentence2 is None:
+def _named_layout(header: list[str], is_label: Callable[[str], bool]) -> Layout | None:
+    """The layout that a header names; None where the row is a pair: sentences may read like names, and what has a
+    label in their place behind them is no header."""
+    found = named_columns(header)
+    if found is None or (
+        found.label is None and len(header) == 3 and header[2].strip() and is_label(header[2].strip())
+    ):
         return None
-    return Layout(len(header), sentence1, sentence2, place_of(LABEL, names))
+    return Layout(len(header), found.sentence1, found.sentence2, found.label)
 
 
 def _fitting_layout(

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from final_project.data.column_names import label_keys, missing_key, sentence_keys
 from final_project.data.contest import iter_json_lines, parse_object
-from final_project.data.corpora.names import LABEL, SENTENCE1, SENTENCE2, RawRow
+from final_project.data.corpora.columns import RawRow
 from final_project.data.lines import MAX_LINE_BYTES, read_lines
+from final_project.data.texts import EMPTY, why_no_text
 from final_project.errors import DataError
 
 MARKS = re.compile(r'\\.|["{}]')
@@ -19,12 +21,8 @@ def read_json_rows(path: Path) -> Iterator[RawRow]:
     """The rows of a file of objects, by the names of their keys; other keys are passed over."""
     _, first = next(read_lines(path))
     for line, row in _iter_array(path) if first.lstrip().startswith("[") else iter_json_lines(path):
-        yield (
-            line,
-            _sentence(path, line, row, SENTENCE1),
-            _sentence(path, line, row, SENTENCE2),
-            _label(path, line, row),
-        )
+        sentence1, sentence2 = (_sentence(path, line, row, key) for key in _keys(path, line, row))
+        yield line, sentence1, sentence2, _label(path, line, row)
 
 
 def _iter_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -72,24 +70,24 @@ def _not_an_array(path: Path, line: int, expected: str, found: str) -> DataError
     return DataError(path, f"broken array: expected {expected} and an object, found {found.strip()[:30]!r}", line)
 
 
-def _sentence(path: Path, line: int, row: dict[str, Any], names: tuple[str, ...]) -> str:
-    name = next((name for name in names if name in row), None)
-    if name is None:
-        raise DataError(path, f"missing key {names[0]!r}; found {', '.join(row)[:60] or 'no key'}", line)
-    value = row[name]
-    if not isinstance(value, str):
-        raise DataError(path, f"{name} must be a string, found {type(value).__name__}", line)
-    if "\0" in value:
-        raise DataError(path, f"{name} holds a NUL character, which is no text", line)
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(path, f"{name} holds half a surrogate pair, which is no text", line) from error
-    return value
+def _keys(path: Path, line: int, row: dict[str, Any]) -> tuple[str, str]:
+    first, second = sentence_keys(tuple(row))
+    if first is None or second is None:
+        found = ", ".join(row)[:60] or "no key"
+        raise DataError(path, f"missing key {missing_key(tuple(row))!r}; found {found}", line)
+    return first, second
+
+
+def _sentence(path: Path, line: int, row: dict[str, Any], key: str) -> str:
+    """An empty one is none of this reader's faults: rows that are dropped for their label may have it."""
+    fault = why_no_text(row[key])
+    if fault and fault != EMPTY:
+        raise DataError(path, f"{key} {fault}", line)
+    return row[key]
 
 
 def _label(path: Path, line: int, row: dict[str, Any]) -> str | None:
-    found = [name for name in LABEL if name in row]
+    found = label_keys(tuple(row))
     if not found:
         return None
     if len(found) > 1:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from final_project.data.corpora.columns import SENTENCES, SENTENCES_LABEL, Layout, is_header, read_columns
+from final_project.data.column_names import is_header
+from final_project.data.corpora.columns import SENTENCES, SENTENCES_LABEL, Layout, RawRow, read_columns
 from final_project.data.corpora.json_rows import read_json_rows
 from final_project.data.corpora.labels import ZERO_ONE, LabelRule, choose_rule
-from final_project.data.corpora.names import RawRow
+from final_project.data.forms import is_json
 from final_project.data.lines import read_lines
 from final_project.data.pairs import Pair
+from final_project.data.texts import why_no_text
 from final_project.errors import DataError
 
 
@@ -50,8 +52,9 @@ class Rows:
                 continue
             else:
                 raise DataError(path, f"label must be {rule.expected}, found {raw_label[:30]!r}", line)
-            if not sentence1.strip() or not sentence2.strip():
-                raise DataError(path, f"sentence {2 if sentence1.strip() else 1} is empty", line)
+            for place, sentence in enumerate((sentence1, sentence2), start=1):
+                if fault := why_no_text(sentence):
+                    raise DataError(path, f"sentence {place} {fault}", line)
             if labelled is None:
                 labelled = label is not None
             elif labelled != (label is not None):
@@ -60,7 +63,7 @@ class Rows:
 
     def _raw_rows(self, path: Path) -> Iterator[RawRow]:
         _, first = next(read_lines(path))
-        if first.lstrip().startswith(("{", "[")) and "\t" not in first.strip():
+        if is_json(first):
             return read_json_rows(path)
         return read_columns(path, self._separator_of(path, first), self.layouts, self._is_label)
 

@@ -10,34 +10,33 @@ import contextlib
 import hashlib
 import logging
 import shutil
-import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from final_project.artifacts import write_atomic
 from final_project.data.download.transfer import is_here
+from final_project.data.zips import check_entries, is_plain_file, opened_zip, pieces_of
 from final_project.errors import ArtifactError, DataError, first_line
 
 PIECE_BYTES = 1 << 20
 LARGEST_BYTES = 2 << 30  # of all files of an archive together; the largest of ours holds 100 MB
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an archive, whichever the format."""
+    """One file of an archive, whichever the format. pieces: its bytes, never more than the archive states."""
 
     name: str
     n_bytes: int
     is_file: bool
-    open: Callable[[], IO[bytes]]
+    pieces: Callable[[], Iterator[bytes]]
 
 
 def unpack(archive: Path, members: Mapping[str, Path]) -> None:
@@ -62,23 +61,16 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
     if entry.n_bytes > free:
         raise ArtifactError(f"{target}: cannot write: {entry.n_bytes:,} bytes needed, {free:,} free on this disk")
     with write_atomic(target, "wb") as file:
-        for piece in _pieces(entry):
+        for piece in entry.pieces():
             file.write(piece)
     log.info("%s: taken out of %s", target, archive.name)
 
 
 def _digest(entry: Entry) -> str:
     digest = hashlib.sha256()
-    for piece in _pieces(entry):
+    for piece in entry.pieces():
         digest.update(piece)
     return digest.hexdigest()
-
-
-def _pieces(entry: Entry) -> Iterator[bytes]:
-    """Both formats stop at the size that the archive states, so what unpacks to more is caught beforehand."""
-    with entry.open() as file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
 
 
 def _honest(archive: Path, entries: Iterator[Entry]) -> Iterator[Entry]:
@@ -96,21 +88,25 @@ def _honest(archive: Path, entries: Iterator[Entry]) -> Iterator[Entry]:
 @contextlib.contextmanager
 def _entries(archive: Path) -> Iterator[Iterator[Entry]]:
     if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive) as opened:
-            yield (_of_zip(opened, info) for info in opened.infolist())
+        with opened_zip(archive, "not a whole archive; delete it and download again") as opened:
+            check_entries(archive, opened.infolist(), LARGEST_BYTES)
+            yield (_of_zip(archive, opened, info) for info in opened.infolist())
     else:
         with tarfile.open(archive, "r:gz") as opened:
             yield (_of_tar(opened, info) for info in opened)
 
 
-def _of_zip(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    is_file = kind in (0, stat.S_IFREG) and not info.is_dir()  # 0: packed where files have no kind
-    return Entry(info.filename, info.file_size, is_file, lambda: opened.open(info))
+def _of_zip(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
+    return Entry(info.filename, info.file_size, is_plain_file(info), lambda: pieces_of(archive, opened, info))
 
 
 def _of_tar(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
-    return Entry(info.name, info.size, info.isreg(), lambda: opened.extractfile(info))
+    def pieces() -> Iterator[bytes]:
+        with opened.extractfile(info) as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+
+    return Entry(info.name, info.size, info.isreg(), pieces)
 
 
 @contextlib.contextmanager

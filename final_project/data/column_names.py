@@ -1,0 +1,96 @@
+"""The names by which tables and JSON rows call their columns: one list for every reader.
+
+Letter case, width, blanks, `_` and `-` in a name say nothing: `Text_A`, `text a` and `TEXTA` are one name.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+STEMS = ("sentence", "text", "query", "question", "q", "s", "sent", "句子", "文本", "问题", "问句", "句")
+SENTENCES = (
+    *((f"{stem}1", f"{stem}2") for stem in STEMS),
+    *((f"{stem}_a", f"{stem}_b") for stem in STEMS),
+    *((f"{stem}一", f"{stem}二") for stem in STEMS[-5:]),
+    ("query", "title"),
+    ("premise", "hypothesis"),
+    ("anchor", "positive"),
+    ("source", "target"),  # last: beside other names `source` says where a row comes from
+)
+LABELS = ("label", "gold_label", "labelA", "labelB", "is_duplicate", "标签")
+LONGEST = 24  # characters; no name is longer, blanks included
+
+
+@dataclass(frozen=True)
+class NamedColumns:
+    """Places from 0; label is None where no name says label."""
+
+    sentence1: int
+    sentence2: int
+    label: int | None
+
+
+def normal_name(name: str) -> str:
+    """How names are compared; quotes around a name, which a TSV does not take away, say nothing either."""
+    text = unicodedata.normalize("NFKC", name.strip("\ufeff")).lower()
+    return "".join(text.split()).replace("_", "").replace("-", "").strip("\"'")
+
+
+_PAIRS = tuple((normal_name(first), normal_name(second)) for first, second in SENTENCES)
+_KNOWN = frozenset(name for pair in _PAIRS for name in pair)
+_LABELS = frozenset(map(normal_name, LABELS))
+
+
+def named_columns(header: Sequence[str]) -> NamedColumns | None:
+    """Where a header names two sentences; None where the row is no header.
+
+    Two names that go together may stand anywhere; any two of the list, such as `query` and `text2`, only in front.
+    """
+    if not any(len(name) <= LONGEST and normal_name(name) in _KNOWN for name in header):
+        return None
+    names = [normal_name(name) for name in header]
+    places = {name: names.index(name) for name in names}
+    label = next((place for place, name in enumerate(names) if name in _LABELS), None)
+    for first, second in _PAIRS:
+        if first in places and second in places:
+            return NamedColumns(places[first], places[second], label)
+    if len(names) > 1 and names[0] != names[1] and {names[0], names[1]} <= _KNOWN:
+        return NamedColumns(0, 1, label)
+    return None
+
+
+def is_header(columns: Sequence[str]) -> bool:
+    return named_columns(columns) is not None
+
+
+@lru_cache(maxsize=16)
+def sentence_keys(keys: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Which of a JSON object's keys, or a Parquet file's columns, hold the two sentences.
+
+    Where one of the two is not there, None in its place, and the name that it should have in `missing_key`.
+    """
+    found = {normal_name(key): key for key in reversed(keys)}
+    for first, second in _PAIRS:
+        if first in found and second in found:
+            return found[first], found[second]
+    for first, second in _PAIRS:
+        if first in found or second in found:
+            return found.get(first), found.get(second)
+    return None, None
+
+
+def missing_key(keys: Sequence[str]) -> str:
+    """The name of the first sentence that is lacking among the keys of a row."""
+    found = {normal_name(key) for key in keys}
+    for (first, second), (name1, name2) in zip(_PAIRS, SENTENCES, strict=True):
+        if first in found or second in found:
+            return name2 if first in found else name1
+    return SENTENCES[0][0]
+
+
+def label_keys(keys: Sequence[str]) -> list[str]:
+    """The keys that name a label."""
+    return [key for key in keys if normal_name(key) in _LABELS]
