@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from final_project.data.texts import why_unreadable
 from final_project.errors import ProjectError
 from final_project.recipe import ROOT, describe_fields, load_recipe
 from final_project.settings import Recipe
@@ -81,8 +82,9 @@ def set_up_logging() -> None:
 
 
 def print_json(value: Any) -> None:
-    """The answer of a command, as one JSON object on standard output."""
-    print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    """The answer of a command, as one JSON object on standard output; in ASCII where a file's name is not UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    print(json.dumps(value, sort_keys=True) if why_unreadable(text) else text)
 
 
 def stage_arguments(stage: str, about: str, *sections: str) -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from final_project.data.texts import why_unreadable
 from final_project.errors import RecipeError
 from final_project.settings import Recipe
 
@@ -160,6 +161,9 @@ def _note_origins(node: yaml.Node, prefix: str, path: Path, origins: dict, probl
         origins[key] = where
         if isinstance(value_node, yaml.MappingNode):
             _note_origins(value_node, f"{key}.", path, origins, problems)
+        for scalar in value_node.value if isinstance(value_node, yaml.SequenceNode) else (value_node,):
+            if isinstance(scalar, yaml.ScalarNode) and (fault := why_unreadable(scalar.value)):
+                problems.append(f"{where}: {key} {fault}")
 
 
 def _lay_override(override: str, values: dict, origins: dict[str, str]) -> list[str]:
@@ -167,6 +171,8 @@ def _lay_override(override: str, values: dict, origins: dict[str, str]) -> list[
     key, equals, text = override.partition("=")
     if not equals or not key:
         return [f"override {override!r}: expected key.path=value"]
+    if fault := why_unreadable(override):
+        return [f"override {override!r} {fault}"]
     try:
         value = yaml.load(text, Loader=_Loader) if text else ""
     except yaml.YAMLError:

@@ -48,8 +48,8 @@ def require_fit_for_decision(folder: Path, settings: SimilarityV0) -> None:
     """Refuse splits on which the decision could not be found honestly; folder: that of prepare.
 
     A threshold swept on dev where most of dev's pairs are test's is one found on test data, whichever text of a pair
-    comes first and however it is written (`Fingerprints.normal_pairs_N`). A calibration is fitted on
-    parts of dev, each of which needs both labels.
+    comes first and however it is written (`Fingerprints.normal_pairs_N`). A calibration is fitted on parts of dev,
+    each of which needs both labels.
     """
     dev = folder / "dev.csv"
     dev_prints, test_prints = fingerprints(iter_pairs(dev)), fingerprints(iter_pairs(folder / "test.csv"))

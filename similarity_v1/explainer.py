@@ -183,6 +183,8 @@ def check_rows(texts: Sequence[Texts], words: GivenWords) -> None:
         if len(its_words) != len(its_texts):
             raise DataError(f"row {number}", f"expected the words of {len(its_texts)} texts, found {len(its_words)}")
         for text, words_W in zip(its_texts, its_words, strict=True):
+            if isinstance(words_W, str):  # its characters would join to it
+                raise DataError(f"row {number}", f"expected a list of words of each text, found {words_W[:40]!r}")
             if "".join("".join(words_W).split()) != "".join(text.split()):
                 raise DataError(f"row {number}", f"the words do not join to the text {text[:40]!r}")
 

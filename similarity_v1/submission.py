@@ -165,7 +165,7 @@ def _zipped_bytes(path: Path) -> bytes:
         n_allowed = min(MAX_TEXT_BYTES, max(n_packed, 4096) * MAX_ZIP_RATIO)
         if entries[0].file_size > n_allowed:
             raise DataError(path, f"the zipped file is larger than {n_allowed:,} bytes; it is not read")
-        check_entries(path, entries, n_allowed)
+        check_entries(path, archive, n_allowed)
         return b"".join(pieces_of(path, archive, entries[0]))
 
 

@@ -97,6 +97,7 @@ def test_the_answer_says_where_the_model_cuts_and_ranks_the_words_that_the_setti
         (b'{"text_a": "a", "text_b": 7}', 422, "text_b"),
         (b'{"text_a": "a", "text_c": "b"}', 422, "text_c"),
         (b'{"text_a": "\\ud800", "text_b": "a"}', 422, "text_a"),
+        (b'{"text_a": "a", "text_b": "a\\u0000"}', 422, "text_b: the text holds a NUL character"),
         (json.dumps({**PAIR, "text_b": "长" * 513}).encode(), 422, "512 characters"),
         (b'{"text_a": "' + b"a" * 20_000 + b'"}', 413, "larger than 16,384 bytes"),
     ],
@@ -131,7 +132,7 @@ def test_a_body_that_never_comes_is_not_waited_for():
 
 
 def test_hostile_text_comes_back_as_it_is_and_every_word_has_a_score(address):
-    texts = {"text_a": "<script>alert(1)</script> \u202e\u200f", "text_b": "\x00\x1b[31m'\"{{7*7}}👩‍👩‍👧‍👦"}
+    texts = {"text_a": "<script>alert(1)</script> \u202e\u200f", "text_b": "\x01\x1b[31m'\"{{7*7}}👩‍👩‍👧‍👦"}
     answer = httpx.post(f"{address}/api/explain", json=texts)
     assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
     for words, text in zip(answer.json()["texts"], texts.values(), strict=True):

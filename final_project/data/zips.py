@@ -25,6 +25,7 @@ MAX_DIRECTORY_BYTES = 4 << 20  # about 50,000 entries
 PIECE_BYTES = 1 << 20
 MAX_RATIO = 1100  # deflate reaches 1,032
 END, END_64 = b"PK\x05\x06", b"PK\x06\x07"
+HEADER_BYTES = 30  # of an entry, and its name
 END_BYTES, END_64_BYTES, LONGEST_COMMENT = 22, 20, 65_535
 ENCRYPTED = 0x1 | 0x40
 BROKEN = (
@@ -49,8 +50,9 @@ def opened_zip(path: Path, otherwise: str) -> Iterator[zipfile.ZipFile]:
         raise DataError(path, f"{otherwise}: {first_line(error)}") from error
 
 
-def check_entries(path: Path, entries: list[zipfile.ZipInfo], most_bytes: int) -> None:
+def check_entries(path: Path, archive: zipfile.ZipFile, most_bytes: int) -> None:
     """Refuse what is not to be unpacked, by what the directory states. most_bytes: of all entries together."""
+    entries = archive.infolist()
     if twice := [name for name, count in Counter(entry.filename for entry in entries).items() if count > 1]:
         raise DataError(path, f"{UNFIT}: it holds {twice[0][:80]!r} more than once")
     for entry in entries:
@@ -60,6 +62,8 @@ def check_entries(path: Path, entries: list[zipfile.ZipInfo], most_bytes: int) -
         if entry.compress_type not in METHODS:
             method = NAMES.get(entry.compress_type, f"method {entry.compress_type}")
             raise DataError(path, f"{UNFIT}: {shown} is packed by {method}; expected stored or deflated")
+        if entry.header_offset + HEADER_BYTES + entry.compress_size > archive.start_dir:
+            raise DataError(path, f"{UNFIT}: {shown} runs on beyond the data, or a truncated one")
         if entry.file_size > max(entry.compress_size, 1) * MAX_RATIO or (
             entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size
         ):

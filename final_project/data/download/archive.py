@@ -89,7 +89,7 @@ def _honest(archive: Path, entries: Iterator[Entry]) -> Iterator[Entry]:
 def _entries(archive: Path) -> Iterator[Iterator[Entry]]:
     if archive.suffix == ".zip":
         with opened_zip(archive, "not a whole archive; delete it and download again") as opened:
-            check_entries(archive, opened.infolist(), LARGEST_BYTES)
+            check_entries(archive, opened, LARGEST_BYTES)
             yield (_of_zip(archive, opened, info) for info in opened.infolist())
     else:
         with tarfile.open(archive, "r:gz") as opened:
