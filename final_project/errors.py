@@ -27,7 +27,7 @@ class DataError(ProjectError):
         super().__init__(f"{where}: {what}")
 
 
-class RowError(DataError, ValueError):
+class CallError(DataError, ValueError):
     """A row that a Python call was given is not what it should be. The message starts with the row's number, from 0."""
 
 

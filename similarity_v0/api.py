@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
-from final_project.errors import RowError
+from final_project.errors import CallError
 from final_project.model.decision import Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.token_table import Row, tokenised
@@ -76,7 +76,7 @@ class PairClassifier:
     def predict(self, pairs: Iterable[tuple[str, str]]) -> Predictions:
         """P(1) and label of each pair, in the order given. Any number of pairs: they are worked on in chunks.
 
-        Raises RowError, which is a ValueError, with the number of the first pair that is not two texts (texts.py), and
+        Raises CallError, which is a ValueError, with the number of the first pair that is not two texts (texts.py), and
         where one pair, a dict or a data frame is given in place of a list of pairs.
         """
         parts = [self.score(chunk).probabilities_NC for chunk in chunks(_rows(pairs))]
@@ -106,8 +106,8 @@ def _rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
     for number, pair in enumerate(given_rows(pairs, EXAMPLE)):
         texts = texts_of(f"pair {number}", pair, "two strings", EXAMPLE)
         if len(texts) != 2:
-            raise RowError(f"pair {number}", f"expected two strings, found {len(texts)}")
+            raise CallError(f"pair {number}", f"expected two strings, found {len(texts)}")
         for text in texts:
             if fault := why_no_text(text):
-                raise RowError(f"pair {number}", f"a text {fault}")
+                raise CallError(f"pair {number}", f"a text {fault}")
         yield (*map(str, texts), None)

@@ -118,7 +118,7 @@ def read_predictions(path: Path) -> PredictionFile:
     probabilities = {}
     for line, name, text in _by_id(path, rows, names, id_column, "probability"):
         if not _is_number(text) or not 0 <= float(text) <= 1:
-            raise DataError(path, f"expected a probability from 0 to 1, found {text!r}", line)
+            raise DataError(path, f"expected a probability from 0 to 1, found {text[:40]!r}", line)
         probabilities[name] = float(text)
     if not probabilities:
         raise DataError(path, "a header and no rows", line)
@@ -155,7 +155,7 @@ def labels_by_id(path: Path) -> dict[str, int] | None:
     labels = {}
     for line, name, text in _by_id(path, islice(csv_rows(path), 1, None), names, id_column, "label"):
         if text.strip() not in ("0", "1"):
-            raise DataError(path, f"label must be 0 or 1, found {text!r}", line)
+            raise DataError(path, f"label must be 0 or 1, found {text[:40]!r}", line)
         labels[name] = int(text)
     return labels
 
@@ -170,7 +170,9 @@ def _by_id(
             raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
         name = columns[id_place].strip()
         if name in lines:
-            raise DataError(path, f"{id_column} {name} stands here and on line {lines[name]}", line)
+            raise DataError(
+                path, f"{id_column} {' '.join(name.split())[:40]} stands here and on line {lines[name]}", line
+            )
         lines[name] = line
         yield line, name, columns[place]
 
@@ -200,6 +202,6 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _is_number(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        return math.isfinite(float(text)) and text.isascii() and "_" not in text  # Python reads 0_5 as 5
     except ValueError:
         return False

@@ -99,7 +99,7 @@ class Explainer:
         """Explain rows, each one text or each two, in their order.
 
         words: the given words of every text, which must join to it, white space aside; by the Explainer's rule where
-        None. Raises DataError naming the first row, counted from 0, that is not as it should be; RowError, which is
+        None. Raises DataError naming the first row, counted from 0, that is not as it should be; CallError, which is
         one, where a row is no text and no texts, and where one text is given in place of a list.
         """
         texts = [

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from v1_support import tiny_classifier
 
-from final_project.errors import DataError, RowError
+from final_project.errors import CallError, DataError
 from similarity_v0 import PairClassifier
 from similarity_v1.explainer import Explainer
 
@@ -69,7 +69,7 @@ BAD_TEXTS = {"NUL": "a\0", "half a pair": "\ud83d", "blank": " "}
 @pytest.mark.parametrize("case", [*NOT_ROWS, *NOT_PAIRS, *NOT_TEXTS])
 def test_predict_refuses_what_is_no_list_of_pairs(predict, case):
     rows = {**NOT_ROWS, **NOT_PAIRS, **NOT_TEXTS}[case]
-    with pytest.raises(RowError, match=r"expected (two strings|a list such as)"):
+    with pytest.raises(CallError, match=r"expected (two strings|a list such as)"):
         predict(rows)
 
 
@@ -78,23 +78,23 @@ def test_explain_refuses_what_is_no_list_of_rows(explain, case):
     rows = {**NOT_ROWS, **NOT_TEXTS}[case]
     if case in ("NaN from pandas", "rows with their index"):
         rows = list(FRAME.assign(b=[None, "x"]).itertuples(index=False, name=None))
-    with pytest.raises(RowError, match=r"expected (one text or two|a list such as)"):
+    with pytest.raises(CallError, match=r"expected (one text or two|a list such as)"):
         explain(rows)
 
 
 def test_the_message_says_how_to_give_one_pair(predict, explain):
-    with pytest.raises(RowError, match=r"pair 0: expected two strings, found the text '你好'; give \[\(a, b\)\]"):
+    with pytest.raises(CallError, match=r"pair 0: expected two strings, found the text '你好'; give \[\(a, b\)\]"):
         predict(("你好", "您好"))
-    with pytest.raises(RowError, match=r"rows: expected a list such as \[text\] or \[\(text_a, text_b\)\]"):
+    with pytest.raises(CallError, match=r"rows: expected a list such as \[text\] or \[\(text_a, text_b\)\]"):
         explain("怎么退货")
-    with pytest.raises(RowError, match=r"found a table; give its rows: list\(frame"):
+    with pytest.raises(CallError, match=r"found a table; give its rows: list\(frame"):
         predict(FRAME)
-    assert issubclass(RowError, DataError) and issubclass(RowError, ValueError)
+    assert issubclass(CallError, DataError) and issubclass(CallError, ValueError)
 
 
 @pytest.mark.parametrize("case", BAD_TEXTS)
 def test_predict_takes_the_texts_that_a_file_may_hold(predict, case):
-    with pytest.raises(RowError, match=r"pair 1: a text (holds|is empty)"):
+    with pytest.raises(CallError, match=r"pair 1: a text (holds|is empty)"):
         predict([PAIRS[0], ("a", BAD_TEXTS[case])])
 
 

@@ -94,3 +94,8 @@ def missing_key(keys: Sequence[str]) -> str:
 def label_keys(keys: Sequence[str]) -> list[str]:
     """The keys that name a label."""
     return [key for key in keys if normal_name(key) in _LABELS]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, on one line and not too many."""
+    return " ".join(", ".join(names).split())[:60]

@@ -9,33 +9,33 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from final_project.data.texts import kind_of
-from final_project.errors import RowError
+from final_project.errors import CallError
 
 
 def given_rows(rows: Any, example: str) -> Iterable[Any]:
-    """The rows, as they are. example: of what should be given, for the message. Raises RowError."""
+    """The rows, as they are. example: of what should be given, for the message. Raises CallError."""
     if isinstance(rows, str):
         what = "one text"
     elif isinstance(rows, (bytes, bytearray, Mapping, Set)) or not hasattr(rows, "__iter__"):
         what = kind_of(rows)
     elif hasattr(rows, "columns"):
-        raise RowError("rows", f"expected a list such as {example}, found a table; give its rows: {TO_ROWS}")
+        raise CallError("rows", f"expected a list such as {example}, found a table; give its rows: {TO_ROWS}")
     else:
         return rows
-    raise RowError("rows", f"expected a list such as {example}, found {what}")
+    raise CallError("rows", f"expected a list such as {example}, found {what}")
 
 
 TO_ROWS = "list(frame[[name_a, name_b]].itertuples(index=False, name=None))"
 
 
 def texts_of(where: str, row: Any, expected: str, example: str) -> tuple[str, ...]:
-    """The texts of a row that is no single text. expected: what it should be. Raises RowError."""
+    """The texts of a row that is no single text. expected: what it should be. Raises CallError."""
     is_list = hasattr(row, "__len__") and hasattr(row, "__getitem__")
     if not is_list or isinstance(row, (str, bytes, bytearray, Mapping)) or hasattr(row, "columns"):
-        raise RowError(where, f"expected {expected}, found {_shown(row)}; give {example}")
+        raise CallError(where, f"expected {expected}, found {_shown(row)}; give {example}")
     texts = tuple(row)
     if wrong := [text for text in texts if not isinstance(text, str)]:
-        raise RowError(where, f"expected {expected}, found {_shown(wrong[0])} among {len(texts)}")
+        raise CallError(where, f"expected {expected}, found {_shown(wrong[0])} among {len(texts)}")
     return texts
 
 

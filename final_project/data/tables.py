@@ -20,6 +20,7 @@ from final_project.data.column_names import (
     NamedColumns,
     is_header,
     label_keys,
+    listed,
     missing_key,
     named_columns,
     normal_name,
@@ -229,9 +230,9 @@ def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:
     keys, labels = _sentence_keys(path, line, row), label_keys(tuple(row))
     for key in keys:
         if fault := (None if isinstance(row[key], str) else why_no_text(row[key])):
-            raise DataError(path, f"{key} {fault}", line)
+            raise DataError(path, f"{listed([key])} {fault}", line)
     if len(labels) > 1:
-        raise DataError(path, f"expected one label, found {' and '.join(labels)}", line)
+        raise DataError(path, f"expected one label, found {listed(labels)}", line)
     return _pair(path, line, *(row[key] for key in keys), row[labels[0]] if labels else None)
 
 
@@ -239,6 +240,6 @@ def _sentence_keys(path: Path, line: int, names: Iterable[str]) -> tuple[str, st
     """The keys of the two sentences; raises DataError where one is missing."""
     first, second = sentence_keys(tuple(names))
     if first is None or second is None:
-        found = ", ".join(names)[:60] or "no key"
+        found = listed(tuple(names)) or "no key"
         raise DataError(path, f"missing key {missing_key(tuple(names))!r}; found {found}", line)
     return first, second

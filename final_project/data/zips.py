@@ -47,7 +47,7 @@ def opened_zip(path: Path, otherwise: str) -> Iterator[zipfile.ZipFile]:
     except OSError as error:
         raise DataError(path, f"cannot read: {error.strerror or error}") from error
     except BROKEN as error:
-        raise DataError(path, f"{otherwise}: {first_line(error)}") from error
+        raise DataError(path, f"{otherwise}: {first_line(error)[:100]}") from error
 
 
 def check_entries(path: Path, archive: zipfile.ZipFile, most_bytes: int) -> None:

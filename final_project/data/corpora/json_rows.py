@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from final_project.data.column_names import label_keys, missing_key, sentence_keys
+from final_project.data.column_names import label_keys, listed, missing_key, sentence_keys
 from final_project.data.contest import iter_json_lines, parse_object
 from final_project.data.corpora.columns import RawRow
 from final_project.data.lines import MAX_LINE_BYTES, read_lines
@@ -73,7 +73,7 @@ def _not_an_array(path: Path, line: int, expected: str, found: str) -> DataError
 def _keys(path: Path, line: int, row: dict[str, Any]) -> tuple[str, str]:
     first, second = sentence_keys(tuple(row))
     if first is None or second is None:
-        found = ", ".join(row)[:60] or "no key"
+        found = listed(tuple(row)) or "no key"
         raise DataError(path, f"missing key {missing_key(tuple(row))!r}; found {found}", line)
     return first, second
 
@@ -82,7 +82,7 @@ def _sentence(path: Path, line: int, row: dict[str, Any], key: str) -> str:
     """An empty one is none of this reader's faults: rows that are dropped for their label may have it."""
     fault = why_no_text(row[key])
     if fault and fault != EMPTY:
-        raise DataError(path, f"{key} {fault}", line)
+        raise DataError(path, f"{listed([key])} {fault}", line)
     return row[key]
 
 

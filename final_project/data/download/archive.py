@@ -114,4 +114,6 @@ def _reading(archive: Path) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        raise DataError(archive, f"not a whole archive ({first_line(error)}); delete it and download again") from error
+        raise DataError(
+            archive, f"not a whole archive ({first_line(error)[:100]}); delete it and download again"
+        ) from error
