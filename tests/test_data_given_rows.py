@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from v1_support import tiny_classifier
+from v1_support import run_cli, tiny_classifier
 
 from final_project.errors import CallError, DataError
 from similarity_v0 import PairClassifier
@@ -121,3 +121,16 @@ def test_rows_in_any_container_give_the_same(predict, explain):
 def test_words_of_a_text_are_a_list_and_no_text(explain):
     with pytest.raises(DataError, match="row 0: expected a list of words of each text, found '怎么'"):
         explain([("怎么", "如何")], [("怎么", "如何")])
+
+
+@pytest.mark.parametrize(("text", "said"), [("\udcff怎么", "a byte that is not UTF-8"), ("\u3000", "is empty")])
+def test_the_command_line_takes_the_same_texts(folder, capsys, text, said):
+    for texts, name in ((("怎么", text), "TEXT_B"), ((text, "怎么"), "TEXT_A")):
+        status, out, err = run_cli(capsys, "explain", "--model", folder, *texts)
+        assert (
+            status == 2
+            and out == ""
+            and err.count("\n") == 1
+            and f"error: {name}: the sentence " in err
+            and said in err
+        )
