@@ -45,7 +45,7 @@ def model_card(
         "Run": recipe.name,
         "Made of": made,
         "Base": last_part(settings.init or recipe.encoder.init),
-        "Data": ", ".join([recipe.prepare.corpus, *(f"{n} pairs of {split}" for split, n in rows.items())]),
+        "Data": ", ".join([recipe.prepare.pairs_name, *(f"{n} pairs of {split}" for split, n in rows.items())]),
         "Head": f"pool {settings.pool}, {settings.n_outputs} output{'s' if settings.n_outputs > 1 else ''}",
         "Longest input": f"{settings.max_length} tokens, special ones included; longer pairs lose their ends",
     }
