@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from final_project import doctor, plan
-from final_project.cli import run_main
+from final_project.cli import Parser, run_main
 from final_project.data import augment, corpora, statistics
 from final_project.data.corpora import listing
 from final_project.prepare import stage as prepare
@@ -16,7 +15,7 @@ COMMANDS = (prepare, listing, corpora, augment, statistics, doctor, plan)
 
 
 def main(argv: Sequence[str]) -> int | None:
-    parser = argparse.ArgumentParser(prog="python -m final_project", description=__doc__)
+    parser = Parser(prog="python -m final_project", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.add_command(subparsers)

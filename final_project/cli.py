@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 
 from final_project.data.texts import why_unreadable
 from final_project.errors import ProjectError
-from final_project.recipe import ROOT, describe_fields, load_recipe
+from final_project.recipe import ROOT, describe_fields, dotted_fields, load_recipe
 from final_project.settings import Recipe
 
 CACHES = {
@@ -87,9 +88,42 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, sort_keys=True) if why_unreadable(text) else text)
 
 
+class Parser(argparse.ArgumentParser):
+    """A command's arguments. Where a text or a setting that begins with a dash was taken for an option, the error says
+    how to give it; subcommands inherit this."""
+
+    given: Sequence[str] = ()
+
+    def parse_known_args(self, args=None, namespace=None):
+        self.given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(message + self._dash_hint(message))
+
+    def _dash_hint(self, message: str) -> str:
+        """Empty where no argument before ` -- ` begins with a dash without being one of the options."""
+        of_message = message.removeprefix("unrecognized arguments: ")
+        given = of_message.split() if of_message != message else list(self.given)
+        before = given[: given.index("--")] if "--" in given else given
+        known = tuple(self._option_string_actions)
+        dashed = [text for text in before if text.startswith("-") and text.split("=")[0] not in known]
+        dashed = [text for text in dashed if not any(option.startswith(text.split("=")[0]) for option in known)]
+        if not dashed:
+            return ""
+        if "expected one argument" in message:
+            return f"; a value that begins with a dash is joined to its option: --OPTION={dashed[0]}"
+        if dashed[0].startswith("--") and (close := difflib.get_close_matches(dashed[0], known, n=1, cutoff=0.8)):
+            return f"; did you mean {close[0]}?"
+        name, equals, _ = dashed[0].lstrip("-").partition("=")
+        if equals and name in dotted_fields():
+            return f"; a setting has no dashes and goes behind --, as in: -- {dashed[0].lstrip('-')}"
+        return f"; what begins with a dash and is no option goes behind --, as in: -- {dashed[0]}"
+
+
 def stage_arguments(stage: str, about: str, *sections: str) -> argparse.ArgumentParser:
     """The parser of `python -m STAGE`: a recipe, overrides after `--`, and the settings the stage reads."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m {stage}",
         description=about,
         epilog="settings, given after -- as key=value:\n" + describe_fields(*sections),

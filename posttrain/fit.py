@@ -15,7 +15,7 @@ from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch
 from final_project.model.folder import longest_input
 from final_project.model.packing import first_position_of
 from final_project.model.token_table import write_token_table
-from final_project.model.tokens import build_tokenizer, load_init_tokenizer
+from final_project.model.tokens import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
 from final_project.model.vocabulary import teach, unknown_units
 from final_project.settings import Recipe
 from final_project.stage_folder import StageFolder
@@ -85,7 +85,7 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
     encoder = recipe.encoder
     if encoder.init == "scratch":
         tokenizer = build_tokenizer(plain_texts(text_path), encoder.vocab_size, str(text_path), encoder.vocab_words)
-        return tokenizer, masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
+        return with_special_tokens_as_text(tokenizer), masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
     place = place_of_init(encoder.init, encoder.allow_download)
     tokenizer = load_init_tokenizer(place, encoder.allow_download)
     model = masked_lm_from(place, tokenizer, encoder.allow_download)

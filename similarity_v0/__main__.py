@@ -7,11 +7,10 @@ python -m similarity_v0 sweep FILE [--recipe NAME] [--force] [--dry-run] [-- key
 
 from __future__ import annotations
 
-import argparse
 import importlib
 from collections.abc import Sequence
 
-from final_project.cli import end_process, recipe_from, run_main, stage_arguments
+from final_project.cli import Parser, end_process, recipe_from, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
 COMMANDS = {
@@ -41,7 +40,7 @@ def main(argv: Sequence[str]) -> int | None:
 
 def run_command(name: str, argv: Sequence[str]) -> int | None:
     command = importlib.import_module(f"similarity_v0.{COMMANDS[name]}")
-    parser = argparse.ArgumentParser(prog=f"python -m similarity_v0 {name}", description=command.run.__doc__)
+    parser = Parser(prog=f"python -m similarity_v0 {name}", description=command.run.__doc__)
     command.add_arguments(parser)
     return command.run(parser.parse_intermixed_args(argv))
 

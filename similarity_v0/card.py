@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from typing import Any
 
 import yaml
 
@@ -45,7 +46,7 @@ def model_card(
         "Run": recipe.name,
         "Made of": made,
         "Base": last_part(settings.init or recipe.encoder.init),
-        "Data": ", ".join([recipe.prepare.corpus, *(f"{n} pairs of {split}" for split, n in rows.items())]),
+        "Data": ", ".join([recipe.prepare.pairs_name, *(f"{n} pairs of {split}" for split, n in rows.items())]),
         "Head": f"pool {settings.pool}, {settings.n_outputs} output{'s' if settings.n_outputs > 1 else ''}",
         "Longest input": f"{settings.max_length} tokens, special ones included; longer pairs lose their ends",
     }
@@ -54,10 +55,22 @@ def model_card(
     return card({}, escaped(recipe.name or "Pair classifier"), about, how_to_load(settings.pool, own), decision, tables)
 
 
-def exported_card(form: str, decision: Decision) -> str:
-    """The card of a folder that `export` or `soup` has written."""
+def exported_card(form: str, decision: Decision, check: Mapping[str, Any] | None = None) -> str:
+    """The card of a folder that `export` or `soup` has written. check: what `export --check` has measured."""
     library, loading = FORMS[form]
-    return card({"library_name": library}, form, f"Written by {WRITERS.get(form, EXPORT)}.", loading, decision, {})
+    told = [BATCHES[form]] if form in BATCHES else []
+    told += [check_told(check)] if check else []
+    more = {"Alone and in a batch": " ".join(told)} if told else {}
+    return card({"library_name": library}, form, f"Written by {WRITERS.get(form, EXPORT)}.", loading, decision, more)
+
+
+def check_told(check: Mapping[str, Any]) -> str:
+    """What a check has found where the same pairs were asked alone and in a batch."""
+    moved = check["alone_and_in_a_batch"]
+    return (
+        f"Measured: of {moved['rows']} pairs {moved['labels_that_differ']} have another label alone than in a batch; "
+        f"probabilities differ by at most {moved['largest_difference']:.2g}."
+    )
 
 
 def card(
@@ -142,6 +155,13 @@ FORMS = {
     "soup": ("transformers", OWN),
 }
 """Form of a folder -> (the library that loads it, how)."""
+
+BATCHES = {
+    "int8": "Activations are cut to 8 bits by the range of the whole batch, so what a pair is asked beside, and its "
+    "padding, move its probabilities a little, and a label near the threshold may change. Where answers must repeat, "
+    "ask one pair at a time."
+}
+"""Form of a folder -> what a pair's answer there owes to its batch."""
 
 EXPORT = "`python -m similarity_v0 export` from a fine-tuned classifier"
 WRITERS = {"soup": "`python -m similarity_v0 soup`: the mean of several classifiers' weights"}

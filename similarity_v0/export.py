@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from final_project.artifacts import folder_atomic
+from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
 from final_project.errors import ArtifactError
 from final_project.model.decision import load_decision
@@ -61,7 +61,15 @@ def run(arguments: argparse.Namespace) -> None:
     if pairs:
         again, _ = load_classifier(arguments.model)  # a format may have changed the classifier that it wrote
         own = torch_scorer(arguments.model, again)
-        answer["check"] = compare(own, scorer_of(arguments.output), pairs, tokenizer, longest, decision)
+        check = compare(own, scorer_of(arguments.output), pairs, tokenizer, longest, decision)
+        answer["check"] = check
+        write_text(arguments.output / "README.md", exported_card(arguments.format, decision, check))
+        moved = check["alone_and_in_a_batch"]
+        if moved["labels_that_differ"]:
+            log.warning(
+                "export: %s: %d of %d pairs have another label alone than in a batch",
+                arguments.format, moved["labels_that_differ"], moved["rows"],
+            )  # fmt: skip
     log.info("export: wrote %s", arguments.output)
     print_json(answer)
 

@@ -27,6 +27,7 @@ Scorer = Callable[[dict[str, torch.Tensor]], np.ndarray]
 """(B, T) inputs -> probabilities of both classes, (B, 2)."""
 
 BATCH_TOKENS = 2048
+ALONE_ROWS = 1000  # pairs that are asked alone as well, evenly spaced
 ROUNDS = 3  # timed passes over all pairs; the median counts
 CPU = torch.device("cpu")
 
@@ -54,7 +55,7 @@ def compare(
     own: Scorer, exported: Scorer, pairs: list[Pair], tokenizer: PreTrainedTokenizerBase, longest: int, rule: Decision
 ) -> dict[str, Any]:
     """Accuracy of both at the folder's decision rule, labels that differ, the largest difference of P(1), pairs a
-    second of both and their ratio."""
+    second of both and their ratio; and the exported one beside itself, each pair alone against the same in a batch."""
     table, n_truncated = tokenised([(p.sentence1, p.sentence2, p.label) for p in pairs], tokenizer, longest)
     batches = [
         (rows, pad_rows(table[rows], tokenizer.pad_token_id, CPU))
@@ -70,6 +71,11 @@ def compare(
                 probabilities[name][rows] = scorer(inputs)
             seconds[name].append(time.perf_counter() - began)
     decided = {name: rule.labels(values) for name, values in probabilities.items()}
+    some = np.arange(0, len(pairs), -(-len(pairs) // ALONE_ROWS))
+    alone = np.concatenate(
+        [exported(pad_rows(table[some[k : k + 1]], tokenizer.pad_token_id, CPU)) for k in range(len(some))]
+    )
+    in_batch = probabilities["exported"][some]
     speed = {name: len(pairs) / statistics.median(values[1:]) for name, values in seconds.items()}
     return {
         "rows": len(pairs),
@@ -78,6 +84,11 @@ def compare(
         "accuracy": {name: float((labels == labels_N).mean()) for name, labels in decided.items()},
         "labels_that_differ": int((decided["own"] != decided["exported"]).sum()),
         "largest_difference": float(np.abs(probabilities["own"] - probabilities["exported"]).max()),
+        "alone_and_in_a_batch": {
+            "rows": len(some),
+            "labels_that_differ": int((rule.labels(alone) != rule.labels(in_batch)).sum()),
+            "largest_difference": float(np.abs(alone - in_batch).max()),
+        },
         "pairs_per_second": {name: round(value, 1) for name, value in speed.items()},
         "speed_ratio": round(speed["exported"] / speed["own"], 3),
     }

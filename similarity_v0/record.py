@@ -16,7 +16,7 @@ def append_record(path: Path, recipe: Recipe, scores: dict[str, dict[str, float]
     row |= {f"{split}_{key}": value for split, values in scores.items() for key, value in values.items()}
     for section in ("encoder", "posttrain", "similarity_v0"):
         row |= {f"{section}.{key}": value for key, value in getattr(recipe, section).model_dump().items()}
-    row |= {"augment": recipe.prepare.augment, "corpus": recipe.prepare.corpus}
+    row |= {"augment": recipe.prepare.augment, "corpus": recipe.prepare.pairs_name}
     table = pd.DataFrame([row])
     if path.is_file():
         table = pd.concat([pd.read_csv(path), table], ignore_index=True)

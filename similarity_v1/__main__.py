@@ -9,7 +9,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 
-from final_project.cli import end_process, recipe_from, run_main, stage_arguments
+from final_project.cli import Parser, end_process, recipe_from, run_main, stage_arguments
 from similarity_v1.commands import evaluate, explain, extract, length, refine, report, serve, twins, validate
 from similarity_v1.stage import STAGE, run_stage
 
@@ -48,7 +48,7 @@ def _stage_parser() -> argparse.ArgumentParser:
 
 
 def _command_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {STAGE}")
+    parser = Parser(prog=f"python -m {STAGE}")
     subparsers = parser.add_subparsers(required=True, metavar="SUBCOMMAND")
     for name, (command, about) in COMMANDS.items():
         of_command = subparsers.add_parser(name, help=about, description=about)

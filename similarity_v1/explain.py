@@ -24,6 +24,18 @@ def require_texts(*texts: str) -> None:
             raise DataError(name, f"the sentence {fault}")
 
 
+def require_number_of_texts(texts: Sequence[str], n_read: int | None, second: str) -> None:
+    """Raises DataError where there are fewer or more texts than the model reads. n_read: None where that is not known.
+    second: what the caller calls the second text."""
+    if n_read is None or len(texts) == n_read:
+        return
+    missing, surplus = (
+        "this model compares two texts, and the second is missing",
+        "this model reads one text, no second",
+    )
+    raise DataError(second, missing if len(texts) < n_read else surplus)
+
+
 def answer_of(found: Explanation, how: Selection) -> dict[str, Any]:
     """What programs are told, by `explain --json` and by the local page: label, probabilities, and each text's words
     with score and rank, 1 for the most important of the chosen ones and None for the others."""

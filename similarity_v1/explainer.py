@@ -22,6 +22,7 @@ from final_project.data.given_rows import given_rows, texts_of
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.tokens import with_special_tokens_as_text
 from similarity_v1.encoding import EncodedRow, Texts, encode, pad, token_batches
 from similarity_v1.explanation import Explanation
 from similarity_v1.methods import Method, method_named
@@ -54,7 +55,8 @@ class Explainer:
         device: str | torch.device | None = None,
         **options: Any,
     ):
-        """method: a name of methods.METHODS with its options (steps, baseline, reduce, samples, ...), or a method.
+        """tokenizer: special tokens that a text spells become text to it (with_special_tokens_as_text).
+        method: a name of methods.METHODS with its options (steps, baseline, reduce, samples, ...), or a method.
         target: `predicted`, a class's number, or `both` (the decided class against its rival).
         words: the rule for texts whose words are not given, of words.RULES.
         decision: how a label follows from the probabilities, and their calibration; the arg max where None.
@@ -69,7 +71,7 @@ class Explainer:
             raise RecipeError([f"precision: expected fp32 or bf16, found {precision!r}"])
         self.method_name = method if isinstance(method, str) else type(method).__name__
         self.method = method_named(method, **options) if isinstance(method, str) else method
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer = model, with_special_tokens_as_text(tokenizer)
         kind = kind_of(model.config, decision)
         self.n_classes = max(model.config.num_labels, 2) if kind == CLASSES else model.config.num_labels
         check_target(target, self.n_classes)

@@ -20,6 +20,7 @@ import torch
 from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.model.decision import Decision, load_decision, probabilities_of
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.tokens import special_tokens_meant
 from similarity_v1.encoding import token_batches
 from similarity_v1.figures import Figures
 from similarity_v1.metrics import Removal, aopc, removal_values
@@ -74,8 +75,7 @@ class Judge:
         return found[[place[pair] for pair in texts]]
 
     def _ask(self, texts: Sequence[Texts]) -> np.ndarray:
-        options = {"truncation": "longest_first", "max_length": self.limit, "verbose": False}
-        rows = [self.tokenizer(*pair, **options) for pair in texts]
+        rows = [self._encoded(pair) for pair in texts]
         answers: dict[int, np.ndarray] = {}
         for batch in token_batches([len(row["input_ids"]) for row in rows], self.batch_tokens):
             inputs = self.tokenizer.pad([rows[i] for i in batch], padding=True, return_tensors="pt")
@@ -83,6 +83,11 @@ class Judge:
                 logits_BC = self.model(**{key: value.to(self.model.device) for key, value in inputs.items()}).logits
             answers |= zip(batch, probabilities_of(logits_BC), strict=True)
         return np.stack([answers[k] for k in range(len(texts))])
+
+    def _encoded(self, pair: Texts) -> Any:
+        options = {"truncation": "longest_first", "max_length": self.limit, "verbose": False}
+        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it stands for the unknown token
+            return self.tokenizer(*pair, **options)
 
     def removals(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> dict[int, Removal]:
         """What the model says of each row's chosen words, and of the rest, by id."""

@@ -243,3 +243,24 @@ def test_a_folder_of_another_project_is_exported_too(tmp_path):
     np.testing.assert_allclose(
         positive(folder, [("你好", "你好吗")]), positive(tmp_path / "model", [("你好", "你好吗")]), atol=1e-6
     )
+
+
+def test_a_check_asks_each_pair_alone_too_and_the_card_says_what_it_found(one_target, labelled, tmp_path, capsys):
+    folder = exported(one_target, "int8", tmp_path, "--check", str(labelled))
+    moved = json.loads(capsys.readouterr().out)["check"]["alone_and_in_a_batch"]
+    assert moved["rows"] == len(PAIRS) and 0 <= moved["labels_that_differ"] <= len(PAIRS)
+    assert 0 < moved["largest_difference"] < 0.2, "scales of activations follow the batch"
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "by the range of the whole batch" in card
+    assert f"of {len(PAIRS)} pairs {moved['labels_that_differ']} have another label alone than in a batch" in card
+    folder = exported(one_target, "onnx", tmp_path, "--check", str(labelled))
+    moved = json.loads(capsys.readouterr().out)["check"]["alone_and_in_a_batch"]
+    assert moved["labels_that_differ"] == 0 and moved["largest_difference"] < 1e-5
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "0 have another label alone" in card and "by the range of the whole batch" not in card
+
+
+def test_an_int8_card_warns_of_batches_without_a_check_too():
+    assert "by the range of the whole batch" in exported_card("int8", Decision())
+    for form in ("transformers", "cross-encoder", "onnx", "soup"):
+        assert "Alone and in a batch" not in exported_card(form, Decision())

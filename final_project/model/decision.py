@@ -54,6 +54,12 @@ class Decision:
         write_json(folder / FILE_NAME, {"threshold": self.threshold, **calibration})
 
 
+def is_pair_folder(folder: str | Path) -> bool:
+    """Whether a model folder has a rule of decision, which is that of a classifier of pairs; of other folders it is not
+    known whether they read one text or two."""
+    return (Path(folder) / FILE_NAME).is_file()
+
+
 def load_decision(folder: str | Path) -> Decision:
     """The folder's rule; arg max where the folder has none, as any foreign classifier."""
     path = Path(folder) / FILE_NAME

@@ -11,6 +11,7 @@ from final_project.errors import ArtifactError, first_line
 from final_project.model.loading import load_weights
 from final_project.model.own_parts import add_own_parts
 from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
+from final_project.model.tokens import with_special_tokens_as_text
 
 
 def require_model_folder(folder: str | Path) -> Path:
@@ -28,11 +29,13 @@ def require_model_folder(folder: str | Path) -> Path:
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer, to which special tokens that a text spells are text; raises ArtifactError."""
     folder = require_model_folder(folder)
     try:
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # whatever a damaged tokenizer file makes the library raise
         raise ArtifactError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from error
+    return with_special_tokens_as_text(tokenizer)
 
 
 def load_classifier(folder: str | Path) -> tuple[PreTrainedModel | PooledClassifier, PreTrainedTokenizerBase]:

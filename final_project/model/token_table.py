@@ -27,6 +27,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_json
 from final_project.errors import ArtifactError
+from final_project.model.tokens import with_special_tokens_as_text
 from final_project.model.words import word_starts
 
 ROWS_AT_A_TIME = 1000
@@ -169,7 +170,9 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def _encode(
     chunk: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, with_words: bool
 ) -> tuple[dict[str, Iterable[int]], list[int], int]:
-    """Columns of one chunk, its rows' lengths, and how many rows were cut."""
+    """Columns of one chunk, its rows' lengths, and how many rows were cut. Special tokens that a text spells are text,
+    to the tokenizer from now on."""
+    with_special_tokens_as_text(tokenizer)
     firsts, seconds, labels = zip(*chunk, strict=True)
     second_texts = None if seconds[0] is None else list(seconds)
     options = {"add_special_tokens": True, "return_attention_mask": False, "return_token_type_ids": True}

@@ -15,6 +15,7 @@ from final_project.data.plain_text import SUFFIXES, text_pairs
 from final_project.data.tables import iter_pairs
 from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
+from final_project.settings.prepare import BUILT_IN
 
 OWN = "own"  # stands in the place of a corpus's name for files that the recipe names
 PLAIN = "plain text"  # and for text that is no pairs
@@ -77,13 +78,13 @@ class _Search:
 
     def inputs(self) -> Inputs:
         settings = self.settings
-        corpus = None if settings.corpus == "demo" else find_corpus(settings.corpus)
+        corpus = None if settings.corpus == BUILT_IN else find_corpus(settings.corpus)
         parts = find_parts(corpus, self.folders) if corpus else {}
         found = Inputs()
         ways = (
             ("train", settings.train_file, 0.0),
-            ("dev", settings.dev_file, settings.dev_share),
-            ("test", settings.test_file, settings.test_share),
+            ("dev", settings.dev_file, settings.share_of("dev")),
+            ("test", settings.test_file, settings.share_of("test")),
         )
         for split, own_file, share in ways:
             if own_file:

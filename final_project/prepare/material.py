@@ -12,8 +12,7 @@ from final_project.data.pairs import GoldRow, Pair, SegmentedPair
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs, Source
 from final_project.settings import Prepare
-
-BUILT_IN = "demo"
+from final_project.settings.prepare import BUILT_IN
 
 
 @dataclass
@@ -59,7 +58,8 @@ class Material:
 
 
 def read_material(settings: Prepare, inputs: Inputs) -> Material:
-    """Read the sets that will be scored; raises DataError with file and line. Own files replace a built-in split."""
+    """Read the sets that will be scored; raises DataError with file and line. Built-in pairs are read where the recipe
+    names none of its own."""
     material = Material(inputs, settings)
     read = {
         split: [pair for source in inputs.splits[split] for pair in source.read()]
@@ -68,16 +68,14 @@ def read_material(settings: Prepare, inputs: Inputs) -> Material:
     }
     for source in inputs.splits.get("dev", ()):
         _refuse_missing_labels(source, read["dev"])
-    wanted = {"train", "dev" if not settings.dev_share else "", "test" if not settings.test_share else ""} - {""}
-    if settings.corpus == BUILT_IN and not wanted <= set(inputs.splits):
+    if settings.corpus == BUILT_IN and not settings.is_own:
         material.demo = build_demo(settings.demo_pairs, settings.demo_seed)
-        if "dev" in wanted:
-            read.setdefault("dev", material.demo.dev)
-        if "test" in wanted and "test" not in read:
+        if not settings.share_of("dev"):
+            read["dev"] = material.demo.dev
+        if not settings.share_of("test"):
             read["test"], material.originals = material.demo.test, material.demo.originals
-            if inputs.explain is None:
-                material.explain = material.demo.segmented
-                material.gold, material.pair_map = material.demo.gold, material.demo.pair_map
+            material.explain = material.demo.segmented
+            material.gold, material.pair_map = material.demo.gold, material.demo.pair_map
     if inputs.explain is not None:
         material.explain = read_segmented(inputs.explain)
     if "dev" in read:

@@ -46,10 +46,18 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
     folder = StageFolder(Path(recipe.runs_dir) / recipe.name, "prepare")
     inputs = find_inputs(settings)
     digests = inputs.digests()
-    key = digest_of({"prepare": settings.model_dump(mode="json"), "inputs": digests})
+    unasked = shares_by_default(settings)
+    key = digest_of(
+        {"prepare": settings.model_dump(mode="json"), "inputs": digests} | ({"held_out": unasked} if unasked else {})
+    )
     if folder.is_finished(key) and not force:
         log.info("prepare: up to date, skipped (%s)", folder.path)
         return folder.path
+    for split, share in unasked.items():  # dev decides checkpoint and threshold, test is what the report shows
+        file, way_out = inputs.splits["train"][0].path, f"prepare.{split}_file or prepare.{split}_share"
+        log.info(
+            "prepare: no %s pairs are named: %g of %s are held out (%s say otherwise)", split, share, file, way_out
+        )
     material = read_material(settings, inputs)
     folder.lock()
     # Everything is made beside the folder: a fault in the data must not cost the user what an earlier run left there.
@@ -96,25 +104,34 @@ def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
     return rows | {"statistics.json": 1}
 
 
+def shares_by_default(settings: Prepare) -> dict[str, float]:
+    """What is held out of own training pairs although the recipe does not ask for it, by split."""
+    asked = {"dev": settings.dev_share, "test": settings.test_share}
+    return {split: share for split in asked if not asked[split] and (share := settings.share_of(split))}
+
+
 def hold_out(table: PairTable, is_train_N: np.ndarray, settings: Prepare, material: Material) -> np.ndarray:
     """Take from the training pairs what dev and test lack; returns the mask (N,) of rows taken.
 
     Pairs that share a sentence stay together, so that no sentence is on both sides.
     """
     is_taken_N = np.zeros(len(table), dtype=bool)
-    for split, share in (("test", settings.test_share), ("dev", settings.dev_share)):
+    for split in ("test", "dev"):
         if getattr(material, split) is not None:
             continue
         rows = np.flatnonzero(is_train_N & ~is_taken_N)
         groups, labels = connected_groups(table.prints.normal_N2[rows]), table.prints.label_N[rows]
-        wanted = share * is_train_N.sum() / len(rows)  # of all training pairs, also where test has taken some
+        # of all training pairs, also where test has taken some
+        wanted = settings.share_of(split) * is_train_N.sum() / len(rows)
         is_taken_N[rows[held_out_rows(groups, labels, wanted, settings.split_seed)]] = True
         taken = np.zeros(len(table), dtype=bool)
         taken[rows] = is_taken_N[rows]
         if not taken.any():
+            train = material.inputs.splits.get("train")
+            why = "shared sentences connect all of its pairs" if len(rows) > 1 else "one pair alone cannot be divided"
             raise DataError(
-                material.inputs.splits["train"][0].path if material.inputs.splits else settings.corpus,
-                f"no {split} pairs can be held out: shared sentences connect all of its pairs",
+                train[0].path if train else settings.corpus,
+                f"no {split} pairs can be held out: {why}; name a file of others as prepare.{split}_file",
             )
         setattr(material, split, list(table[taken].pairs()))
     return is_taken_N

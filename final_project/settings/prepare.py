@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 from final_project.settings.section import Section, setting
 
 Policy = Literal["keep", "report", "drop"]  # keep: not even looked for
+BUILT_IN = "demo"  # the corpus of the built-in pairs
+DEFAULT_SHARE = 0.1  # of own training pairs, held out for a split that the recipe does not name
+Split = Literal["dev", "test"]
+NEED_PAIRS = ("dev_file", "test_file", "explain_file", "contest_set", "text_files", "text_corpora")
 CleaningStep = Literal["nfkc", "tags", "entities", "control", "space", "half_width", "simplified"]
 
 
 class Prepare(Section):
     """Which pairs to read, clean and split, and which rows to explain."""
 
-    corpus: str = setting("demo", "name of a registered corpus, or demo for the built-in pairs")
+    corpus: str = setting(BUILT_IN, "name of a registered corpus, or demo for the built-in pairs")
     data_dir: str = setting("data", "folder that holds the raw corpora", "path")
     train_file: str = setting("", "own training pairs instead of the corpus's; empty = the corpus's", "path")
-    dev_file: str = setting("", "own development pairs; empty = the corpus's", "path")
-    test_file: str = setting("", "own test pairs, with or without labels; empty = the corpus's", "path")
+    dev_file: str = setting("", "own development pairs; empty = the corpus's, or held out of train_file", "path")
+    test_file: str = setting(
+        "", "own test pairs, with or without labels; empty = the corpus's, or held out of train_file", "path"
+    )
     explain_file: str = setting("", "contest JSONL with the rows to explain; empty = the test pairs", "path")
     contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, found below data_dir")
     demo_pairs: int = setting(8000, "size of the built-in training split", "pairs", ge=100, le=1_000_000)
     demo_seed: int = setting(2022, "seed of the built-in generator", ge=0)
-    dev_share: float = setting(0.0, "share of the training pairs held out as dev; 0 = the dev file", ge=0, le=0.5)
-    test_share: float = setting(0.0, "share of the training pairs held out as test; 0 = the test file", ge=0, le=0.5)
+    dev_share: float = setting(
+        0.0, "share of the training pairs held out as dev; 0 = the dev file, or 0.1", ge=0, le=0.5
+    )
+    test_share: float = setting(
+        0.0, "share of the training pairs held out as test; 0 = the test file, or 0.1", ge=0, le=0.5
+    )
     split_seed: int = setting(2022, "seed of what is held out; pairs that share a sentence stay together", ge=0)
     clean: list[CleaningStep] = setting([], "cleaning steps; none reproduces the original's bytes", "names")
     duplicates: Policy = setting("report", "repeated training pairs, either order, by normal form and label")
@@ -41,8 +51,41 @@ class Prepare(Section):
     keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
     augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
 
+    @property
+    def is_own(self) -> bool:
+        """Whether own training pairs stand in the place of a corpus; no built-in pair takes part then."""
+        return self.corpus == BUILT_IN and bool(self.train_file)
+
+    @property
+    def pairs_name(self) -> str:
+        """What the training pairs are called on cards and in records: the corpus, or `own pairs`."""
+        return "own pairs" if self.train_file else self.corpus
+
+    def share_of(self, split: Split) -> float:
+        """The share of the training pairs that is held out as this split; 0 where a file or the corpus has it.
+
+        A split of own pairs that the recipe does not name is held out by DEFAULT_SHARE.
+        """
+        if getattr(self, f"{split}_file"):
+            return 0.0
+        return getattr(self, f"{split}_share") or (DEFAULT_SHARE if self.is_own else 0.0)
+
     def conflicts(self) -> Iterator[str]:
+        yield from self._unpaired()
         if 0 < self.near_duplicates < 0.5:
             yield f"near_duplicates {self.near_duplicates}: 0 (off), or 0.5 and more; less is not alike"
-        if self.dev_share + self.test_share > 0.5:
-            yield f"dev_share {self.dev_share} and test_share {self.test_share} leave less than half to train on"
+        shares = {split: self.share_of(split) for split in get_args(Split)}
+        if sum(shares.values()) > 0.5:
+            yield f"dev_share {shares['dev']} and test_share {shares['test']} leave less than half to train on"
+
+    def _unpaired(self) -> Iterator[str]:
+        """Own files without the pairs that they go with, and splits that are named twice."""
+        alone = [name for name in NEED_PAIRS if getattr(self, name)]
+        if self.corpus == BUILT_IN and not self.train_file and alone:
+            yield (
+                f"{' and '.join(alone)}: no training pairs are named, and the built-in ones belong to the demo alone: "
+                "add prepare.train_file (one file is enough), or name a prepare.corpus"
+            )
+        for split in get_args(Split):
+            if getattr(self, f"{split}_file") and getattr(self, f"{split}_share"):
+                yield f"{split}_file and {split}_share both say what {split} is: leave one of them out"

@@ -26,13 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from final_project.model.decision import is_pair_folder
     from similarity_v1.attribution import explainer_of
-    from similarity_v1.explain import answer_of, print_explanation, require_texts
+    from similarity_v1.explain import answer_of, print_explanation, require_number_of_texts, require_texts
     from similarity_v1.report import write_explanation
     from similarity_v1.selection import selection_of
 
     texts = tuple(text for text in (arguments.text_a, arguments.text_b) if text is not None)
     require_texts(*texts)
+    require_number_of_texts(texts, 2 if is_pair_folder(arguments.model) else None, "TEXT_B")
     settings = settings_of(arguments)
     how = selection_of(settings)
     explainer = explainer_of(arguments.model, settings, arguments.words)

@@ -1,6 +1,6 @@
 """The application: a page, a JSON interface with its schema, a health check.
 
-    GET  /                the page
+    GET  /                the page (HEAD is answered wherever GET is)
     POST /api/explain     {"text_a": ..., "text_b": ...} -> label, probability, words with their scores
     GET  /openapi.json    the schema
     GET  /health          {"status": "ok", ...}
@@ -25,10 +25,10 @@ from starlette.middleware import Middleware
 
 from final_project.data.texts import why_no_text
 from final_project.errors import ProjectError
-from similarity_v1.explain import answer_of
+from similarity_v1.explain import answer_of, require_number_of_texts
 from similarity_v1.explanation import Explanation
 from similarity_v1.selection import Selection
-from similarity_v1.serve.gates import BodyGate, HostGate, RateGate, SafeHeaders, refusal
+from similarity_v1.serve.gates import BodyGate, HeadGate, HostGate, RateGate, RootGate, SafeHeaders, refusal
 from similarity_v1.serve.limits import Limits
 from similarity_v1.serve.page import page
 from similarity_v1.serve.waiting_line import LineIsFull, Stopping, WaitingLine
@@ -85,17 +85,24 @@ class Health(BaseModel):
 @dataclass(frozen=True)
 class Served:
     """explain: rows of texts -> explanations. threshold: on P(1), None where the arg max decides. selection: which
-    words are called chosen."""
+    words are called chosen. texts: how many the model reads, 1 or 2; either where None and no threshold is known."""
 
     explain: Explain
     model_name: str
     method: str
     threshold: float | None
     selection: Selection
+    texts: int | None = None
+
+    @property
+    def n_texts(self) -> int | None:
+        """A threshold on P(1) is that of a pair classifier."""
+        return 2 if self.texts is None and self.threshold is not None else self.texts
 
 
-def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
-    """hosts: the names under which the server answers, see HostGate."""
+def create_app(served: Served, hosts: Sequence[str], limits: Limits, root_path: str = "") -> FastAPI:
+    """hosts: the names under which the server answers, see HostGate. root_path: the path under which a proxy shows it,
+    such as /pairs, see RootGate."""
     line = WaitingLine(served.explain, limits.queue, limits.batch)
 
     @asynccontextmanager
@@ -104,7 +111,7 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
         yield
         await line.stop()
 
-    html, policy = page(served.model_name, served.method, served.threshold, limits)
+    html, policy = page(served.model_name, served.method, served.threshold, limits, served.n_texts)
     app = FastAPI(
         title="explained pairs",
         summary="Labels of sentence pairs, and the words that they rest on",
@@ -113,16 +120,19 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
         lifespan=lifespan,
         middleware=[
             Middleware(SafeHeaders, headers=HEADERS),
+            Middleware(HeadGate),
             Middleware(HostGate, names=frozenset(hosts)),
+            Middleware(RootGate, root_path=root_path),
             Middleware(RateGate, limits=limits, free=frozenset({"/health"})),
             Middleware(BodyGate, limits=limits),
         ],
     )
+    app.state.limits = limits
     _add_refusals(app)
     Text = Annotated[str, Field(min_length=1, max_length=limits.max_chars), AfterValidator(_text)]
 
     class Question(BaseModel):
-        """text_b is left out for a classifier of single texts."""
+        """text_b is left out for a classifier of single texts, and there alone."""
 
         model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text_a": "…", "text_b": "…"}]})
         text_a: Text
@@ -143,6 +153,7 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits) -> FastAPI:
     @app.post("/api/explain", responses=refusals)
     async def explain_texts(question: Question) -> Answer:
         texts = (question.text_a,) if question.text_b is None else (question.text_a, question.text_b)
+        require_number_of_texts(texts, served.n_texts, "text_b")
         return Answer(**answer_of(await line.answer(texts), served.selection))
 
     return app

@@ -16,7 +16,7 @@ function recordOf(answer) {
 }
 
 async function explain(body) {
-  const response = await fetch("/api/explain", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const response = await fetch("api/explain", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);
   return answer;
@@ -27,7 +27,10 @@ async function ask(event) {
   const mine = ++latest;
   find("ask").disabled = true;
   try {
-    const answer = await explain({ text_a: find("text-a").value, text_b: find("text-b").value });
+    const texts = { text_a: find("text-a").value };
+    const second = find("text-b");
+    if (second && (second.required || second.value !== "")) texts.text_b = second.value;
+    const answer = await explain(texts);
     if (mine !== latest) return;
     find("problem").hidden = true;
     find("answer").replaceChildren(pairView(recordOf(answer)));
@@ -46,6 +49,6 @@ find("question").addEventListener("submit", ask);
 find("question").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) find("question").requestSubmit();
 });
-find("swap").addEventListener("click", () => {
+find("swap")?.addEventListener("click", () => {
   [find("text-a").value, find("text-b").value] = [find("text-b").value, find("text-a").value];
 });

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from similarity_v1.serve.limits import Limits, RateLimiter
@@ -34,6 +34,39 @@ class SafeHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
+class RootGate:
+    """Puts the server under a path, as behind a proxy that shows it there, whether or not the proxy takes the path off
+    before it asks. The path itself, without a slash at its end, leads to the page, whose addresses are relative."""
+
+    def __init__(self, app: ASGIApp, root_path: str):
+        """root_path: such as /pairs; empty for none."""
+        self.app, self.root_path = app, root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root = self.root_path
+        if scope["type"] == "http" and root:
+            if scope["path"] == root:
+                return await Response(status_code=307, headers={"Location": f"{root}/"})(scope, receive, send)
+            path = scope["path"] if scope["path"].startswith(f"{root}/") else root + scope["path"]
+            scope = {**scope, "root_path": root, "path": path}
+        await self.app(scope, receive, send)
+
+
+class HeadGate:
+    """Answers HEAD as GET, without the body."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            return await self.app({**scope, "method": "GET"}, receive, send_head)
+        await self.app(scope, receive, send)
+
+
 class HostGate:
     """400 for a request by a name that is not among ours: a foreign page can make its own name mean this machine
     (DNS rebinding), and would then read what only this machine's user may. No names: every name is answered."""
@@ -48,20 +81,21 @@ class HostGate:
 
 
 def _host_name(scope: Scope) -> str:
-    """The Host header without its port."""
-    host = Headers(scope=scope).get("host", "")
-    return host.split("]")[0] + "]" if host.startswith("[") else host.split(":")[0].lower()
+    """The Host header in lower case, without its port and the dot of a complete name."""
+    host = Headers(scope=scope).get("host", "").lower()
+    return host.split("]")[0] + "]" if host.startswith("[") else host.split(":")[0].removesuffix(".")
 
 
 class RateGate:
     """429 for a client that asks too often. The client is the address of the connection; headers are not believed."""
 
     def __init__(self, app: ASGIApp, limits: Limits, free: frozenset[str]):
+        """free: the paths, below the root path, that are not counted."""
         self.app, self.free = app, free
         self.limiter = RateLimiter(limits.rate, limits.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in self.free:
+        if scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) not in self.free:
             client = scope["client"][0] if scope.get("client") else ""
             if wait_s := self.limiter.wait_s(client, time.monotonic()):
                 answer = refusal(429, f"too many requests: try again in {wait_s} s", {"Retry-After": str(wait_s)})

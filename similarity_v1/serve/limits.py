@@ -15,9 +15,11 @@ class Limits:
 
     max_chars: int = field(default=512, metadata={"about": "most characters of one text"})
     max_body_bytes: int = field(default=16_384, metadata={"about": "most bytes of a request's body"})
+    header_timeout_s: float = field(default=10.0, metadata={"about": "seconds in which headers must have come"})
     body_timeout_s: float = field(default=10.0, metadata={"about": "seconds in which a body must have come"})
     rate: float = field(default=5.0, metadata={"about": "requests a second of one client, in the long run"})
     burst: int = field(default=60, metadata={"about": "requests that a client may send at once"})
+    connections: int = field(default=256, metadata={"about": "connections that a client may hold at once"})
     queue: int = field(default=128, metadata={"about": "requests that wait for the model"})
     batch: int = field(default=16, metadata={"about": "most waiting requests that the model answers together"})
 

@@ -16,8 +16,9 @@ POLICY = (
 )
 
 
-def page(model_name: str, method: str, threshold: float | None, limits: Limits) -> tuple[str, str]:
-    """(HTML, its content security policy). threshold: on P(1), where the model's folder has one."""
+def page(model_name: str, method: str, threshold: float | None, limits: Limits, n_texts: int | None) -> tuple[str, str]:
+    """(HTML, its content security policy). threshold: on P(1), where the model's folder has one. n_texts: that the
+    model reads, None where that is not known."""
     html = render(
         "page.html.j2",
         ("page.js", "pair_view.js", str(FOLDER / "ask.js")),
@@ -26,6 +27,7 @@ def page(model_name: str, method: str, threshold: float | None, limits: Limits) 
         method=method.replace("_", " "),
         threshold=threshold,
         max_chars=limits.max_chars,
+        n_texts=n_texts,
     )
     return html, POLICY.format(script=_digest(html, "script"), style=_digest(html, "style"))
 

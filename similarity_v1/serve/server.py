@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import ipaddress
 import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 from fastapi import FastAPI
 
 from final_project.errors import EnvironmentProblem, RecipeError
+from similarity_v1.serve.connections import BoundedConnection
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 3  # running requests get this long to end
-MAX_CONNECTIONS = 1024
+MAX_CONNECTIONS = 1024  # of all clients; Limits.connections is for one of them
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,12 +44,14 @@ def bind(host: str, port: int) -> socket.socket:
     return taken
 
 
-def own_names(host: str, place: socket.socket) -> list[str]:
-    """The names under which the server answers, see HostGate; none where it listens to other machines."""
-    if _is_loopback(place):
-        return ["127.0.0.1", "localhost", "[::1]", host.lower()]
-    log.warning("serve: %s is open to everyone who reaches this machine, and asks for no password", host)
-    return []
+def own_names(host: str, place: socket.socket, allowed: Sequence[str] = ()) -> list[str]:
+    """The names under which the server answers, see HostGate: loopback's and the allowed ones. None, which means every
+    name, where it listens to other machines and no name is given."""
+    if not _is_loopback(place):
+        log.warning("serve: %s is open to everyone who reaches this machine, and asks for no password", host)
+        if not allowed:
+            return []
+    return [*LOOPBACK_NAMES, host.lower(), *allowed]
 
 
 def _is_loopback(place: socket.socket) -> bool:
@@ -71,8 +76,10 @@ class _Server(uvicorn.Server):
 
 
 def configure(app: FastAPI) -> uvicorn.Config:
+    """app: of create_app, whose limits hold for connections, too."""
     return uvicorn.Config(
         app,
+        http=functools.partial(BoundedConnection, limits=app.state.limits),
         log_config=None,
         log_level="warning",
         access_log=False,
