@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from json import JSONDecodeError
 from pathlib import Path
 from typing import IO, Any
 
 from safetensors import SafetensorError
 
+from final_project import strict_json
 from final_project.errors import ArtifactError
 
 
@@ -70,7 +71,20 @@ def append_whole(path: Path, data: bytes) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    """Raises ArtifactError where a number is not finite; the file is then as it was."""
+    write_text(path, strict_json.dumps(value, str(path), ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a file that write_json has written. Raises FileNotFoundError, and ArtifactError with file and line
+    where it is damaged or a number is not finite."""
+    try:
+        return strict_json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, JSONDecodeError) else ""
+        raise ArtifactError(f"{path}{line}: cannot be read: {error}") from error
 
 
 @contextlib.contextmanager
@@ -104,4 +118,4 @@ def file_digest(path: Path) -> str:
 
 def digest_of(value: Any) -> str:
     """A digest of anything JSON can hold; equal values give equal digests."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(strict_json.dumps(value, "a digest", sort_keys=True, ensure_ascii=False).encode()).hexdigest()

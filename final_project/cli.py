@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -11,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from final_project import strict_json
 from final_project.errors import ProjectError
 from final_project.recipe import ROOT, describe_fields, load_recipe
 from final_project.settings import Recipe
@@ -81,8 +81,9 @@ def set_up_logging() -> None:
 
 
 def print_json(value: Any) -> None:
-    """The answer of a command, as one JSON object on standard output."""
-    print(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    """The answer of a command, as one JSON object on standard output. Raises ArtifactError at a number that is not
+    finite."""
+    print(strict_json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 def stage_arguments(stage: str, about: str, *sections: str) -> argparse.ArgumentParser:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from final_project import strict_json
 from final_project.artifacts import write_atomic
 from final_project.data.lines import json_fault, read_lines
 from final_project.data.pairs import SegmentedPair
@@ -29,7 +29,7 @@ def iter_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
     """The JSON object that a text is; raises DataError where it is anything else."""
     try:
-        row = json.loads(text)
+        row = strict_json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(path, json_fault(error), line) from error
     if not isinstance(row, dict):
@@ -73,7 +73,7 @@ def write_json_lines(path: str | Path, records: Iterable[dict[str, Any]]) -> int
     count = 0
     with write_atomic(path) as file:
         for record in records:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(strict_json.dumps(record, str(path), ensure_ascii=False) + "\n")
             count += 1
     return count
 
