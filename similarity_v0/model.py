@@ -60,6 +60,12 @@ class PairModel(nn.Module):
         return pool
 
     @property
+    def has_output_layer(self) -> bool:
+        """Whether the head ends as output_layer takes it."""
+        head = getattr(self.classifier, "classifier", None)
+        return isinstance(head, nn.Linear) or isinstance(getattr(head, "out_proj", None), nn.Linear)
+
+    @property
     def output_layer(self) -> nn.Linear:
         """The linear layer that ends the head."""
         return getattr(self._head, self._output_name)
@@ -94,10 +100,8 @@ class PairModel(nn.Module):
 
     def require_trainable(self, place: str) -> None:
         """Raises ArtifactError where a model lacks a part that fine-tuning rests on."""
-        head = getattr(self.classifier, "classifier", None)
-        has_head = isinstance(head, nn.Linear) or isinstance(getattr(head, "out_proj", None), nn.Linear)
         has_block = isinstance(getattr(self.classifier.base_model, "embeddings", None), nn.Module)
-        if not (has_head and has_block and self.layers):
+        if not (has_block and self.layers and self.has_output_layer):
             kind = self.classifier.config.model_type
             raise ArtifactError(
                 f"{place}: a {kind} model cannot be fine-tuned here: that takes an encoder of BERT's form, with an "

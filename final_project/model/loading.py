@@ -103,19 +103,20 @@ def _likely_cause(model: PreTrainedModel, missing: set[str], unexpected: Collect
         parts = name.split(".")
         tails |= {".".join(parts[at:]): ".".join(parts[:at]) for at in range(1, len(parts))}
     own = f"{model.base_model_prefix}."
-    for ends in (missing, {name.removeprefix(own) for name in missing}):
-        if beginnings := Counter(tails[end] for end in ends if end in tails):
-            (beginning, _), end = beginnings.most_common(1)[0], min(end for end in ends if end in tails)
-            expected = min(name for name in missing if name.endswith(end))
-            return f"its names begin with `{beginning}.` ({tails[end]}.{end} for {expected}): rename them"
+    bare = {name.removeprefix(own) for name in missing}
+    for ends in ({own + name for name in bare}, bare):
+        if known := sorted(end for end in ends if end in tails):
+            (beginning, _), *_ = Counter(tails[end] for end in known).most_common(1)
+            return f"its names begin with `{beginning}.`, such as {tails[known[0]]}.{known[0]}: rename them"
     numbers = {int(found[1]) for name in missing if (found := LAYER.search(name))}
     rest = {int(found[1]) for name in encoder_weights(model) - missing if (found := LAYER.search(name))}
     if numbers and all(LAYER.search(name) for name in missing) and not numbers & rest:
         if rest and min(numbers) > max(rest):
             return f"config.json asks for {max(numbers) + 1} layers, the weights have {len(rest)}"
         return f"the weights lack layer {', '.join(map(str, sorted(numbers)))} of {max(numbers | rest) + 1}, from 0"
-    if unexpected:
-        return f"the weights have other names, such as {min(unexpected)}: they are those of another model"
+    beginnings = {own.removesuffix("."), *(name.split(".")[0] for name in bare)}
+    if others := [name for name in unexpected if name.split(".")[0] in beginnings]:
+        return f"the weights have other names, such as {min(others)}: they are those of another model"
     return "the weights are incomplete"
 
 
