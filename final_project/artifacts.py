@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from json import JSONDecodeError
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,14 +76,15 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """The value in a file that write_json has written. Raises FileNotFoundError, and ArtifactError with file and line
-    where it is damaged or a number is not finite."""
+    where a number is not finite or the file is damaged."""
     try:
         return strict_json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise
+    except strict_json.NotFiniteNumber as error:
+        raise ArtifactError(f"{path}:{error.lineno}: {error.msg}") from error
     except (OSError, ValueError, RecursionError) as error:
-        line = f":{error.lineno}" if isinstance(error, JSONDecodeError) else ""
-        raise ArtifactError(f"{path}{line}: cannot be read: {error}") from error
+        raise ArtifactError(f"{path}: cannot be read: {error}") from error
 
 
 @contextlib.contextmanager

@@ -28,9 +28,12 @@ def dumps(value: Any, where: str = "the answer", **options: Any) -> str:
         raise
 
 
+class NotFiniteNumber(json.JSONDecodeError):
+    """A text spells NaN, Infinity or a number beyond what a float holds. lineno: where."""
+
+
 def loads(text: str) -> Any:
-    """The value that a JSON text spells. Raises json.JSONDecodeError, with its line, also at NaN, Infinity and numbers
-    beyond what a float holds."""
+    """The value that a JSON text spells. Raises json.JSONDecodeError as json.loads does, and NotFiniteNumber."""
 
     def refuse(word: str) -> float:
         raise _Refused(word)
@@ -44,7 +47,7 @@ def loads(text: str) -> Any:
     except _Refused as error:
         word = error.args[0]
         at = next((found.start() for found in TOKEN.finditer(text) if found[0] == word), 0)
-        raise json.JSONDecodeError(f"expected a finite number, found {word[:20]}", text, at) from error
+        raise NotFiniteNumber(f"expected a finite number, found {word[:20]}", text, at) from error
 
 
 class _Refused(Exception):

@@ -43,7 +43,7 @@ def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordSc
     number a word, or a number is not finite."""
     by_id = {pair.id: pair for pair in pairs}
     rows: list[WordScores] = []
-    for line, record in read_json_lines(path):
+    for line, record in read_json_lines(path, finite=True):
         for key in ("id", "label", "probability", "scores_q", "scores_t"):
             if key not in record:
                 raise DataError(path, f"missing key {key!r}", line)

@@ -108,7 +108,7 @@ def test_an_answer_that_overflows_is_refused_with_its_row(tmp_path):
         PairClassifier.load(folder).predict(PAIRS)
     with pytest.raises(ArtifactError, match=said):
         Explainer(model, tokenizer).explain(PAIRS)
-    with pytest.raises(ArtifactError, match="怎么开通花呗 / 如何关闭花呗: the model's answer is not finite"):
+    with pytest.raises(ArtifactError, match="花呗 / 借呗: the model's answer is not finite"):
         Judge.from_folder(folder).probabilities(PAIRS)
 
 

@@ -173,7 +173,13 @@ def test_the_commands_end_with_one_message_and_write_nothing(prepared, copy_of, 
     assert done.stderr.strip().splitlines()[-1].startswith(f"error: {three}: a pair classifier answers")
     runs = copy_of(prepared)
     roberta = tiny_masked_lm_folder(tmp_path / "roberta", "roberta")
-    overrides = (*TINY, f"runs_dir={runs}", f"similarity_v0.init={roberta}", "similarity_v0.max_length=65")
+    overrides = (
+        *TINY,
+        f"runs_dir={runs}",
+        f"similarity_v0.init={roberta}",
+        "similarity_v0.max_length=65",
+        "encoder.max_positions=80",
+    )
     done = call("similarity_v0", "--recipe", "demo", "--", *overrides)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "similarity_v0.max_length 65 exceeds 64" in done.stderr

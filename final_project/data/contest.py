@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,22 @@ from final_project.errors import DataError
 MAX_ID_DIGITS = 18  # what 64 bits hold, and what a submission may say
 
 
-def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
+def read_json_lines(path: str | Path, finite: bool = False) -> list[tuple[int, dict[str, Any]]]:
     """`iter_json_lines` as a list."""
-    return list(iter_json_lines(path))
+    return list(iter_json_lines(path, finite))
 
 
-def iter_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, object) of every line of a JSONL file; raises DataError on anything but one object a line."""
+def iter_json_lines(path: str | Path, finite: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of every line of a JSONL file; raises DataError on anything but one object a line, and
+    where finite is asked for at numbers that are not."""
     for number, text in read_lines(path):
-        yield number, parse_object(path, number, text)
+        yield number, parse_object(path, number, text, finite)
 
 
-def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
-    """The JSON object that a text is; raises DataError where it is anything else."""
+def parse_object(path: str | Path, line: int, text: str, finite: bool = False) -> dict[str, Any]:
+    """The JSON object that a text is; raises DataError as iter_json_lines does."""
     try:
-        row = strict_json.loads(text)
+        row = strict_json.loads(text) if finite else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(path, json_fault(error), line) from error
     if not isinstance(row, dict):

@@ -4,7 +4,6 @@ decision.json beside the weights."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from json import JSONDecodeError
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +67,6 @@ def load_decision(folder: str | Path) -> Decision:
             raise ValueError(f"threshold is {threshold!r}")
         calibration = Calibration.from_facts(rule["calibration"]) if rule.get("calibration") else None
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        line = f":{error.lineno}" if isinstance(error, JSONDecodeError) else ""
+        line = f":{error.lineno}" if isinstance(error, strict_json.NotFiniteNumber) else ""
         raise ArtifactError(f'{path}{line}: expected {{"threshold": number}}: {error}') from error
     return Decision(threshold, calibration)

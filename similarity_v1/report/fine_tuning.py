@@ -197,7 +197,7 @@ def mistakes(path: Path) -> list[Mistake]:
     if not path.is_file() or not path.stat().st_size:
         return []
     found = []
-    for line, row in iter_json_lines(path):
+    for line, row in iter_json_lines(path, finite=True):
         try:
             told = {key: row[key] for key in ("split", "row", "label", "decided", "probability")}
             found.append(Mistake(**told, sentence1=_cut(row["sentence1"]), sentence2=_cut(row["sentence2"])))
