@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 from safetensors import SafetensorError
 
+from final_project import strict_json
 from final_project.errors import ArtifactError
 
 
@@ -70,7 +70,21 @@ def append_whole(path: Path, data: bytes) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    """Raises ArtifactError where a number is not finite; the file is then as it was."""
+    write_text(path, strict_json.dumps(value, str(path), ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a file that write_json has written. Raises FileNotFoundError, and ArtifactError with file and line
+    where a number is not finite or the file is damaged."""
+    try:
+        return strict_json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except strict_json.NotFiniteNumber as error:
+        raise ArtifactError(f"{path}:{error.lineno}: {error.msg}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: cannot be read: {error}") from error
 
 
 @contextlib.contextmanager
@@ -104,4 +118,4 @@ def file_digest(path: Path) -> str:
 
 def digest_of(value: Any) -> str:
     """A digest of anything JSON can hold; equal values give equal digests."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(strict_json.dumps(value, "a digest", sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import logging
 import os
 import sys
@@ -12,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from final_project import strict_json
 from final_project.data.texts import why_unreadable
 from final_project.errors import ProjectError
 from final_project.recipe import ROOT, describe_fields, dotted_fields, load_recipe
@@ -83,9 +83,10 @@ def set_up_logging() -> None:
 
 
 def print_json(value: Any) -> None:
-    """The answer of a command, as one JSON object on standard output; in ASCII where a file's name is not UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    print(json.dumps(value, sort_keys=True) if why_unreadable(text) else text)
+    """The answer of a command, as one JSON object on standard output; in ASCII where a file's name is not UTF-8. Raises
+    ArtifactError at a number that is not finite."""
+    text = strict_json.dumps(value, ensure_ascii=False, sort_keys=True)
+    print(strict_json.dumps(value, sort_keys=True) if why_unreadable(text) else text)
 
 
 class Parser(argparse.ArgumentParser):

@@ -17,9 +17,9 @@ def missing_inputs(recipe: Recipe, stages: Collection[str]) -> list[str]:
     if "prepare" in stages:
         searches.append(lambda: find_inputs(recipe.prepare))
     if "posttrain" in stages and recipe.encoder.init != "scratch":
-        searches.append(lambda: place_of_init(recipe.encoder.init, recipe.encoder.allow_download))
+        searches.append(lambda: _look_at_start(recipe, "posttrain"))
     if "similarity_v0" in stages and recipe.similarity_v0.init:
-        searches.append(lambda: place_of_init(recipe.similarity_v0.init, allow_download=False))
+        searches.append(lambda: _look_at_start(recipe, "similarity_v0"))
     missing = []
     for search in searches:
         try:
@@ -27,6 +27,19 @@ def missing_inputs(recipe: Recipe, stages: Collection[str]) -> list[str]:
         except ArtifactError as error:
             missing.append(str(error))
     return missing
+
+
+def _look_at_start(recipe: Recipe, stage: str) -> None:
+    """Find the weights that a stage starts from, and look at them where they are a folder. Raises ArtifactError."""
+    masks = stage == "posttrain"
+    settings = recipe.posttrain if masks else recipe.similarity_v0
+    init = recipe.encoder.init if masks else recipe.similarity_v0.init
+    place = place_of_init(init, allow_download=masks and recipe.encoder.allow_download)
+    if Path(place).is_dir():
+        # transformers takes seconds to import; recipes that start from scratch go without
+        from final_project.model.start import require_fit_start
+
+        require_fit_start(place, settings.max_length, f"{stage}.max_length", masks)
 
 
 def place_of_init(init: str, allow_download: bool) -> str:

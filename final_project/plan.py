@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import logging
 import os
 import shlex
 import sys
 
+from final_project import strict_json
 from final_project.cli import add_recipe_arguments, recipe_from
 from final_project.errors import ArtifactError, RecipeError
 from final_project.inputs import missing_inputs
@@ -112,7 +112,7 @@ def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
     # `deepspeed` itself only starts this on every machine of its hostfile, by ssh; and where it is told to end, it goes
     # without passing that on, and the stage trains on unseen
     world = {f"node{rank}": list(range(nproc)) for rank in range(nodes["NNODES"])}
-    world_info = base64.urlsafe_b64encode(json.dumps(world).encode()).decode()
+    world_info = base64.urlsafe_b64encode(strict_json.dumps(world).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={world_info}"]
     launcher += [f"--node_rank={nodes['NODE_RANK']}", f"--master_addr={nodes['MASTER_ADDR'] or '127.0.0.1'}"]
     return [*launcher, f"--master_port={nodes['MASTER_PORT']}", "--no_local_rank", "--module"]

@@ -3,7 +3,6 @@ metrics.jsonl (one JSON object a line; a figure that is not finite is null) and 
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import sys
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from final_project import strict_json
 from final_project.artifacts import append_whole, write_text
 from final_project.trackers import trackers
 
@@ -107,7 +107,7 @@ class Journal:
     def _write(self, step: int, metrics: dict[str, float]) -> None:
         """One line more. A full disk costs lines, which is said once, and never the training that goes on beside."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        line = json.dumps({"step": step, **finite}, sort_keys=True) + "\n"
+        line = strict_json.dumps({"step": step, **finite}, str(self._path), sort_keys=True) + "\n"
         try:
             append_whole(self._path, line.encode())
             for tracker in self._trackers:
@@ -130,15 +130,15 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            rows.append(strict_json.loads(line))
+        except ValueError:
             break
     return rows
 
 
 def _cut_back(path: Path, last_step: int) -> None:
     kept = [row for row in read_metrics(path) if row["step"] <= last_step]
-    write_text(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in kept))
+    write_text(path, "".join(strict_json.dumps(row, str(path), sort_keys=True) + "\n" for row in kept))
 
 
 def _clock(seconds: float) -> str:

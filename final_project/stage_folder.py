@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import platform
 import shutil
@@ -20,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-from final_project import __version__
+from final_project import __version__, strict_json
 from final_project.artifacts import file_digest, write_json
 from final_project.errors import ArtifactError
 
@@ -47,10 +46,10 @@ class StageFolder:
     def manifest(self) -> dict | None:
         """The manifest, or None where the stage has not finished."""
         try:
-            return json.loads(self.manifest_path.read_text(encoding="utf-8"))
+            return strict_json.loads(self.manifest_path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (json.JSONDecodeError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise ArtifactError(
                 f"{self.manifest_path}: unreadable ({error}); delete it and run the stage again"
             ) from error
@@ -186,6 +185,6 @@ def _versions() -> dict[str, str]:
 def _key_in(path: Path) -> str | None:
     """The key that a manifest or started.json names; None where there is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get("key")
-    except (FileNotFoundError, json.JSONDecodeError):
+        return strict_json.loads(path.read_text(encoding="utf-8")).get("key")
+    except (FileNotFoundError, ValueError):
         return None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic
-from final_project.errors import ArtifactError, DataError
+from final_project.errors import DataError, TrainingError
 from final_project.inputs import place_of_init
-from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch
+from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch, trained_pooler
+from final_project.model.finite import weights_at_fault
 from final_project.model.folder import longest_input
+from final_project.model.inspection import require_fit
 from final_project.model.packing import first_position_of
 from final_project.model.token_table import write_token_table
 from final_project.model.tokens import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
@@ -39,9 +43,11 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     precision = resolve_precision(settings.precision, world.device)  # refused before anything is loaded
     text_path = folder.run_dir / "prepare" / "text.tsv"
     tokenizer, model = start_model(recipe, text_path)
-    if settings.max_length > (longest := longest_input(model, tokenizer)):
-        raise ArtifactError(f"{recipe.encoder.init}: posttrain.max_length {settings.max_length} exceeds {longest}, the "
-                            "tokens that the model's positions and its tokenizer allow")  # fmt: skip
+    require_fit(
+        recipe.encoder.init, model, tokenizer, masks=True, setting="posttrain.max_length",
+        max_length=settings.max_length, longest=longest_input(model, tokenizer),
+    )  # fmt: skip
+    pooler = pooler_of_start(recipe)
     if settings.batch_form == "packed":
         first_position_of(model)  # refused before the text is tokenised
     table_path = folder.path / "tokens"
@@ -67,7 +73,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         end_with_best=settings.export == "best",
     )  # fmt: skip
     name = f"{recipe.encoder.init.rsplit('/', 1)[-1]}_{settings.epochs}ep"
-    outputs = export(engine, model, tokenizer, folder, Path("posttrain_models") / name)
+    outputs = export(engine, model, tokenizer, folder, Path("posttrain_models") / name, pooler)
     facts = {
         "model": f"posttrain_models/{name}",
         "rows": {"train": len(task.train_rows), "held_out": len(task.held_out_rows)},
@@ -96,15 +102,32 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
     return tokenizer, model
 
 
+def pooler_of_start(recipe: Recipe) -> dict[str, Tensor]:
+    """The weights of a trained pooler that training here passes by, and fine-tuning starts from."""
+    encoder = recipe.encoder
+    if encoder.init == "scratch":
+        return {}
+    return trained_pooler(place_of_init(encoder.init, encoder.allow_download), encoder.allow_download)
+
+
 def export(
-    engine: Engine, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: StageFolder, target: Path
+    engine: Engine,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: StageFolder,
+    target: Path,
+    pooler: Mapping[str, Tensor],
 ) -> list[str]:
-    """Write the standard folder of the model that the engine has trained. Called on every rank, the first writes;
-    returns its files there, relative to the stage's folder."""
+    """Write the standard folder of the model that the engine has trained, and the start's pooler as it was. Called on
+    every rank, the first writes; returns its files there, relative to the stage's folder. Raises TrainingError where a
+    weight is not finite."""
     full = engine.full_weights()
     if not engine.world.is_first:
         return []
+    if fault := weights_at_fault(full.items()):
+        raise TrainingError(f"posttrain: nothing is exported: {fault}: the training has diverged; a lower lr or a "
+                            "longer warm-up keeps it finite, and --force starts afresh")  # fmt: skip
     with folder_atomic(folder.path / target) as partial:
-        model.save_pretrained(partial, state_dict=with_ties(full, engine.model, model))
+        model.save_pretrained(partial, state_dict={**with_ties(full, engine.model, model), **pooler})
         tokenizer.save_pretrained(partial)
     return [str(target / path.name) for path in sorted((folder.path / target).iterdir())]

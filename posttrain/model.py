@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
+from final_project.model.inspection import takes_token_types
 from final_project.model.packing import block_mask, score_dtype
 
 HEAD_ROWS = 32
@@ -27,6 +28,7 @@ class MaskedLm(nn.Module):
             raise ArtifactError(f"{type(model).__name__}: expected torch's sdpa attention, found {found}")
         self.model = model
         self._head = heads[0]
+        self._takes_types = takes_token_types(model.base_model)
 
     def forward(
         self,
@@ -44,7 +46,7 @@ class MaskedLm(nn.Module):
             attention_mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.model.dtype))
         hidden_BTH = self.model.base_model(
             input_ids=input_ids,
-            token_type_ids=token_type_ids,
+            token_type_ids=token_type_ids if self._takes_types else None,
             attention_mask=attention_mask,
             position_ids=position_ids,
         ).last_hidden_state

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
+from final_project.errors import TrainingError
 from final_project.model.packing import first_position_of
 from final_project.model.token_table import open_token_table
 from final_project.settings import Recipe
@@ -70,7 +71,8 @@ class MaskedLmTask:
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Loss, perplexity and accuracy at masked positions of the held-out rows; nothing where there are none."""
+        """Loss, perplexity and accuracy at masked positions of the held-out rows; nothing where there are none. Raises
+        TrainingError where the loss is not finite."""
         world, model = self.engine.world, self.engine.model
         loss_sum = n_right = n_masked = 0.0
         groups = batches_by_length(self.held_out_lengths, EVAL_TOKENS)
@@ -91,6 +93,11 @@ class MaskedLmTask:
         if not n_masked:
             return {}
         loss = loss_sum / n_masked
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"posttrain: step {step}: the held-out loss is {loss}: the weights have diverged; a lower lr or a "
+                "longer warm-up keeps them finite"
+            )
         self.scores = {
             "held_out_loss": loss,
             "held_out_perplexity": math.exp(min(loss, 700.0)),

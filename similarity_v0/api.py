@@ -15,6 +15,7 @@ from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
 from final_project.errors import CallError
 from final_project.model.decision import Decision, load_decision
+from final_project.model.finite import NotFinite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.token_table import Row, tokenised
 from final_project.training.precision import autocast, resolve_precision
@@ -68,27 +69,41 @@ class PairClassifier:
         precision: bf16 is faster where the device computes in it, and moves probabilities by some thousandths.
         device: None = the first CUDA device where there is one. Raises ArtifactError where the folder is unfit.
         """
-        model, tokenizer = load_classifier(folder)
+        model, tokenizer = load_classifier(folder, pairs=True)
         spare_unread_tokens(model)
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
+        classifier = cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
+        try:
+            classifier.score([("a", "b", None), ("a a", "b", None)])
+        except ProjectError:
+            raise
+        except Exception as error:  # whatever a model lacks that answers pairs in batches
+            raise ArtifactError(f"{folder}: this model cannot answer a batch of pairs: {first_line(error)}") from error
+        return classifier
 
     def predict(self, pairs: Iterable[tuple[str, str]]) -> Predictions:
         """P(1) and label of each pair, in the order given. Any number of pairs: they are worked on in chunks.
 
         Raises CallError, which is a ValueError, with the number of the first pair that is not two texts (texts.py), and
-        where one pair, a dict or a data frame is given in place of a list of pairs.
+        where one pair, a dict or a data frame is given in place of a list of pairs; ArtifactError where the model's
+        answer is not finite.
         """
-        parts = [self.score(chunk).probabilities_NC for chunk in chunks(_rows(pairs))]
+        parts = [self.score(chunk, at * CHUNK_ROWS).probabilities_NC for at, chunk in enumerate(chunks(_rows(pairs)))]
         if not parts:
             return Predictions(np.zeros(0), np.zeros(0, dtype=np.int64))
         return self.decide(np.concatenate(parts))
 
-    def score(self, rows: list[Row]) -> Scored:
-        """Probabilities of the rows of one chunk; which rows stand beside each other in a batch is up to it."""
+    def score(self, rows: list[Row], first_row: int = 0) -> Scored:
+        """Probabilities of the rows of one chunk; which rows stand beside each other in a batch is up to it.
+
+        first_row: the number of the chunk's first row, for messages. Raises NotFinite.
+        """
         table, n_truncated = tokenised(rows, self._tokenizer, self._max_length)
         with autocast(self._precision, self._world.device):
-            probabilities_NC = predict_probabilities(self._model, table, self._tokenizer.pad_token_id, self._world)
+            try:
+                probabilities_NC = predict_probabilities(self._model, table, self._tokenizer.pad_token_id, self._world)
+            except NotFinite as error:
+                raise NotFinite(first_row + error.row, error.said) from error
         return Scored(probabilities_NC, n_truncated)
 
     def decide(self, probabilities_NC: np.ndarray) -> Predictions:

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.output.exists() and (not arguments.output.is_dir() or any(arguments.output.iterdir())):
         raise ArtifactError(f"{arguments.output}: already there; name a new folder")
     pairs = labelled_pairs(arguments.check) if arguments.check else None
-    classifier, tokenizer = load_classifier(arguments.model)
+    classifier, tokenizer = load_classifier(arguments.model, pairs=True)
     decision, longest = load_decision(arguments.model), longest_input(classifier, tokenizer)
     with folder_atomic(arguments.output) as partial:
         write(classifier, partial, longest)

@@ -19,6 +19,7 @@ from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs
 from final_project.errors import DataError
 from final_project.model.decision import Decision, probabilities_of
+from final_project.model.finite import require_finite
 from final_project.model.folder import load_classifier
 from final_project.model.token_table import pad_rows, tokenised
 from final_project.training.batching import batches_by_length
@@ -55,7 +56,8 @@ def compare(
     own: Scorer, exported: Scorer, pairs: list[Pair], tokenizer: PreTrainedTokenizerBase, longest: int, rule: Decision
 ) -> dict[str, Any]:
     """Accuracy of both at the folder's decision rule, labels that differ, the largest difference of P(1), pairs a
-    second of both and their ratio; and the exported one beside itself, each pair alone against the same in a batch."""
+    second of both and their ratio; and the exported one beside itself, each pair alone against the same in a batch.
+    Raises ArtifactError where a probability is not finite."""
     table, n_truncated = tokenised([(p.sentence1, p.sentence2, p.label) for p in pairs], tokenizer, longest)
     batches = [
         (rows, pad_rows(table[rows], tokenizer.pad_token_id, CPU))
@@ -70,6 +72,8 @@ def compare(
             for rows, inputs in batches:
                 probabilities[name][rows] = scorer(inputs)
             seconds[name].append(time.perf_counter() - began)
+    for values in probabilities.values():
+        require_finite(values, range(len(pairs)), None)
     decided = {name: rule.labels(values) for name, values in probabilities.items()}
     some = np.arange(0, len(pairs), -(-len(pairs) // ALONE_ROWS))
     alone = np.concatenate(

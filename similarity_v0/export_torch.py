@@ -29,6 +29,8 @@ def write_cross_encoder(classifier: PreTrainedModel | PooledClassifier, folder: 
     require_standard(classifier)
     model, config = PairModel(classifier), classifier.config
     if config.num_labels == 2:
+        if not model.has_output_layer:
+            raise ArtifactError(f"a {config.model_type} classifier has no linear layer that ends its head: export onnx")
         model.replace_output_layer(difference_of_rows(model.output_layer))
     config.num_labels, config.id2label, config.label2id = 1, LABELS[1], {"same": 0}
     config.sentence_transformers = {"activation_fn": "torch.nn.modules.activation.Sigmoid"}

@@ -6,8 +6,8 @@ Shapes: R training rows, K folds, B pairs of a split, C classes.
 from __future__ import annotations
 
 import csv
-import json
 import logging
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from final_project.artifacts import folder_atomic, write_atomic, write_json, write_text
+from final_project.artifacts import folder_atomic, read_json, write_atomic, write_json, write_text
+from final_project.errors import ArtifactError
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
 from final_project.model.own_parts import own_parts
@@ -40,7 +41,7 @@ class Fold:
 
 
 def read_fold(folder: Path) -> Fold:
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    facts = read_json(folder / "facts.json")
     return Fold(folder / "result" / "model", facts, load_file(folder / "probabilities.safetensors"))
 
 
@@ -153,6 +154,8 @@ def write_oof(path: Path, rows: np.ndarray, fold_R: np.ndarray, oof_RC: np.ndarr
         writer.writerow(["row", "fold", "probability", "label"])
         columns = (rows, fold_R, decision.positive(oof_RC), decision.labels(oof_RC))
         for row, fold, probability, label in zip(*(column.tolist() for column in columns), strict=True):
+            if not math.isfinite(probability):
+                raise ArtifactError(f"{path}: not written: row {row} has no finite probability")
             writer.writerow([row, fold, f"{probability:.9f}", label])
 
 

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
-from final_project.model.loading import load_weights
+from final_project.model.inspection import takes_token_types
+from final_project.model.loading import load_start
 from final_project.model.own_parts import add_own_parts
 from final_project.model.packing import block_mask, score_dtype
-from final_project.model.pooled_classifier import PooledClassifier, load_encoder
+from final_project.model.pooled_classifier import PooledClassifier
 from final_project.settings import SimilarityV0
 from final_project.training.weights import with_ties
 from similarity_v0.multi_dropout import MultiDropout
@@ -33,6 +34,7 @@ class PairModel(nn.Module):
     def __init__(self, classifier: PreTrainedModel | PooledClassifier):
         super().__init__()
         self.classifier = classifier
+        self._takes_types = takes_token_types(classifier)
 
     @property
     def word_embedding(self) -> nn.Embedding:
@@ -58,6 +60,12 @@ class PairModel(nn.Module):
         return pool
 
     @property
+    def has_output_layer(self) -> bool:
+        """Whether the head ends as output_layer takes it."""
+        head = getattr(self.classifier, "classifier", None)
+        return isinstance(head, nn.Linear) or isinstance(getattr(head, "out_proj", None), nn.Linear)
+
+    @property
     def output_layer(self) -> nn.Linear:
         """The linear layer that ends the head."""
         return getattr(self._head, self._output_name)
@@ -74,7 +82,7 @@ class PairModel(nn.Module):
 
         With places_BT the inputs are packed lines (similarity_v0/batches.py), and attention_mask numbers their rows.
         """
-        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids}
+        inputs = {"input_ids": input_ids} | ({"token_type_ids": token_type_ids} if self._takes_types else {})
         if places_BT is None:
             return self.classifier(**inputs, attention_mask=attention_mask).logits
         mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.classifier.dtype))
@@ -89,6 +97,16 @@ class PairModel(nn.Module):
         if self._head is not self.classifier:
             return self._head(first_B1H)
         return self.output_layer(self.classifier.dropout(encoder.pooler(first_B1H)))
+
+    def require_trainable(self, place: str) -> None:
+        """Raises ArtifactError where a model lacks a part that fine-tuning rests on."""
+        has_block = isinstance(getattr(self.classifier.base_model, "embeddings", None), nn.Module)
+        if not (has_block and self.layers and self.has_output_layer):
+            kind = self.classifier.config.model_type
+            raise ArtifactError(
+                f"{place}: a {kind} model cannot be fine-tuned here: that takes an encoder of BERT's form, with an "
+                "embedding block, layers, and a linear layer that ends the head"
+            )
 
     def freeze(self, embeddings: bool, n_layers: int) -> None:
         """Leave the embeddings or the lowest layers as they are. Raises ArtifactError where there are fewer."""
@@ -136,10 +154,11 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
     if settings.pool == "cls":
         classifier = standard_classifier(place, settings)
     else:
-        encoder = load_encoder(place)[0]
+        encoder = load_start(AutoModel, place, use_safetensors=True)
         dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
         classifier = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
     model = PairModel(add_own_parts(classifier, place))
+    model.require_trainable(place)
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
     model.freeze(settings.freeze_embeddings, settings.freeze_layers)
@@ -151,4 +170,4 @@ def standard_classifier(place: str, settings: SimilarityV0) -> PreTrainedModel:
     options = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
     options |= {"num_labels": settings.n_outputs, "id2label": labels}
     options |= {"label2id": {name: number for number, name in labels.items()}}
-    return load_weights(AutoModelForSequenceClassification, place, **options)[0]
+    return load_start(AutoModelForSequenceClassification, place, **options)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from final_project.model.decision import probabilities_of
+from final_project.model.finite import require_finite
 from final_project.model.token_table import TokenTable, pad_rows
 from final_project.training.batching import batches_by_length, share_of_rank
 from final_project.training.world import World
@@ -20,7 +21,8 @@ BATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
 
 @torch.no_grad()
 def predict_probabilities(model: PairModel, table: TokenTable, pad_id: int, world: World) -> np.ndarray:
-    """(N, C) class probabilities of every row, in the table's order, on every rank. Leaves the model in its mode."""
+    """(N, C) class probabilities of every row, in the table's order, on every rank. Leaves the model in its mode.
+    Raises NotFinite, on every rank, at the first row whose probabilities are not finite."""
     groups = batches_by_length(table.lengths, BATCH_TOKENS["cpu" if world.device.type == "cpu" else "cuda"])
     # every rank runs as many forwards: where weights are sharded, each of them is a collective
     mine = share_of_rank(groups, world.rank, world.size)
@@ -36,4 +38,5 @@ def predict_probabilities(model: PairModel, table: TokenTable, pad_id: int, worl
     for part in world.gather(parts):
         for rows, values in part:
             probabilities_NC[rows] = values
+    require_finite(probabilities_NC, range(len(table)), model)
     return probabilities_NC

@@ -86,9 +86,11 @@ def predict_file(classifier: PairClassifier, source: Path, target: Path, world: 
     n_rounds = -(-n_rows // (api.CHUNK_ROWS * world.size))
     with prediction_writer(target) if world.is_first else contextlib.nullcontext() as add:
         rounds = rounds_of(source, world.size)
-        for chunks in progress(rounds, n_rounds, "predict", f"x {api.CHUNK_ROWS * world.size:,} rows"):
+        shown = progress(rounds, n_rounds, "predict", f"x {api.CHUNK_ROWS * world.size:,} rows")
+        for number, chunks in enumerate(shown):
             mine = chunks[world.rank] if world.rank < len(chunks) else []
-            scored = world.gather(score(classifier, mine))
+            first_row = (number * world.size + world.rank) * api.CHUNK_ROWS
+            scored = world.gather(together(world, partial(score, classifier, mine, first_row)))
             if not world.is_first:
                 continue
             for chunk, part in zip(chunks, scored, strict=False):
@@ -114,7 +116,7 @@ def rounds_of(source: Path, n_ranks: int) -> Iterator[list[list[Pair]]]:
         yield chunks
 
 
-def score(classifier: PairClassifier, chunk: list[Pair]) -> Scored:
+def score(classifier: PairClassifier, chunk: list[Pair], first_row: int) -> Scored:
     if not chunk:
         return Scored(np.zeros((0, 2)), 0)
-    return classifier.score([(pair.sentence1, pair.sentence2, pair.label) for pair in chunk])
+    return classifier.score([(pair.sentence1, pair.sentence2, pair.label) for pair in chunk], first_row)

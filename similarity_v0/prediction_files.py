@@ -26,13 +26,18 @@ def require_known_form(path: Path) -> None:
 
 @contextlib.contextmanager
 def prediction_writer(path: Path) -> Iterator[Add]:
-    """Yield a function that appends rows; the file is there, whole, when the block has ended without an error."""
+    """Yield a function that appends rows; the file is there, whole, when the block has ended without an error. Raises
+    ArtifactError at a probability that is not finite."""
     is_csv = path.suffix.lower() != ".parquet"
     with write_atomic(path, "w" if is_csv else "wb") as file, (_csv if is_csv else _parquet)(file) as add_numbered:
         n_rows = 0
 
         def add(probabilities_N: np.ndarray, labels_N: np.ndarray) -> None:
             nonlocal n_rows
+            if not (finite_N := np.isfinite(probabilities_N)).all():
+                raise ArtifactError(
+                    f"{path}: not written: row {n_rows + int(finite_N.argmin())} has no finite probability"
+                )
             add_numbered(range(n_rows, n_rows + len(labels_N)), probabilities_N, labels_N)
             n_rows += len(labels_N)
 

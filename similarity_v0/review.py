@@ -9,7 +9,6 @@ result/mistakes.jsonl  the wrong decisions of which the model was surest, with b
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -17,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from final_project.artifacts import write_atomic, write_json
+from final_project import strict_json
+from final_project.artifacts import read_json, write_atomic, write_json
 from final_project.data.pairs import Pair
 from final_project.data.tables import iter_pairs
+from final_project.errors import DataError
 from final_project.progress import read_metrics
 
 SPLITS = ("dev", "test")
@@ -36,7 +37,7 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step
     rows = curve(read_metrics(stage / "metrics.jsonl"), updates_per_epoch, best_step)
     folds = sorted((stage / "folds").glob("[0-9]*"), key=lambda folder: int(folder.name))
     for fold in folds:
-        kept = json.loads((fold / "facts.json").read_text(encoding="utf-8"))["best_step"]
+        kept = read_json(fold / "facts.json")["best_step"]
         of_fold = curve(read_metrics(fold / "metrics.jsonl"), updates_per_epoch / len(folds), kept)
         rows += [{"fold": int(fold.name), **row} for row in of_fold]
     if rows:
@@ -56,7 +57,7 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step
         mistakes += [told(split, row, pairs[row], probabilities_N[row], decided_N[row]) for row in worst]
     write_json(result / "confusion.json", confusions)
     with write_atomic(result / "mistakes.jsonl") as file:
-        file.writelines(json.dumps(mistake, ensure_ascii=False) + "\n" for mistake in mistakes)
+        file.writelines(strict_json.dumps(mistake, ensure_ascii=False) + "\n" for mistake in mistakes)
 
 
 def curve(metrics: Sequence[Mapping[str, Any]], updates_per_epoch: float, best_step: int) -> list[dict[str, Any]]:
@@ -107,8 +108,12 @@ def labelled(path: Path) -> tuple[list[Pair], np.ndarray | None]:
 
 
 def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """P(1) and decisions of a file of predictions, a row each."""
+    """P(1) and decisions of a file of predictions, a row each. Raises DataError at what is no probability."""
+    rows = []
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [(float(row["probability"]), int(row["label"])) for row in csv.DictReader(file)]
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            if not 0 <= (probability := float(row["probability"])) <= 1:
+                raise DataError(path, f"expected a probability from 0 to 1, found {row['probability']}", line)
+            rows.append((probability, int(row["label"])))
     probabilities, decisions = zip(*rows, strict=True)
     return np.array(probabilities), np.array(decisions)

@@ -7,7 +7,6 @@ the best of them.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,8 +16,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from final_project import strict_json
 from final_project.errors import ArtifactError, first_line
 from final_project.model.decision import FILE_NAME as DECISION
+from final_project.model.finite import require_finite_weights
 from final_project.model.folder import require_model_folder
 from final_project.model.pooled_classifier import HEAD_FACTS
 
@@ -99,6 +100,7 @@ def mean_weights(files: Sequence[Path]) -> dict[str, torch.Tensor]:
                 if value.shape != values[0].shape:
                     shapes = f"{tuple(value.shape)}, there {tuple(values[0].shape)}"
                     raise ArtifactError(f"{path}: not the architecture of {files[0]}: {name} has the shape {shapes}")
+                require_finite_weights(path, [(name, value)])
             means[name] = torch.stack([value.double() for value in values]).mean(dim=0).to(values[0].dtype)
         return means
 
@@ -113,7 +115,7 @@ def _architecture(folder: Path) -> dict:
     facts = {}
     for path in (folder / "config.json", folder / HEAD_FACTS):
         try:
-            facts |= json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            facts |= strict_json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{path}: cannot be read: {first_line(error)}") from error
     return {key: value for key, value in facts.items() if key not in NOT_ARCHITECTURE}
@@ -124,7 +126,7 @@ def _differ(a: Path, b: Path) -> bool:
     if a.name != "tokenizer.json":
         return a.read_bytes() != b.read_bytes()
     try:
-        ours, theirs = (json.loads(path.read_text(encoding="utf-8")) | CUT for path in (a, b))
+        ours, theirs = (strict_json.loads(path.read_text(encoding="utf-8")) | CUT for path in (a, b))
     except (ValueError, TypeError):
         return True
     return ours != theirs

@@ -14,6 +14,7 @@ from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision
+from final_project.model.folder import load_classifier
 from similarity_v0.api import PairClassifier
 from similarity_v0.card import exported_card
 from similarity_v0.scores import scores_of
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         answer |= {"accuracy_of_each": scores, "taken": [str(model) for model in models]}
     with folder_atomic(arguments.output) as partial:
         write_soup(models, partial)
+        load_classifier(partial, pairs=True)  # refused where the mean is no pair classifier
         decision = Decision()
         if dev:
             found = dev_scores(partial, pairs)

@@ -18,7 +18,7 @@ optuna:                                   # trials whose settings Optuna chooses
 from __future__ import annotations
 
 import itertools
-import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from final_project import strict_json
 from final_project.errors import RecipeError
 from final_project.recipe import load_recipe, read_yaml, say
 from final_project.settings import Recipe
@@ -40,7 +41,7 @@ Settings = dict[str, Any]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Axis(_Part):
@@ -127,6 +128,7 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
     if not path.is_file():
         raise RecipeError([f"{path}: no such sweep file"])
     values, origins, problems = read_yaml(path)
+    problems += _not_finite(values, origins)
     try:
         file = _File.model_validate(values)
     except ValidationError as error:
@@ -145,8 +147,18 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
     return sweep
 
 
+def _not_finite(value: Any, origins: dict[str, str], key: str = "") -> Iterator[str]:
+    """One message for each number of the file that is not finite; values of a list stand at their list's key."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{origins[key]}: {key}: expected a finite number, found {value}"
+    for one in value if isinstance(value, list) else ():
+        yield from _not_finite(one, origins, key)
+    for name, one in value.items() if isinstance(value, dict) else ():
+        yield from _not_finite(one, origins, f"{key}.{name}" if key else str(name))
+
+
 def override_of(key: str, value: Any) -> str:
-    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+    return f"{key}={strict_json.dumps(value, key, ensure_ascii=False)}"
 
 
 def difference(recipe: Recipe, base: Recipe) -> Settings:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
-import json
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from final_project.artifacts import read_json
 from final_project.data.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
 from final_project.plan import nodes_from_environment, stage_command
@@ -91,7 +91,7 @@ class Runner:
     def outcome(self, trial: Trial, was_run: bool) -> Outcome:
         """What a finished trial has left."""
         folder = StageFolder(self.sweep.folder / trial.name, STAGE)
-        scores = json.loads((folder.path / "result" / "scores.json").read_text(encoding="utf-8"))
+        scores = read_json(folder.path / "result" / "scores.json")
         return Outcome(
             trial, scores, self._right(folder.path / "result" / "dev_predictions.csv"),
             folder.manifest().get("train_seconds", 0.0), was_run=was_run,

@@ -12,7 +12,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_text
+from final_project.errors import TrainingError
 from final_project.model.decision import Decision
+from final_project.model.finite import NotFinite, weights_at_fault
 from final_project.model.own_parts import own_parts
 from final_project.model.packing import first_position_of
 from final_project.model.token_table import TokenTable
@@ -31,6 +33,8 @@ from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import chosen_tricks
 
 log = logging.getLogger(__name__)
+
+DIVERGED = "the weights have diverged; a lower lr, a longer warm-up or a smaller attack keeps them finite"
 
 
 class PairTask:
@@ -110,7 +114,8 @@ class PairTask:
         return scores_at(self.settings, decision, probabilities, labels)
 
     def finish(self) -> dict[str, dict[str, float]]:
-        """Take the best weights, write result/ (model folder, predictions, scores); returns the scores by split."""
+        """Take the best weights, write result/ (model folder, predictions, scores); returns the scores by split.
+        Raises TrainingError where weights or probabilities are not finite."""
         world = self.engine.world
         world.barrier()
         if (best := self.folder / "best" / "model.safetensors").is_file():  # absent where epochs is 0
@@ -120,6 +125,8 @@ class PairTask:
         scores = scores_of_splits(self.settings, decision, probabilities, self.labels)
         full = self.engine.full_weights()
         if world.is_first:
+            if fault := weights_at_fault(full.items()):
+                raise TrainingError(f"similarity_v0: nothing is exported: {fault}: {DIVERGED}")
             with folder_atomic(self.folder / "result") as result:
                 self.model.save(result / "model", full)
                 self.tokenizer.save_pretrained(result / "model")
@@ -145,6 +152,9 @@ class PairTask:
         return told_rows(self.tables["train"], self.train_rows[rows], self.tokenizer)
 
     def _probabilities(self, split: str) -> np.ndarray:
-        return predict_probabilities(
-            self.engine.model, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
-        )
+        try:
+            return predict_probabilities(
+                self.engine.model, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
+            )
+        except NotFinite as error:
+            raise TrainingError(f"similarity_v0: {split}: {error}: {DIVERGED}") from error

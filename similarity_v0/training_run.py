@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from final_project.errors import ArtifactError
+from final_project.model.folder import longest_input
+from final_project.model.inspection import require_fit
 from final_project.model.token_table import TokenTable
 from final_project.settings import Precision, Recipe
 from final_project.training.engines import build_engine
@@ -70,10 +71,10 @@ def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) 
     recipe, world = material.recipe, material.world
     settings = recipe.similarity_v0
     model = pair_model_from(material.place, recipe.seed, settings)
-    if settings.max_length > model.classifier.config.max_position_embeddings:
-        raise ArtifactError(
-            f"{material.place}: similarity_v0.max_length {settings.max_length} exceeds the model's positions"
-        )
+    require_fit(
+        material.place, model.classifier, material.tokenizer, pairs=True, setting="similarity_v0.max_length",
+        max_length=settings.max_length, longest=longest_input(model.classifier, material.tokenizer),
+    )  # fmt: skip
     n_weights = model.classifier.num_parameters()
     work = work_of(model.classifier, n_passes(settings))
     engine = build_engine(settings.engine, model, settings, material.precision, world, pair_groups)

@@ -15,12 +15,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import FILE_NAME, Decision, load_decision
+from final_project.model.finite import require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.tokens import with_special_tokens_as_text
 from similarity_v1.encoding import EncodedRow, Texts, encode, pad, token_batches
@@ -102,7 +104,8 @@ class Explainer:
 
         words: the given words of every text, which must join to it, white space aside; by the Explainer's rule where
         None. Raises DataError naming the first row, counted from 0, that is not as it should be; CallError, which is
-        one, where a row is no text and no texts, and where one text is given in place of a list.
+        one, where a row is no text and no texts, and where one text is given in place of a list; NotFinite where what
+        the model says of a row is not finite.
         """
         texts = [
             (str(row),) if isinstance(row, str) else texts_of(f"row {number}", row, "one text or two", EXAMPLE)
@@ -123,9 +126,14 @@ class Explainer:
             rows = [encoded[position] for position in batch]
             inputs = pad(rows, self.tokenizer.pad_token_id, self.device)
             with probing(self.model, inputs, rows, self.reading, self.method.needs_gradient) as probe:
+                require_finite(probe.probabilities_BC, batch, self.model)
                 found = self.method(probe)
             scores_BT = found.scores_BT.double().cpu().numpy()
+            shown_BT = np.where(probe.mask_BT.cpu().numpy() > 0, scores_BT, 0.0)
+            require_finite(shown_BT, batch, self.model, f"attribution by {self.method_name}")
             errors = [None] * len(batch) if found.error_B is None else found.error_B.double().tolist()
+            if found.error_B is not None:
+                require_finite(np.array(errors), batch, self.model, "completeness error")
             steps = [None] * len(batch) if found.steps_B is None else found.steps_B.tolist()
             for b, position in enumerate(batch):
                 scores = rows[b].word_scores(scores_BT[b])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import ArtifactError
+from final_project.model.finite import NotFinite
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
 from similarity_v1.selection import Selection, select
@@ -45,7 +46,10 @@ class Explainer:
     def explain_quietly(self, pairs: Sequence[SegmentedPair]) -> tuple[list[WordScores], list[int]]:
         """The words' scores, and the ids of pairs that were cut."""
         rows = [(pair.query, pair.title) for pair in pairs]
-        found = self.any_row.explain(rows, [(pair.words_q, pair.words_t) for pair in pairs])
+        try:
+            found = self.any_row.explain(rows, [(pair.words_q, pair.words_t) for pair in pairs])
+        except NotFinite as error:
+            raise ArtifactError(f"id {pairs[error.row].id}: {error.said}") from error
         explained = [
             WordScores(pair.id, row.label, row.probabilities[1], *row.scores)
             for pair, row in zip(pairs, found, strict=True)

@@ -18,7 +18,9 @@ import numpy as np
 import torch
 
 from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.errors import ArtifactError
 from final_project.model.decision import Decision, load_decision, probabilities_of
+from final_project.model.finite import NotFinite, require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.tokens import special_tokens_meant
 from similarity_v1.encoding import token_batches
@@ -81,7 +83,12 @@ class Judge:
             inputs = self.tokenizer.pad([rows[i] for i in batch], padding=True, return_tensors="pt")
             with torch.inference_mode():
                 logits_BC = self.model(**{key: value.to(self.model.device) for key, value in inputs.items()}).logits
-            answers |= zip(batch, probabilities_of(logits_BC), strict=True)
+            probabilities_BC = probabilities_of(logits_BC)
+            try:
+                require_finite(probabilities_BC, batch, self.model)
+            except NotFinite as error:
+                raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.said}") from error
+            answers |= zip(batch, probabilities_BC, strict=True)
         return np.stack([answers[k] for k in range(len(texts))])
 
     def _encoded(self, pair: Texts) -> Any:

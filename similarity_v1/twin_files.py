@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from final_project import strict_json
 from final_project.artifacts import write_atomic
 from final_project.data.contest import read_segmented
 from final_project.data.pairs import SegmentedPair
@@ -32,11 +32,11 @@ def write_twins(
             pair_lines.write(_line(row))
         for original, twin in twins:
             couple = {"ori": original, "disturb": twin.pair.id, "kinds": twin.kinds, "sources": twin.sources}
-            map_lines.write(json.dumps(couple) + "\n")
+            map_lines.write(strict_json.dumps(couple) + "\n")
     done = Counter(kind for _, twin in twins for side in twin.kinds for kind in side)
     return {"rows": len(pairs), "twins": len(twins), "changes": {kind: done[kind] for kind in kinds}}
 
 
 def _line(row: SegmentedPair) -> str:
     words = {"text_q_seg": row.words_q, "text_t_seg": row.words_t}
-    return json.dumps({"id": row.id, "query": row.query, "title": row.title, **words}, ensure_ascii=False) + "\n"
+    return strict_json.dumps({"id": row.id, "query": row.query, "title": row.title, **words}, ensure_ascii=False) + "\n"

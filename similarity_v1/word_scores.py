@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from final_project import strict_json
 from final_project.data.contest import read_json_lines, row_id
 from final_project.data.pairs import SegmentedPair
 from final_project.errors import DataError
@@ -30,7 +30,7 @@ def scores_line(row: WordScores) -> str:
         "scores_q": [_short(score) for score in row.scores_q],
         "scores_t": [_short(score) for score in row.scores_t],
     }
-    return json.dumps(record) + "\n"
+    return strict_json.dumps(record, f"the scores of id {row.id}") + "\n"
 
 
 def _short(value: float) -> float:
@@ -40,7 +40,7 @@ def _short(value: float) -> float:
 
 def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
     """What `extract` wrote beside the rationales. Raises DataError where a row is not of the pairs, or has not one
-    number a word."""
+    number a word, or a number is not finite."""
     by_id = {pair.id: pair for pair in pairs}
     rows: list[WordScores] = []
     for line, record in read_json_lines(path):
@@ -50,16 +50,24 @@ def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordSc
         pair = by_id.get(row_id(path, line, record["id"]))
         if pair is None:
             raise DataError(path, f"unknown id {record['id']}: it is not in the pairs file", line)
+        label, probability = record["label"], record["probability"]
+        if isinstance(label, bool) or not isinstance(label, int):
+            raise DataError(path, f"label must be an integer, found {label!r}", line)
+        if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
+            raise DataError(path, f"probability must be a number from 0 to 1, found {probability!r}", line)
         sides = []
         for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
             sides.append(_numbers(path, line, key, record[key], len(words)))
-        rows.append(WordScores(pair.id, record["label"], record["probability"], sides[0], sides[1]))
+        rows.append(WordScores(pair.id, label, float(probability), sides[0], sides[1]))
     return rows
 
 
 def _numbers(path: str | Path, line: int, key: str, value: Any, n_words: int) -> tuple[float, ...]:
     if not isinstance(value, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
-        raise DataError(path, f"{key} must be a list of numbers, found {json.dumps(value)[:40]}", line)
+        raise DataError(path, f"{key} must be a list of numbers, found {strict_json.dumps(value)[:40]}", line)
     if len(value) != n_words:
         raise DataError(path, f"{key}: expected {n_words} scores, one a word, found {len(value)}", line)
-    return tuple(map(float, value))
+    try:
+        return tuple(map(float, value))
+    except OverflowError as error:
+        raise DataError(path, f"{key}: expected numbers that a float holds, found a larger one", line) from error

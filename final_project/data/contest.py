@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from final_project import strict_json
 from final_project.artifacts import write_atomic
 from final_project.data.lines import json_fault, read_lines
 from final_project.data.pairs import SegmentedPair
@@ -32,7 +32,7 @@ def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
     """The JSON object that a text is; raises DataError where it is anything else, has a key twice, or a number that is
     not finite: Python writes NaN and Infinity, which JSON does not know."""
     try:
-        row = _DECODER.decode(text)
+        row = strict_json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise DataError(path, json_fault(error), line) from error
     if not isinstance(row, dict):
@@ -47,16 +47,6 @@ def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in items if key in seen or seen.add(key))
         raise json.JSONDecodeError(f"key {twice[:30]!r} twice", "", 0)
     return row
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise json.JSONDecodeError(f"found {value}, which is no finite number", "", 0)
-    return value
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
 
 
 def read_segmented(path: str | Path) -> list[SegmentedPair]:
@@ -95,7 +85,7 @@ def write_json_lines(path: str | Path, records: Iterable[dict[str, Any]]) -> int
     count = 0
     with write_atomic(path) as file:
         for record in records:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(strict_json.dumps(record, str(path), ensure_ascii=False) + "\n")
             count += 1
     return count
 

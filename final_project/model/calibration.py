@@ -6,6 +6,7 @@ in similarity_v0/calibration.py; whoever loads the folder applies it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -30,10 +31,12 @@ class Calibration:
             rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(self.knots))
             if not self.knots or not rising:
                 raise ValueError("isotonic knots must rise")
+            if not all(0 <= number <= 1 for knot in self.knots for number in knot):
+                raise ValueError("isotonic knots must be probabilities, from 0 to 1")
         elif self.method not in ("temperature", "platt"):
             raise ValueError(f"no calibration is called {self.method!r}")
-        elif not self.slope > 0:
-            raise ValueError(f"the slope {self.slope} of a calibration is not above 0")
+        elif not 0 < self.slope < math.inf or not math.isfinite(self.intercept):
+            raise ValueError(f"expected a slope above 0 and an intercept, found {self.slope} and {self.intercept}")
 
     def __call__(self, probability_B: np.ndarray) -> np.ndarray:
         """P(1), any shape -> calibrated P(1)."""

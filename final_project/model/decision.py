@@ -3,13 +3,13 @@ decision.json beside the weights."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from final_project import strict_json
 from final_project.artifacts import write_json
 from final_project.errors import ArtifactError
 from final_project.model.calibration import Calibration
@@ -61,16 +61,18 @@ def is_pair_folder(folder: str | Path) -> bool:
 
 
 def load_decision(folder: str | Path) -> Decision:
-    """The folder's rule; arg max where the folder has none, as any foreign classifier."""
+    """The folder's rule; arg max where the folder has none, as any foreign classifier. Raises ArtifactError where it
+    cannot be read, or a number in it is not finite."""
     path = Path(folder) / FILE_NAME
     if not path.is_file():
         return Decision()
     try:
-        rule = json.loads(path.read_text(encoding="utf-8"))
+        rule = strict_json.loads(path.read_text(encoding="utf-8"))
         threshold = rule["threshold"]
-        if threshold is not None and not isinstance(threshold, (int, float)):
+        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
             raise ValueError(f"threshold is {threshold!r}")
         calibration = Calibration.from_facts(rule["calibration"]) if rule.get("calibration") else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f'{path}: expected {{"threshold": number}}: {error}') from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, strict_json.NotFiniteNumber) else ""
+        raise ArtifactError(f'{path}{line}: expected {{"threshold": number}}: {error}') from error
     return Decision(threshold, calibration)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from transformers import (
+    AutoModel,
     AutoModelForMaskedLM,
     BertConfig,
     BertForMaskedLM,
@@ -12,8 +14,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from final_project.errors import ArtifactError
-from final_project.model.loading import load_weights
+from final_project.model.inspection import require_fit
+from final_project.model.loading import load_start, load_weights
 from final_project.model.matches import N_TYPES, describe_matches
 from final_project.model.ngrams import describe_ngrams
 from final_project.model.own_parts import add_own_parts
@@ -67,10 +69,16 @@ def let_equal_tokens_attend(encoder: BertModel) -> None:
 def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_download: bool) -> PreTrainedModel:
     """A masked-LM model from a folder or hub name; raises ArtifactError where it is unfit."""
     options = {"local_files_only": not allow_download, "attn_implementation": "sdpa"}
-    model, _ = load_weights(AutoModelForMaskedLM, place, **options)
-    if model.config.vocab_size < len(tokenizer):
-        raise ArtifactError(
-            f"{place}: the tokenizer has {len(tokenizer)} tokens, the weights {model.config.vocab_size}: "
-            "they do not belong together"
-        )
+    model = load_start(AutoModelForMaskedLM, place, **options)
+    require_fit(place, model, tokenizer, masks=True)
     return add_own_parts(model, place)
+
+
+def trained_pooler(place: str, allow_download: bool) -> dict[str, Tensor]:
+    """The weights of a start model's pooler, by the names that they have in a model with a head; none where it has no
+    trained pooler. A masked-LM model has no place for them, but whoever fine-tunes it has."""
+    encoder, missing = load_weights(AutoModel, place, local_files_only=not allow_download)
+    pooler = getattr(encoder, "pooler", None)
+    if pooler is None or any(name.startswith("pooler.") for name in missing):
+        return {}
+    return {f"{encoder.base_model_prefix}.pooler.{name}": value for name, value in pooler.state_dict().items()}

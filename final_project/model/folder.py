@@ -8,6 +8,7 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.inspection import require_fit
 from final_project.model.loading import load_weights
 from final_project.model.own_parts import add_own_parts
 from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
@@ -38,14 +39,19 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     return with_special_tokens_as_text(tokenizer)
 
 
-def load_classifier(folder: str | Path) -> tuple[PreTrainedModel | PooledClassifier, PreTrainedTokenizerBase]:
+def load_classifier(
+    folder: str | Path, pairs: bool = False
+) -> tuple[PreTrainedModel | PooledClassifier, PreTrainedTokenizerBase]:
     """A sequence classifier in evaluation mode and its tokenizer; raises ArtifactError where the folder is unfit.
 
     A standard class, or one with a head of our own: model(**inputs).logits, (B, C), is the same for both.
+    pairs: whether it must answer whether the two texts of a pair mean the same.
     """
     tokenizer = load_tokenizer(folder)
     model = load_pooled_classifier(folder) if has_own_head(folder) else load_standard_classifier(folder)
-    return add_own_parts(model, folder).eval(), tokenizer
+    model = add_own_parts(model, folder).eval()
+    require_fit(folder, model, tokenizer, pairs=pairs)
+    return model, tokenizer
 
 
 def load_standard_classifier(folder: str | Path) -> PreTrainedModel:

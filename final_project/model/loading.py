@@ -1,41 +1,138 @@
-"""One way to load weights of transformers: refused in one sentence, and without the library's report of them. What it
-would call missing is for the caller to judge; what it calls unexpected are this project's own parts (own_parts.py)."""
+"""One way to load weights of transformers: refused in one sentence, and without the library's report of them. An
+encoder is loaded whole or not at all. Of the rest, what the library would call missing is for the caller to judge;
+what it calls unexpected are this project's own parts (own_parts.py)."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import logging
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel
-from transformers.utils import logging
+from transformers.utils import logging as library_logging
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.finite import require_finite_weights
+
+log = logging.getLogger(__name__)
+
+LAYER = re.compile(r"\.(\d+)\.")
+SHOWN_NAMES = 6
 
 
 def load_weights(auto_class: Any, place: str | Path, **options: Any) -> tuple[PreTrainedModel, set[str]]:
-    """(model, names of its weights that the place lacks), from a folder unless the options allow more.
+    """(model, names of its weights beside the encoder's that the place lacks), from a folder unless the options allow
+    more.
 
-    auto_class: one of transformers' Auto classes, whose from_pretrained takes the options. Raises ArtifactError.
+    auto_class: one of transformers' Auto classes, whose from_pretrained takes the options. Raises ArtifactError, also
+    where the place has layers that the model by its config has not.
     """
-    options = {"local_files_only": True, "ignore_mismatched_sizes": True, **options}  # judged below, in a sentence
+    model, report = _loaded(auto_class, place, options)
+    if report["mismatched_keys"]:
+        raise ArtifactError(f"{place}: {_misfit(report['mismatched_keys'])}")
+    if unread := _unread_layers(model, report["unexpected_keys"]):
+        raise ArtifactError(
+            f"{place}: {len(unread)} weights belong to layers that the model by config.json does not have, "
+            f"{min(unread)} among them"
+        )
+    return model, set(report["missing_keys"])
+
+
+def load_start(auto_class: Any, place: str | Path, quietly: bool = False, **options: Any) -> PreTrainedModel:
+    """A model that training starts from: its encoder has all its weights, what else it lacks (a head, a pooler) is new
+    and random, which one line of the log says by name.
+
+    Options as load_weights takes them. Raises ArtifactError.
+    """
+    model, report = _loaded(auto_class, place, options)
+    mismatched = {name: (name, *shapes) for name, *shapes in report["mismatched_keys"]}
+    if misfits := [mismatched[name] for name in mismatched.keys() & encoder_weights(model)]:
+        raise ArtifactError(f"{place}: {_misfit(misfits)}")
+    if quietly:
+        return model
+    if new := sorted({*report["missing_keys"], *mismatched}):
+        log.info("%s: new, with random weights: %s", place, _listed(new))
+    if unread := sorted(_unread_layers(model, report["unexpected_keys"])):
+        log.warning("%s: layers that config.json does not ask for are left out: %s", place, _listed(unread))
+    return model
+
+
+def encoder_weights(model: PreTrainedModel) -> set[str]:
+    """Names of the weights below a model's head. A pooler is none of them: many encoders are trained without."""
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    return {name for name in model.state_dict() if name.startswith(prefix) and "pooler" not in name.split(".")}
+
+
+@contextlib.contextmanager
+def without_report() -> Iterator[None]:
+    before = library_logging.get_verbosity()
+    library_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        library_logging.set_verbosity(before)
+
+
+def _loaded(auto_class: Any, place: str | Path, options: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """(model, the library's report), every weight finite, and every one of the encoder's from the place."""
+    options = {"local_files_only": True, "ignore_mismatched_sizes": True, **options}  # judged by the callers
     try:
         with without_report():
             model, report = auto_class.from_pretrained(str(place), output_loading_info=True, **options)
     except Exception as error:  # whatever missing or damaged weights or a foreign config make the library raise
         raise ArtifactError(f"{place}: the model cannot be loaded: {first_line(error)}") from error
-    if report["mismatched_keys"]:
-        name, found, expected = min(report["mismatched_keys"])
-        raise ArtifactError(f"{place}: {name} has the shape {[*found]} in the weights and {[*expected]} by config.json")
-    return model, set(report["missing_keys"])
+    encoder = encoder_weights(model)
+    if missing := encoder & set(report["missing_keys"]):
+        cause = _likely_cause(model, missing, report["unexpected_keys"])
+        raise ArtifactError(
+            f"{place}: {len(missing)} of {len(encoder)} weights of the encoder are not there, {min(missing)} among "
+            f"them: {cause}"
+        )
+    require_finite_weights(place, model.state_dict().items())
+    return model, report
 
 
-@contextlib.contextmanager
-def without_report() -> Iterator[None]:
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
+def _likely_cause(model: PreTrainedModel, missing: set[str], unexpected: Collection[str]) -> str:
+    """Why weights of the encoder have no value: other names, other layers, or none at all."""
+    tails: dict[str, str] = {}  # end of a name -> what it begins with
+    for name in unexpected:
+        parts = name.split(".")
+        tails |= {".".join(parts[at:]): ".".join(parts[:at]) for at in range(1, len(parts))}
+    own = f"{model.base_model_prefix}."
+    bare = {name.removeprefix(own) for name in missing}
+    for ends in ({own + name for name in bare}, bare):
+        if known := sorted(end for end in ends if end in tails):
+            (beginning, _), *_ = Counter(tails[end] for end in known).most_common(1)
+            return f"its names begin with `{beginning}.`, such as {tails[known[0]]}.{known[0]}: rename them"
+    numbers = {int(found[1]) for name in missing if (found := LAYER.search(name))}
+    rest = {int(found[1]) for name in encoder_weights(model) - missing if (found := LAYER.search(name))}
+    if numbers and all(LAYER.search(name) for name in missing) and not numbers & rest:
+        if rest and min(numbers) > max(rest):
+            return f"config.json asks for {max(numbers) + 1} layers, the weights have {len(rest)}"
+        return f"the weights lack layer {', '.join(map(str, sorted(numbers)))} of {max(numbers | rest) + 1}, from 0"
+    beginnings = {own.removesuffix("."), *(name.split(".")[0] for name in bare)}
+    if others := [name for name in unexpected if name.split(".")[0] in beginnings]:
+        return f"the weights have other names, such as {min(others)}: they are those of another model"
+    return "the weights are incomplete"
+
+
+def _unread_layers(model: PreTrainedModel, unexpected: Collection[str]) -> set[str]:
+    """Those of the names that differ from a weight of the model by the number of a layer alone."""
+    prefix = f"{model.base_model_prefix}."
+    known = {LAYER.sub(".N.", name) for name in model.state_dict()}
+    layered = {name: LAYER.sub(".N.", name) for name in unexpected if LAYER.search(name)}
+    return {name for name, form in layered.items() if form in known or f"{prefix}{form}" in known}
+
+
+def _misfit(mismatched: Collection[tuple]) -> str:
+    name, found, expected = min(mismatched)
+    return f"{name} has the shape {[*found]} in the weights and {[*expected]} by config.json"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.finite import require_finite_weights
 from final_project.model.matches import is_one_of
 
 PRIME = 2**31 - 1
@@ -81,6 +82,7 @@ def _table_in(folder: Path, shape: torch.Size) -> Tensor:
                     table = weights.get_tensor(name)
                     if table.shape != shape:
                         raise ValueError(f"expected the shape {tuple(shape)}, found {tuple(table.shape)}")
+                    require_finite_weights(file, [(name, table)])
                     return table
         raise ValueError("they lack its table")
     except (OSError, SafetensorError, ValueError) as error:

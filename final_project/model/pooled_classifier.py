@@ -8,7 +8,6 @@ It answers as transformers' own classifiers do, so that whoever uses one need no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from final_project import strict_json
 from final_project.artifacts import write_json
 from final_project.errors import ArtifactError, first_line
+from final_project.model.finite import require_finite_weights
 from final_project.model.loading import load_weights
 from final_project.model.pools import POOLS
 
@@ -100,17 +101,11 @@ def has_own_head(folder: str | Path) -> bool:
     return (Path(folder) / HEAD_FACTS).is_file()
 
 
-def load_encoder(place: str | Path) -> tuple[PreTrainedModel, set[str]]:
-    """(encoder, names of its weights that the folder lacks); raises ArtifactError where it cannot be loaded."""
-    encoder, missing = load_weights(AutoModel, place, use_safetensors=True)
-    return encoder, {name for name in missing if not name.startswith("pooler.")}
-
-
 def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
     """What save_pretrained wrote; raises ArtifactError where a file is missing, damaged or another's."""
     folder = Path(folder)
     try:
-        facts = json.loads((folder / HEAD_FACTS).read_text(encoding="utf-8"))
+        facts = strict_json.loads((folder / HEAD_FACTS).read_text(encoding="utf-8"))
         pool, n_outputs, dropout = facts["pool"], facts["n_outputs"], float(facts["dropout"])
         if pool not in POOLS or n_outputs not in (1, 2) or not 0 <= dropout < 1:
             raise ValueError(f"found {facts}")
@@ -119,9 +114,7 @@ def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
             f"{folder / HEAD_FACTS}: expected a pool ({', '.join(POOLS)}), n_outputs 1 or 2 and a dropout: "
             f"{first_line(error)}"
         ) from error
-    encoder, missing = load_encoder(folder)
-    if missing:
-        raise ArtifactError(f"{folder}: weights without values, among them {min(missing)}")
+    encoder, _ = load_weights(AutoModel, folder, use_safetensors=True)
     classifier = PooledClassifier(encoder, pool, n_outputs, dropout)
     try:
         head = load_file(folder / HEAD_WEIGHTS)
@@ -131,4 +124,5 @@ def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
             raise ValueError(f"missing {missing}, not the head's {wrong.unexpected_keys}")
     except Exception as error:  # a damaged file, other names, other shapes: each library's own kind of error
         raise ArtifactError(f"{folder / HEAD_WEIGHTS}: not this head's weights: {first_line(error)}") from error
+    require_finite_weights(folder / HEAD_WEIGHTS, head.items())
     return classifier

@@ -109,11 +109,9 @@ def chunks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def load_init_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:
-    """The tokenizer of `encoder.init`; raises ArtifactError where it has none or it cannot mask."""
+    """The tokenizer of `encoder.init`; raises ArtifactError where it has none."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=not allow_download)
     except Exception as error:  # whatever a missing or damaged tokenizer makes the library raise
         raise ArtifactError(f"{place}: the tokenizer cannot be loaded: {first_line(error)}") from error
-    if tokenizer.mask_token_id is None:
-        raise ArtifactError(f"{place}: the tokenizer has no mask token, so it cannot serve masked-LM training")
     return with_special_tokens_as_text(tokenizer)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from final_project.artifacts import read_json
 from final_project.errors import ArtifactError
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file, None where there is none. Raises ArtifactError where the file holds anything else."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: cannot be read: {error}") from error
     if not isinstance(value, dict):
         raise ArtifactError(f"{path}: expected a JSON object, found a {type(value).__name__}")
     return value

@@ -141,6 +141,9 @@ def evaluations(path: Path) -> list[Evaluation]:
         rows = [
             {key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)
         ]  # fmt: skip
+    for line, row in enumerate(rows, start=2):
+        if off := [key for key, value in row.items() if not math.isfinite(value)]:
+            raise DataError(path, f"{off[0]}: expected a finite number, found {row[off[0]]}", line)
     found = [
         Evaluation(
             int(row["step"]), {key: row.get(key) for key in COLUMNS}, row.get("kept") == 1,

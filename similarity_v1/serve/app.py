@@ -50,6 +50,7 @@ NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-act
 class Word(BaseModel):
     """rank: 1 for the most important of the chosen words, null where the word was not chosen."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
     text: str
     score: float
     rank: int | None
@@ -60,6 +61,7 @@ class Answer(BaseModel):
     threshold: label 1 where P(1) is at least this, null where the most probable class is the label.
     texts: the words of each text with their scores; truncated: whether the model could not read all of them."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
     label: int | None
     label_name: str
     probability: float | None

@@ -1,0 +1,48 @@
+"""No number that is not finite leaves as an answer: one check of weights, one of what a model answers for its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from final_project.errors import ArtifactError
+
+
+class NotFinite(ArtifactError):
+    """A model's answer for one row is not finite. row: its number; said: what is wrong, without the row."""
+
+    def __init__(self, row: int, said: str):
+        self.row, self.said = row, said
+        super().__init__(f"row {row}: {said}")
+
+
+def weights_at_fault(weights: Iterable[tuple[str, Tensor]]) -> str:
+    """Which of the named weights are not finite, in words; empty where all are."""
+    n_weights, faults = 0, []
+    for name, value in weights:
+        n_weights += 1
+        held = value.to_local() if hasattr(value, "to_local") else value  # what this process has of a sharded weight
+        if held.is_floating_point() and not (finite := torch.isfinite(held)).all():
+            faults.append(f"{name} ({int((~finite).sum()):,} of its {held.numel():,} numbers)")
+    return f"{len(faults)} of {n_weights} weights are not finite, the first of them {faults[0]}" if faults else ""
+
+
+def require_finite_weights(place: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """place: where the weights are from. Raises ArtifactError naming the first weight that is not finite."""
+    if fault := weights_at_fault(weights):
+        raise ArtifactError(f"{place}: {fault}: the file is damaged, or its training had diverged")
+
+
+def require_finite(values: np.ndarray, rows: Sequence[int], model: Any, what: str = "answer") -> None:
+    """values: (B, ...), what the model has said of B rows, whose numbers are given. Raises NotFinite at the first row
+    with a value that is not finite, with the weight to blame where one is."""
+    bad_B = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not bad_B.any():
+        return
+    weights = model.state_dict().items() if isinstance(model, torch.nn.Module) else ()
+    cause = weights_at_fault(weights) or "all weights are finite, but their products exceed what the arithmetic holds"
+    raise NotFinite(int(rows[int(bad_B.argmax())]), f"the model's {what} is not finite: {cause}")

@@ -1,0 +1,62 @@
+"""One look at a model and its tokenizer before anything rests on them: every stage, export and command takes it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from final_project.errors import ArtifactError
+
+
+def require_fit(
+    place: str | Path,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    masks: bool = False,
+    pairs: bool = False,
+    setting: str = "max_length",
+    max_length: int = 0,
+    longest: int = 0,
+) -> None:
+    """Raises ArtifactError naming all that is wrong with a model and its tokenizer, found at a place.
+
+    masks: whether tokens will be hidden. pairs: whether the model must answer whether a pair means the same.
+    max_length: tokens in a row that a setting asks for. longest: those that go (folder.longest_input).
+    """
+    faults = [*_faults(model, tokenizer, masks, pairs)]
+    if max_length > longest:
+        faults.append(
+            f"{setting} {max_length} exceeds {longest}, the tokens that the model's positions and its tokenizer allow"
+        )
+    if faults:
+        raise ArtifactError(f"{place}: {'; '.join(faults)}")
+
+
+def takes_token_types(model: Any) -> bool:
+    """Whether a model tells the two texts of a pair apart by token types. One that does not may have no vector for
+    the second, so that what its tokenizer says of types must not reach it."""
+    takes = inspect.signature(model.forward).parameters
+    return "token_type_ids" in takes and getattr(model.config, "type_vocab_size", 2) >= 2
+
+
+def _faults(model: Any, tokenizer: PreTrainedTokenizerBase, masks: bool, pairs: bool) -> Iterator[str]:
+    n_tokens = 1 + max([len(tokenizer) - 1, *tokenizer.get_vocab().values()])
+    n_vectors = model.get_input_embeddings().weight.shape[0]
+    if n_tokens > n_vectors:
+        yield f"the tokenizer has {n_tokens} tokens, the weights {n_vectors}: they do not belong together"
+    if tokenizer.pad_token_id is None:
+        yield "the tokenizer has no padding token, so texts of different length have no batch: name its pad_token"
+    if masks and tokenizer.mask_token_id is None:
+        yield "the tokenizer has no mask token, so it cannot serve masked-LM training"
+    if not pairs:
+        return
+    n_labels, kind = model.config.num_labels, getattr(model.config, "problem_type", None)
+    if n_labels not in (1, 2):
+        yield f"a pair classifier answers with 1 or 2 outputs, this model with {n_labels}"
+    elif n_labels == 2 and kind not in (None, "single_label_classification"):
+        yield f"a pair classifier chooses one of two labels, this model is one of {kind} (problem_type in config.json)"
