@@ -20,6 +20,7 @@ from final_project.data.tables import read_pairs
 from final_project.errors import DataError
 from final_project.model.decision import Decision, probabilities_of
 from final_project.model.folder import load_classifier
+from final_project.model.model_inputs import ModelInputs
 from final_project.model.token_table import pad_rows, tokenised
 from final_project.training.batching import batches_by_length
 
@@ -51,14 +52,20 @@ def torch_scorer(folder: Path, classifier: torch.nn.Module | None = None) -> Sco
 
 
 def compare(
-    own: Scorer, exported: Scorer, pairs: list[Pair], tokenizer: PreTrainedTokenizerBase, longest: int, rule: Decision
+    own: Scorer,
+    exported: Scorer,
+    pairs: list[Pair],
+    tokenizer: PreTrainedTokenizerBase,
+    longest: int,
+    rule: Decision,
+    given: ModelInputs,
 ) -> dict[str, Any]:
     """Accuracy of both at the folder's decision rule, labels that differ, the largest difference of P(1), pairs a
-    second of both and their ratio."""
+    second of both and their ratio. given: what the folder's own model is given."""
     table, n_truncated = tokenised([(p.sentence1, p.sentence2, p.label) for p in pairs], tokenizer, longest)
     batches = [
-        (rows, pad_rows(table[rows], tokenizer.pad_token_id, CPU))
-        for rows in batches_by_length(table.lengths, BATCH_TOKENS)
+        (rows, pad_rows(table[rows], given.pad_id, CPU))
+        for rows in batches_by_length(table.lengths, BATCH_TOKENS, given.one_length)
     ]
     labels_N = np.array([pair.label for pair in pairs])
     seconds: dict[str, list[float]] = {"own": [], "exported": []}

@@ -18,6 +18,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
 from final_project.model.loading import load_weights
+from final_project.model.model_inputs import takes_token_types
 from final_project.model.own_parts import add_own_parts
 from final_project.model.packing import block_mask, score_dtype
 from final_project.model.pooled_classifier import PooledClassifier, load_encoder
@@ -33,6 +34,7 @@ class PairModel(nn.Module):
     def __init__(self, classifier: PreTrainedModel | PooledClassifier):
         super().__init__()
         self.classifier = classifier
+        self._takes_token_types = takes_token_types(classifier)
 
     @property
     def word_embedding(self) -> nn.Embedding:
@@ -65,8 +67,8 @@ class PairModel(nn.Module):
     def forward(
         self,
         input_ids: torch.Tensor,
-        token_type_ids: torch.Tensor,
         attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         places_BT: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -76,6 +78,8 @@ class PairModel(nn.Module):
         """
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids}
         if places_BT is None:
+            if token_type_ids is None or not self._takes_token_types:
+                del inputs["token_type_ids"]
             return self.classifier(**inputs, attention_mask=attention_mask).logits
         mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.classifier.dtype))
         if self._is_pooled:
