@@ -33,7 +33,9 @@ class NotFiniteNumber(json.JSONDecodeError):
 
 
 def loads(text: str, **options: Any) -> Any:
-    """The value that a JSON text spells, by json.loads with its options. Raises json.JSONDecodeError as json.loads does, and NotFiniteNumber."""
+    """The value that a JSON text spells, by json.loads with its options.
+
+    Raises json.JSONDecodeError as json.loads does, and NotFiniteNumber."""
 
     def refuse(word: str) -> float:
         raise _Refused(word)

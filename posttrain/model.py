@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
-from final_project.model.inspection import takes_token_types
+from final_project.model.model_inputs import takes_token_types
 from final_project.model.packing import block_mask, score_dtype
 
 HEAD_ROWS = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
-from final_project.errors import CallError
+from final_project.errors import CallError, RecipeError
 from final_project.model.decision import Decision, load_decision
+from final_project.model.device import chosen_device
 from final_project.model.finite import NotFinite
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.model_inputs import inspect_inputs
 from final_project.model.token_table import Row, tokenised
+from final_project.model.turns import alone_with
 from final_project.training.precision import autocast, resolve_precision
 from final_project.training.world import World
 from similarity_v0.last_layer import spare_unread_tokens
@@ -25,6 +28,7 @@ from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
 
 EXAMPLE = "[(a, b)], a list of pairs of texts"
+Precision = Literal["fp32", "bf16"]
 CHUNK_ROWS = 4096  # enough to find rows of one length for every batch, and few enough to hold in memory
 
 
@@ -43,7 +47,8 @@ class Scored(NamedTuple):
 
 
 class PairClassifier:
-    """A model, its tokenizer and its decision rule, on one device."""
+    """A model, its tokenizer and its decision rule, on one device. Several threads may use one: the model answers one
+    thread at a time."""
 
     def __init__(
         self,
@@ -51,35 +56,32 @@ class PairClassifier:
         tokenizer: PreTrainedTokenizerBase,
         decision: Decision,
         device: torch.device,
-        precision: Literal["fp32", "bf16"] = "fp32",
+        precision: Precision = "fp32",
     ):
+        if precision not in get_args(Precision):
+            raise RecipeError([f"precision: expected {' or '.join(get_args(Precision))}, found {precision!r}"])
         self.decision = decision
         self._tokenizer = tokenizer
         self._max_length = longest_input(model.classifier, tokenizer)
         self._model = model.to(device).eval()
+        self._inputs = inspect_inputs(model.classifier, tokenizer, self._max_length)
         self._world = World(device=device)
         self._precision = resolve_precision(precision, device)
 
     @classmethod
     def load(
-        cls, folder: str | Path, precision: Literal["fp32", "bf16"] = "fp32", device: str | torch.device | None = None
+        cls, folder: str | Path, precision: Precision = "fp32", device: str | torch.device | None = None
     ) -> PairClassifier:
         """The classifier of a model folder, such as runs/NAME/similarity_v0/result/model.
 
         precision: bf16 is faster where the device computes in it, and moves probabilities by some thousandths.
-        device: None = the first CUDA device where there is one. Raises ArtifactError where the folder is unfit.
+        device: None = the first CUDA device where there is one. Raises ArtifactError where the folder is unfit,
+        RecipeError for an option that does not exist, EnvironmentProblem where this machine lacks the device.
         """
+        place = chosen_device(device)
         model, tokenizer = load_classifier(folder, pairs=True)
         spare_unread_tokens(model)
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        classifier = cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
-        try:
-            classifier.score([("a", "b", None), ("a a", "b", None)])
-        except ProjectError:
-            raise
-        except Exception as error:  # whatever a model lacks that answers pairs in batches
-            raise ArtifactError(f"{folder}: this model cannot answer a batch of pairs: {first_line(error)}") from error
-        return classifier
+        return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
 
     def predict(self, pairs: Iterable[tuple[str, str]]) -> Predictions:
         """P(1) and label of each pair, in the order given. Any number of pairs: they are worked on in chunks.
@@ -98,10 +100,11 @@ class PairClassifier:
 
         first_row: the number of the chunk's first row, for messages. Raises NotFinite.
         """
-        table, n_truncated = tokenised(rows, self._tokenizer, self._max_length)
-        with autocast(self._precision, self._world.device):
+        with alone_with(self._model.classifier, self._tokenizer), autocast(self._precision, self._world.device):
+            table, n_truncated = tokenised(rows, self._tokenizer, self._max_length)
+            given = self._inputs
             try:
-                probabilities_NC = predict_probabilities(self._model, table, self._tokenizer.pad_token_id, self._world)
+                probabilities_NC = predict_probabilities(self._model, table, given.pad_id, self._world, given)
             except NotFinite as error:
                 raise NotFinite(first_row + error.row, error.said) from error
         return Scored(probabilities_NC, n_truncated)

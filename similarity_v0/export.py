@@ -13,6 +13,7 @@ from final_project.cli import print_json
 from final_project.errors import ArtifactError
 from final_project.model.decision import load_decision
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.model_inputs import inspect_inputs
 from similarity_v0.card import exported_card
 from similarity_v0.export_check import Scorer, compare, labelled_pairs, torch_scorer
 from similarity_v0.export_onnx import onnx_scorer, write_int8, write_onnx
@@ -61,7 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
     if pairs:
         again, _ = load_classifier(arguments.model)  # a format may have changed the classifier that it wrote
         own = torch_scorer(arguments.model, again)
-        check = compare(own, scorer_of(arguments.output), pairs, tokenizer, longest, decision)
+        given = inspect_inputs(again, tokenizer, longest)
+        check = compare(own, scorer_of(arguments.output), pairs, tokenizer, longest, decision, given)
         answer["check"] = check
         write_text(arguments.output / "README.md", exported_card(arguments.format, decision, check))
         moved = check["alone_and_in_a_batch"]

@@ -21,6 +21,7 @@ from final_project.errors import DataError
 from final_project.model.decision import Decision, probabilities_of
 from final_project.model.finite import require_finite
 from final_project.model.folder import load_classifier
+from final_project.model.model_inputs import ModelInputs
 from final_project.model.token_table import pad_rows, tokenised
 from final_project.training.batching import batches_by_length
 
@@ -53,15 +54,23 @@ def torch_scorer(folder: Path, classifier: torch.nn.Module | None = None) -> Sco
 
 
 def compare(
-    own: Scorer, exported: Scorer, pairs: list[Pair], tokenizer: PreTrainedTokenizerBase, longest: int, rule: Decision
+    own: Scorer,
+    exported: Scorer,
+    pairs: list[Pair],
+    tokenizer: PreTrainedTokenizerBase,
+    longest: int,
+    rule: Decision,
+    given: ModelInputs,
 ) -> dict[str, Any]:
     """Accuracy of both at the folder's decision rule, labels that differ, the largest difference of P(1), pairs a
     second of both and their ratio; and the exported one beside itself, each pair alone against the same in a batch.
-    Raises ArtifactError where a probability is not finite."""
+
+    given: what the folder's own model is given. Raises ArtifactError where a probability is not finite.
+    """
     table, n_truncated = tokenised([(p.sentence1, p.sentence2, p.label) for p in pairs], tokenizer, longest)
     batches = [
-        (rows, pad_rows(table[rows], tokenizer.pad_token_id, CPU))
-        for rows in batches_by_length(table.lengths, BATCH_TOKENS)
+        (rows, pad_rows(table[rows], given.pad_id, CPU))
+        for rows in batches_by_length(table.lengths, BATCH_TOKENS, given.one_length)
     ]
     labels_N = np.array([pair.label for pair in pairs])
     seconds: dict[str, list[float]] = {"own": [], "exported": []}
@@ -76,9 +85,7 @@ def compare(
         require_finite(values, range(len(pairs)), None)
     decided = {name: rule.labels(values) for name, values in probabilities.items()}
     some = np.arange(0, len(pairs), -(-len(pairs) // ALONE_ROWS))
-    alone = np.concatenate(
-        [exported(pad_rows(table[some[k : k + 1]], tokenizer.pad_token_id, CPU)) for k in range(len(some))]
-    )
+    alone = np.concatenate([exported(pad_rows(table[some[k : k + 1]], given.pad_id, CPU)) for k in range(len(some))])
     in_batch = probabilities["exported"][some]
     speed = {name: len(pairs) / statistics.median(values[1:]) for name, values in seconds.items()}
     return {

@@ -17,8 +17,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
-from final_project.model.inspection import takes_token_types
 from final_project.model.loading import load_start
+from final_project.model.model_inputs import takes_token_types
 from final_project.model.own_parts import add_own_parts
 from final_project.model.packing import block_mask, score_dtype
 from final_project.model.pooled_classifier import PooledClassifier
@@ -73,8 +73,8 @@ class PairModel(nn.Module):
     def forward(
         self,
         input_ids: torch.Tensor,
-        token_type_ids: torch.Tensor,
         attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         places_BT: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -82,7 +82,9 @@ class PairModel(nn.Module):
 
         With places_BT the inputs are packed lines (similarity_v0/batches.py), and attention_mask numbers their rows.
         """
-        inputs = {"input_ids": input_ids} | ({"token_type_ids": token_type_ids} if self._takes_types else {})
+        inputs = {"input_ids": input_ids} | (
+            {"token_type_ids": token_type_ids} if self._takes_types and token_type_ids is not None else {}
+        )
         if places_BT is None:
             return self.classifier(**inputs, attention_mask=attention_mask).logits
         mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.classifier.dtype))

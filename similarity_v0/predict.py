@@ -1,15 +1,19 @@
 """Probabilities of a classifier over a token table.
 
 In float32 unless the caller says otherwise, so that the threshold found on dev holds for whoever loads the folder.
+Where padding changes the model's answers, a batch holds rows of one length only.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from final_project.model.decision import probabilities_of
 from final_project.model.finite import require_finite
+from final_project.model.model_inputs import ModelInputs, evaluation_mode, padding_matters
 from final_project.model.token_table import TokenTable, pad_rows
 from final_project.training.batching import batches_by_length, share_of_rank
 from final_project.training.world import World
@@ -20,23 +24,44 @@ BATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
 
 
 @torch.no_grad()
-def predict_probabilities(model: PairModel, table: TokenTable, pad_id: int, world: World) -> np.ndarray:
+def predict_probabilities(
+    model: PairModel, table: TokenTable, pad_id: int, world: World, given: ModelInputs | None = None
+) -> np.ndarray:
     """(N, C) class probabilities of every row, in the table's order, on every rank. Leaves the model in its mode.
-    Raises NotFinite, on every rank, at the first row whose probabilities are not finite."""
-    groups = batches_by_length(table.lengths, BATCH_TOKENS["cpu" if world.device.type == "cpu" else "cuda"])
+
+    given: what the model is given; None: every column, and whether padding changes its answers is tried on the table's
+    own rows. Raises NotFinite, on every rank, at the first row whose probabilities are not finite.
+    """
+    one_length = given.one_length if given else padding_changes_answers(model, table, pad_id, world)
+    budget = BATCH_TOKENS["cpu" if world.device.type == "cpu" else "cuda"]
+    groups = batches_by_length(table.lengths, budget, one_length)
     # every rank runs as many forwards: where weights are sharded, each of them is a collective
     mine = share_of_rank(groups, world.rank, world.size)
-    was_training = model.training
-    model.eval()
     parts = []
-    for batch in mine:
-        logits_BC = model(**pad_rows(table[batch.rows], pad_id, world.device))
-        if batch.counts:
-            parts.append((batch.rows, probabilities_of(logits_BC)))
-    model.train(was_training)
+    with evaluation_mode(model):
+        for batch in mine:
+            inputs = pad_rows(table[batch.rows], pad_id, world.device)
+            logits_BC = model(**{key: value for key, value in inputs.items() if given is None or key in given.keys})
+            if batch.counts:
+                parts.append((batch.rows, probabilities_of(logits_BC)))
     probabilities_NC = np.zeros((len(table), 2))
     for part in world.gather(parts):
         for rows, values in part:
             probabilities_NC[rows] = values
     require_finite(probabilities_NC, range(len(table)), model)
     return probabilities_NC
+
+
+def padding_changes_answers(model: PairModel, table: TokenTable, pad_id: int, world: World) -> bool:
+    """Ask the table's shortest row alone, beside the next longer one and beside the longest; the same answer on every
+    rank."""
+    order = np.argsort(table.lengths, kind="stable")
+    longer = order[table.lengths[order] > table.lengths[order[:1]]]
+    if not len(longer):
+        return False
+
+    def ask(rows: Sequence[int]) -> torch.Tensor:
+        return model(**pad_rows(table[np.array(rows)], pad_id, world.device))
+
+    with evaluation_mode(model):
+        return any(world.gather(padding_matters(ask, int(order[0]), [int(longer[0]), int(longer[-1])])))

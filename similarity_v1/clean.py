@@ -20,8 +20,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.data.pairs import Rationale, SegmentedPair, require_aligned
+from final_project.errors import RecipeError
 from similarity_v1.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, plain_form, rarity, says_little
+from similarity_v1.options import problem_of
 
 Order = Literal["stable", "importance"]
 ORDERS: tuple[Order, ...] = ("stable", "importance")
@@ -30,7 +32,11 @@ STEM_SHARE, STEM_LETTERS = 0.6, 3  # English words nearly match where they begin
 
 
 def refine_clean(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], order: Order = "stable") -> list[Rationale]:
-    """pairs and raw are aligned: raw[i] explains pairs[i]."""
+    """pairs and raw are aligned: raw[i] explains pairs[i]. Raises DataError where they are not, RecipeError where there
+    is no such order."""
+    if said := problem_of(Order, {}, order):
+        raise RecipeError([f"order: {said}"])
+    require_aligned(pairs, raw)
     refined = []
     for pair, row in zip(pairs, raw, strict=True):
         forms_q, forms_t = ([plain_form(word) for word in words] for words in (pair.words_q, pair.words_t))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from final_project.model.model_inputs import padded
 from similarity_v1.alignment import Span, align, word_spans, words_touched
 
 Texts = tuple[str, ...]  # one text, or the two of a pair
@@ -126,25 +127,20 @@ def seed_of(texts: Texts) -> int:
 
 def pad(rows: Sequence[EncodedRow], pad_token_id: int, device: torch.device) -> dict[str, Tensor]:
     """The rows as (B, T) tensors, filled up on the right: attention_mask and everything but the ids with 0."""
-    longest = max(map(len, rows))
-    filler = {"input_ids": pad_token_id}
-    return {
-        key: torch.tensor(
-            [row.arrays[key] + [filler.get(key, 0)] * (longest - len(row)) for row in rows], device=device
-        )
-        for key in rows[0].arrays
-    }
+    return padded([row.arrays for row in rows], pad_token_id, device)
 
 
-def token_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Positions of the inputs, grouped by similar length so that rows * longest <= batch_tokens.
+def token_batches(lengths: Sequence[int], batch_tokens: int, one_length: bool = False) -> list[list[int]]:
+    """Positions of the inputs, grouped by similar length so that rows * longest <= batch_tokens; one_length: no batch
+    has two lengths.
 
     An input longer than the budget has a batch of its own. Shortest first; equal lengths keep their order.
     """
     batches: list[list[int]] = []
     for position in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         longest = max(lengths[position], 1)  # sorted: the newcomer is the longest of its batch
-        if batches and (len(batches[-1]) + 1) * longest <= batch_tokens:
+        fits = batches and (len(batches[-1]) + 1) * longest <= batch_tokens
+        if fits and not (one_length and lengths[batches[-1][0]] != lengths[position]):
             batches[-1].append(position)
         else:
             batches.append([position])

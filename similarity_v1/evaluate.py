@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Asked:
     """The files of one evaluation, and how it is to be made. scores: word scores of the predictions, for auprc; aopc:
-    also that, where there is a model."""
+    also that, where there is a model. Raises RecipeError for a convention that does not exist."""
 
     pairs: Path
     predictions: Path
@@ -41,6 +41,9 @@ class Asked:
     scores: Path | None = None
     aopc: bool = False
     convention: Convention = "paddlenlp"
+
+    def __post_init__(self) -> None:
+        metrics.require_convention(self.convention)
 
 
 def evaluate_files(asked: Asked) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def answer_of(found: Explanation, how: Selection) -> dict[str, Any]:
         texts.append([{"text": word, "score": score, "rank": ranks.get(k)} for k, (word, score) in rows])
     return {
         "label": found.label, "label_name": found.label_name, "probability": found.probability,
-        "probabilities": list(found.probabilities), "score": found.score, "threshold": found.threshold,
-        "method": found.method, "texts": texts, "truncated": found.truncated,
+        "probabilities": list(found.probabilities), "score": found.score, "outputs": list(found.outputs),
+        "threshold": found.threshold, "method": found.method, "texts": texts, "truncated": found.truncated,
     }  # fmt: skip
 
 
@@ -66,7 +66,10 @@ def print_explanation(found: Explanation, how: Selection, stream: IO[str]) -> No
 
 def _verdict(found: Explanation) -> str:
     if found.label is None:
-        return f"score {found.score:.4g}"
+        if len(found.outputs) < 2:
+            return f"score {found.score:.4g}"
+        outputs = ", ".join(f"{output:.4g}" for output in found.outputs)
+        return f"score of {found.label_name} {found.score:.4g} (all outputs: {outputs})"
     is_pair = len(found.texts) == len(found.probabilities) == 2
     name = MEANING[found.label] if is_pair else found.label_name
     said = f"label {found.label} ({name}), probability {found.probability:.4f}"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 class Explanation:
     """texts: one or two. words, scores: per text, one finite score a word; words that were cut off score 0.
 
-    label: the decided class, with its name and probability; None where the model gives a score, which `score` then is
-    (raw, before any activation). probabilities: of all classes, empty for a score.
+    label: the decided class, with its name and probability; None where the model gives scores. `score` is then the one
+    that is explained (raw, before any activation), or the difference that is, `label_name` its name, and `outputs` are
+    the scores of all outputs, in their order. probabilities: of all classes, empty for a score.
     threshold: label 1 where P(1) is at least this; None where the most probable class is the label.
     target: `predicted`, `both` or the class that was asked about, as the Explainer had it.
     completeness_error: |sum over all tokens - (F(text) - F(baseline))| where the method promises such a sum, else None.
@@ -33,6 +34,7 @@ class Explanation:
     completeness_error: float | None
     steps: int | None
     truncated: bool
+    outputs: tuple[float, ...] = ()
 
     def ranked(self, side: int) -> tuple[int, ...]:
         """Positions of a text's words from 0, most important first; ties go to the lower position."""

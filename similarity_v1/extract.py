@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from final_project.data.pairs import Rationale, SegmentedPair
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, DataError
 from final_project.model.finite import NotFinite
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
+from similarity_v1.explainer import RowError
 from similarity_v1.selection import Selection, select
+from similarity_v1.target import SCORE
 from similarity_v1.word_scores import WordScores
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,10 @@ class Explainer:
         self.any_row = explainer_of(folder, settings)
         if self.any_row.n_classes != 2:
             raise ArtifactError(f"{folder}: a pair classifier has 2 labels, this model has {self.any_row.n_classes}")
+        if self.any_row.reading.kind == SCORE:
+            raise ArtifactError(
+                f"{folder}: a pair classifier has 2 labels, this model gives 2 scores (problem_type regression)"
+            )
 
     def explain(self, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
         """Score the words of every pair. Pairs beyond the model's positions lose the end of their longer sentence;
@@ -44,12 +50,14 @@ class Explainer:
         return explained
 
     def explain_quietly(self, pairs: Sequence[SegmentedPair]) -> tuple[list[WordScores], list[int]]:
-        """The words' scores, and the ids of pairs that were cut."""
+        """The words' scores, and the ids of pairs that were cut. Raises DataError with the id of a pair that fails."""
         rows = [(pair.query, pair.title) for pair in pairs]
         try:
             found = self.any_row.explain(rows, [(pair.words_q, pair.words_t) for pair in pairs])
         except NotFinite as error:
             raise ArtifactError(f"id {pairs[error.row].id}: {error.said}") from error
+        except RowError as error:
+            raise DataError(f"id {pairs[error.row].id}", error.what) from error
         explained = [
             WordScores(pair.id, row.label, row.probabilities[1], *row.scores)
             for pair, row in zip(pairs, found, strict=True)

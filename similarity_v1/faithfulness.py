@@ -18,14 +18,17 @@ import numpy as np
 import torch
 
 from final_project.data.pairs import Rationale, SegmentedPair
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, load_decision, probabilities_of
 from final_project.model.finite import NotFinite, require_finite
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.model_inputs import ModelInputs, inspect_inputs, padded
 from final_project.model.tokens import special_tokens_meant
+from final_project.model.turns import alone_with
 from similarity_v1.encoding import token_batches
 from similarity_v1.figures import Figures
 from similarity_v1.metrics import Removal, aopc, removal_values
+from similarity_v1.options import problem_of
 
 CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 EMPTY = "[UNK]"
@@ -52,12 +55,20 @@ def rest_texts(pair: SegmentedPair, row: Rationale) -> Texts:
 
 @dataclass(frozen=True)
 class Judge:
-    """A pair classifier with its rule of decision. Pairs of texts are asked in batches of like length."""
+    """A pair classifier with its rule of decision.
+
+    Pairs of texts are asked in batches of like length, of one length only where padding changes the model's answers.
+    One thread at a time asks the model. Raises RecipeError where batch_tokens is no number of tokens.
+    """
 
     model: Any
     tokenizer: Any
     decision: Decision = field(default_factory=Decision)
     batch_tokens: int = 16384
+
+    def __post_init__(self) -> None:
+        if said := problem_of(int, {"ge": 1}, self.batch_tokens):
+            raise RecipeError([f"batch_tokens: {said}"])
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Judge:
@@ -69,6 +80,10 @@ class Judge:
     def limit(self) -> int:
         return longest_input(self.model, self.tokenizer)
 
+    @cached_property
+    def inputs(self) -> ModelInputs:
+        return inspect_inputs(self.model, self.tokenizer, self.limit)
+
     def probabilities(self, texts: Sequence[Texts]) -> np.ndarray:
         """(B, C) probabilities of pairs of texts. Each distinct pair is asked once."""
         distinct = list(dict.fromkeys(texts))
@@ -77,24 +92,28 @@ class Judge:
         return found[[place[pair] for pair in texts]]
 
     def _ask(self, texts: Sequence[Texts]) -> np.ndarray:
-        rows = [self._encoded(pair) for pair in texts]
         answers: dict[int, np.ndarray] = {}
-        for batch in token_batches([len(row["input_ids"]) for row in rows], self.batch_tokens):
-            inputs = self.tokenizer.pad([rows[i] for i in batch], padding=True, return_tensors="pt")
-            with torch.inference_mode():
-                logits_BC = self.model(**{key: value.to(self.model.device) for key, value in inputs.items()}).logits
-            probabilities_BC = probabilities_of(logits_BC)
-            try:
-                require_finite(probabilities_BC, batch, self.model)
-            except NotFinite as error:
-                raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.said}") from error
-            answers |= zip(batch, probabilities_BC, strict=True)
+        with alone_with(self.model, self.tokenizer):
+            rows = [self._encoded(pair) for pair in texts]
+            lengths = [len(row["input_ids"]) for row in rows]
+            for batch in token_batches(lengths, self.batch_tokens, self.inputs.one_length):
+                inputs = padded([rows[i] for i in batch], self.inputs.pad_id, self.model.device)
+                with torch.inference_mode():
+                    probabilities_BC = probabilities_of(self.model(**inputs).logits)
+                try:
+                    require_finite(probabilities_BC, batch, self.model)
+                except NotFinite as error:
+                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.said}") from error
+                answers |= zip(batch, probabilities_BC, strict=True)
         return np.stack([answers[k] for k in range(len(texts))])
 
-    def _encoded(self, pair: Texts) -> Any:
+    def _encoded(self, pair: Texts) -> dict[str, list[int]]:
+        keys = self.inputs.keys
         options = {"truncation": "longest_first", "max_length": self.limit, "verbose": False}
+        options |= {"return_token_type_ids": "token_type_ids" in keys, "return_attention_mask": True}
         with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it stands for the unknown token
-            return self.tokenizer(*pair, **options)
+            row = self.tokenizer(*pair, **options)
+        return {key: row[key] for key in keys if key in row}
 
     def removals(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> dict[int, Removal]:
         """What the model says of each row's chosen words, and of the rest, by id."""

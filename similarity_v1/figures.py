@@ -54,7 +54,9 @@ class References:
 
 
 def measure(rows: Sequence[Rationale], known: References, convention: Convention = "paddlenlp") -> Figures:
-    """Every figure that the references allow, for one system, as values by row."""
+    """Every figure that the references allow, for one system, as values by row. Raises RecipeError for a convention
+    that does not exist."""
+    metrics.require_convention(convention)
     predicted = {row.id: row for row in rows}
     figures: Figures = {}
     if known.labels:
@@ -88,7 +90,8 @@ def measure_baselines(
 
 def rank_words(scored: Sequence[WordScores], known: References, convention: Convention = "paddlenlp") -> Figures:
     """How high word scores put the marked words: area under the precision-recall curve, the best of several gold sets,
-    the mean of both sides."""
+    the mean of both sides. Raises RecipeError for a convention that does not exist."""
+    metrics.require_convention(convention)
     by_id = {row.id: row for row in scored}
     found: dict[int, float] = {}
     for row in known.gold:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.errors import RecipeError
 from similarity_v1.faithfulness import Judge
 from similarity_v1.gold import read_gold, require_known_ids, require_same_words
 from similarity_v1.metrics import plausibility_of
+from similarity_v1.options import problem_of
 from similarity_v1.selection import Rule, Selection, select
 from similarity_v1.word_scores import WordScores
 
@@ -58,6 +60,8 @@ def by_faithfulness(
 def _over_grid(
     scored: Sequence[WordScores], rule: Rule, measure: Callable[[Sequence[Rationale]], float]
 ) -> dict[float, float]:
+    if said := problem_of(Rule, {}, rule):
+        raise RecipeError([f"rule: {said}"])
     measured = {}
     for number in GRIDS[rule]:
         how = Selection(rule, number)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from final_project.data.contest import without_spaces
 from final_project.data.lines import read_lines
-from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.data.pairs import Rationale, SegmentedPair, require_aligned
 from final_project.errors import DataError
 from similarity_v1.bleu import best_hypotheses
 
@@ -65,8 +65,9 @@ def refine_f1(raw: Sequence[Rationale]) -> list[Rationale]:
 def refine_f2(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale]) -> list[Rationale]:
     """Shared words first where the label is 1, last where it is 0; the length of each raw list is kept.
 
-    pairs and raw are aligned: raw[i] explains pairs[i].
+    pairs and raw are aligned: raw[i] explains pairs[i]. Raises DataError where they are not.
     """
+    require_aligned(pairs, raw)
     return [
         Rationale(
             row.id,
@@ -85,8 +86,9 @@ def refine_f3(
 
     Returns the rows and counts: originals, copied, and sides_kept: sides that would have come out empty, since no word
     of the original occurs there, and therefore keep their own answer (an empty side is no valid submission).
-    Where no row is an original nothing is copied. The rows of KEEP_OWN_ROWS keep their own answer.
+    Where no row is an original nothing is copied. The rows of KEEP_OWN_ROWS keep their own answer. Raises DataError where pairs and rows are not aligned.
     """
+    require_aligned(pairs, rows)
     sources = [i for i, pair in enumerate(pairs) if originals.holds(pair)]
     known = set(sources)
     targets = [i for i, pair in enumerate(pairs) if i not in known and not _keeps_own_answer(pair)] if sources else []

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from final_project.errors import RecipeError
 from final_project.settings import SimilarityV1
+from similarity_v1.options import problem_of
 
 Rule = Literal["ratio", "top_k", "threshold", "mass"]
 ROUNDING = 1e-12  # a sum that misses its share by rounding alone has reached it
@@ -26,10 +28,20 @@ ROUNDING = 1e-12  # a sum that misses its share by rounding alone has reached it
 
 @dataclass(frozen=True)
 class Selection:
-    """A rule and its number: a share of the words, a count of words, a share of the highest score, or of all score."""
+    """A rule and its number: a share of the words, a count of words, a share of the highest score, or of all score.
+
+    Raises RecipeError for another rule, or a number outside the rule's bounds.
+    """
 
     rule: Rule
     number: float
+
+    def __post_init__(self) -> None:
+        if said := problem_of(Rule, {}, self.rule):
+            raise RecipeError([f"selection rule: {said}"])
+        kind, bounds = (int, {"ge": 1}) if self.rule == "top_k" else (float, {"gt": 0, "le": 1})
+        if said := problem_of(kind, bounds, self.number):
+            raise RecipeError([f"selection rule {self.rule}: {said}"])
 
     def n_words(self, ranked: Sequence[float]) -> int:
         """How many of the scores, given in descending order, are chosen."""
@@ -58,7 +70,10 @@ def selection_of(settings: SimilarityV1) -> Selection:
 
 
 def n_chosen(n_words: int, ratio: float) -> int:
-    """k = ceil(ratio * W), the original's rule; at least one word wherever ratio > 0 and W > 0."""
+    """k = ceil(ratio * W), the original's rule; at least one word wherever W > 0. Raises RecipeError where the ratio is
+    no number above 0 and at most 1."""
+    if said := problem_of(float, {"gt": 0, "le": 1}, ratio):
+        raise RecipeError([f"ratio: {said}"])
     return math.ceil(ratio * n_words)
 
 

@@ -30,9 +30,10 @@ def kind_of(config: Any, decision: Decision | None) -> str:
 
 def check_target(target: Target, n_classes: int) -> None:
     """Raises RecipeError where the model has no such class, or no second one."""
-    if isinstance(target, int) and not 0 <= target < n_classes:
+    is_number = isinstance(target, int) and not isinstance(target, bool)
+    if is_number and not 0 <= target < n_classes:
         raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
-    if not isinstance(target, int) and target not in ("predicted", "both"):
+    if not is_number and target not in ("predicted", "both"):
         raise RecipeError([f"target: expected predicted, both or the number of a class, found {target!r}"])
     if target == "both" and n_classes == 1:
         raise RecipeError(["target: both takes two classes, this model answers with one score"])

@@ -22,7 +22,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from final_project.data.pairs import SegmentedPair
+from final_project.errors import RecipeError
 from similarity_v1.lexicon import FILLERS, LOOKALIKE_GROUP, LOOKALIKES, PARTICLES, SYNONYM_GROUP, SYNONYMS
+from similarity_v1.options import hint, problem_of
 
 KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")
 OTHERS = ("swap_near", "number")
@@ -53,7 +55,15 @@ Change = Callable[[list[Word], random.Random], list[Word] | None]  # None where 
 
 
 def make_twin(pair: SegmentedPair, twin_id: int, kinds: Sequence[str], n_changes: int, seed: int) -> Twin | None:
-    """The twin of a row with up to n_changes on each side, or None where no kind finds anything to change."""
+    """The twin of a row with up to n_changes on each side, or None where no kind finds anything to change. Raises
+    RecipeError where a kind does not exist, or n_changes is no whole number of at least 1."""
+    problems = [
+        f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
+    ]
+    if said := problem_of(int, {"ge": 1}, n_changes):
+        problems.append(f"n_changes: {said}")
+    if problems:
+        raise RecipeError(problems)
     sides = [
         _changed(words, kinds, n_changes, random.Random(f"{seed} {side} {pair.query} {pair.title}"))
         for side, words in enumerate((pair.words_q, pair.words_t))

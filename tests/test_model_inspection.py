@@ -14,7 +14,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from final_project.errors import ArtifactError
 from final_project.model.encoder import masked_lm_from
 from final_project.model.folder import load_classifier, load_tokenizer
-from final_project.model.inspection import require_fit, takes_token_types
+from final_project.model.inspection import require_fit
+from final_project.model.model_inputs import takes_token_types
 from final_project.model.start import require_fit_start
 from final_project.settings import SimilarityV0
 from posttrain.model import MaskedLm

@@ -7,7 +7,10 @@ Rationale       a label and, per side, the positions of the words that carried t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from final_project.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,16 @@ class GoldRow:
     words_t: tuple[str, ...]
     sample_type: str = "ori"
     rel_ids: tuple[int, ...] = ()
+
+
+def require_aligned(pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> None:
+    """Raises DataError unless rows[i] explains pairs[i], by positions that the pair's words have."""
+    if len(pairs) != len(rows):
+        raise DataError("rationales", f"expected one a pair, found {len(rows)} for {len(pairs)} pairs")
+    for number, (pair, row) in enumerate(zip(pairs, rows, strict=True)):
+        if pair.id != row.id:
+            raise DataError(f"rationales: row {number}", f"expected id {pair.id}, the pair's, found {row.id}")
+        for chosen, words in ((row.words_q, pair.words_q), (row.words_t, pair.words_t)):
+            for place in chosen:
+                if not 0 <= place < len(words):
+                    raise DataError(f"rationales: id {row.id}", f"no word {place}, there are {len(words)}, from 0")

@@ -3,6 +3,7 @@ decision.json beside the weights."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 
 from final_project import strict_json
 from final_project.artifacts import write_json
-from final_project.errors import ArtifactError
+from final_project.errors import ArtifactError, RecipeError
 from final_project.model.calibration import Calibration
 
 FILE_NAME = "decision.json"
@@ -34,10 +35,20 @@ def probabilities_of(logits_BC: torch.Tensor) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Decision:
-    """threshold: a calibrated probability. Without one (None) the label is the arg max of the logits."""
+    """threshold: a calibrated probability. Without one (None) the label is the arg max of the logits.
+
+    Raises RecipeError where the threshold is no finite number: nothing is at least NaN, so every label would be 0.
+    """
 
     threshold: float | None = None
     calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is None:
+            return
+        is_number = isinstance(self.threshold, (int, float)) and not isinstance(self.threshold, bool)
+        if not is_number or not math.isfinite(self.threshold):
+            raise RecipeError([f"threshold: expected a finite number or None, found {self.threshold!r}"])
 
     def positive(self, probabilities_BC: np.ndarray) -> np.ndarray:
         """(B, C) probabilities as the model gives them -> (B,) P(1), calibrated where the folder is."""

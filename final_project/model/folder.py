@@ -12,7 +12,10 @@ from final_project.model.inspection import require_fit
 from final_project.model.loading import load_weights
 from final_project.model.own_parts import add_own_parts
 from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
+from final_project.model.positions import n_positions
 from final_project.model.tokens import with_special_tokens_as_text
+
+MOST_TOKENS = 2**31 - 1  # where nothing sets a limit: a tokenizer takes no larger number
 
 
 def require_model_folder(folder: str | Path) -> Path:
@@ -62,9 +65,11 @@ def load_standard_classifier(folder: str | Path) -> PreTrainedModel:
 
 
 def longest_input(model: PreTrainedModel | PooledClassifier, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Tokens, special ones included, that the model's positions and its tokenizer allow."""
-    config = model.config
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= (config.pad_token_id or 0) + 1  # these number positions from pad_token_id + 1
-    return int(min(positions, tokenizer.model_max_length))
+    """Tokens, special ones included, that the model's positions and its tokenizer allow; at most MOST_TOKENS.
+
+    The tables of positions are measured (final_project/model/positions.py): a configuration may count rows of them that
+    stand for no token's position.
+    """
+    stated = (getattr(model.config, "max_position_embeddings", None), n_positions(model, tokenizer))
+    limits = [limit for limit in (*stated, tokenizer.model_max_length) if limit is not None and limit > 0]
+    return int(min([*limits, MOST_TOKENS]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,13 +34,6 @@ def require_fit(
         )
     if faults:
         raise ArtifactError(f"{place}: {'; '.join(faults)}")
-
-
-def takes_token_types(model: Any) -> bool:
-    """Whether a model tells the two texts of a pair apart by token types. One that does not may have no vector for
-    the second, so that what its tokenizer says of types must not reach it."""
-    takes = inspect.signature(model.forward).parameters
-    return "token_type_ids" in takes and getattr(model.config, "type_vocab_size", 2) >= 2
 
 
 def _faults(model: Any, tokenizer: PreTrainedTokenizerBase, masks: bool, pairs: bool) -> Iterator[str]:

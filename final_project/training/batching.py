@@ -105,12 +105,16 @@ def share_of_rank(step: Sequence[np.ndarray], rank: int, size: int) -> list[Micr
     ]
 
 
-def batches_by_length(lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
-    """Row numbers grouped by length: longest first, each batch at most max_tokens when padded (or one row)."""
+def batches_by_length(lengths: np.ndarray, max_tokens: int, one_length: bool = False) -> list[np.ndarray]:
+    """Row numbers grouped by length: longest first, each batch at most max_tokens when padded (or one row); one_length:
+    no batch has two lengths."""
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):
         size = max(1, max_tokens // max(1, int(lengths[order[start]])))
+        if one_length:
+            is_as_long = lengths[order[start : start + size]] == lengths[order[start]]
+            size = int(is_as_long.sum())  # longest first: those as long as the first one lead
         batches.append(order[start : start + size])
         start += size
     return batches

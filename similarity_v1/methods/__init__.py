@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 from final_project.errors import RecipeError
@@ -14,6 +13,7 @@ from similarity_v1.methods.gradients import GradientTimesInput, IntegratedGradie
 from similarity_v1.methods.left_out import KernelShap, LeaveOneOut, Lime
 from similarity_v1.methods.noise import GradShap, SmoothGrad
 from similarity_v1.methods.random_scores import RandomScores
+from similarity_v1.options import hint
 
 __all__ = ["METHODS", "Method", "Scores", "method_named"]
 
@@ -33,14 +33,19 @@ METHODS: dict[str, type[Method]] = {
 
 
 def method_named(name: str, **options: Any) -> Method:
-    """A method with its options; raises RecipeError where there is no such method, or it has no such option."""
+    """A method with its options; raises RecipeError where there is no such method, and one that lists all options that
+    it does not have and all values that it does not take."""
     if name not in METHODS:
-        close = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise RecipeError([f"no attribution method {name!r}{hint} (there are {', '.join(METHODS)})"])
+        raise RecipeError([f"no attribution method {name!r}{hint(name, METHODS)} (there are {', '.join(METHODS)})"])
     known = [field.name for field in dataclasses.fields(METHODS[name])]
-    if strange := sorted(set(options) - set(known)):
-        raise RecipeError(
-            [f"{name} has no option {option!r} (it has {', '.join(known) or 'none'})" for option in strange]
-        )
-    return METHODS[name](**options)
+    problems = [
+        f"{name} has no option {option!r}{hint(option, known)} (it has {', '.join(known) or 'none'})"
+        for option in sorted(set(options) - set(known))
+    ]
+    try:
+        method = METHODS[name](**{option: value for option, value in options.items() if option in known})
+    except RecipeError as error:
+        problems += error.problems
+    if problems:
+        raise RecipeError(problems)
+    return method

@@ -9,6 +9,7 @@ error, which is reported, is not small.
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.options import Baseline, Options, Reduce
 from similarity_v1.probe import Probe
+
+_TABLE = threading.RLock()  # Captum has one table for the process: models explained in two threads would share it
 
 
 @dataclass(frozen=True)
-class DeepLift:
-    baseline: str = "zero"
-    reduce: str = "l2"
+class DeepLift(Options):
+    baseline: Baseline = "zero"
+    reduce: Reduce = "l2"
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:
@@ -34,7 +38,7 @@ class DeepLift:
         rows_B = torch.arange(len(probe.rows), device=baseline_BTH.device)
         contribution_BTH = torch.zeros_like(baseline_BTH)
         half = max(len(rows_B) // 2, 1)  # input and baseline go through the model together, so half the rows at a time
-        with warnings.catch_warnings(), activations_known_to_captum(probe.model):
+        with _TABLE, warnings.catch_warnings(), activations_known_to_captum(probe.model):
             warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
             for some_N in rows_B.split(half):
                 found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(

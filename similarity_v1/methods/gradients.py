@@ -12,8 +12,9 @@ where F moves, for each row (adaptive_path.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,12 +22,13 @@ from torch import Tensor
 
 from similarity_v1.methods.adaptive_path import gauss_rule, mean_gradient
 from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.options import Baseline, Options, Reduce, option
 from similarity_v1.probe import Probe
 
 
 @dataclass(frozen=True)
-class GradientTimesInput:
-    reduce: str = "l2"
+class GradientTimesInput(Options):
+    reduce: Reduce = "l2"
     needs_gradient: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
@@ -34,19 +36,24 @@ class GradientTimesInput:
 
 
 @dataclass(frozen=True)
-class IntegratedGradients:
+class IntegratedGradients(Options):
     """steps: S. The error tells whether S is enough.
 
     tolerance, for the rule `adaptive`: a row takes as many more steps as it needs for an error of at most this share of
     |F(e) - F(e')|; how many it took is in `Scores.steps_B`.
     """
 
-    steps: int = 50
-    rule: str = "adaptive"
-    tolerance: float | None = None
-    baseline: str = "zero"
-    reduce: str = "l2"
+    steps: int = option(50, ge=1, le=1000)
+    rule: Literal["right", "midpoint", "gauss_legendre", "adaptive"] = "adaptive"
+    tolerance: float | None = option(None, gt=0, le=1)
+    baseline: Baseline = "zero"
+    reduce: Reduce = "l2"
     needs_gradient: ClassVar[bool] = True
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.tolerance is not None and self.rule != "adaptive":
+            yield f"tolerance: takes the rule adaptive, found {self.rule!r}"
 
     def __call__(self, probe: Probe) -> Scores:
         baseline_BTH = probe.baseline(self.baseline)

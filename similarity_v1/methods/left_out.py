@@ -19,6 +19,7 @@ import torch
 
 from similarity_v1.encoding import EncodedRow
 from similarity_v1.methods.base import Scores
+from similarity_v1.options import MOST_SEEDS, Baseline, Options, option
 from similarity_v1.probe import Probe
 
 LIME_WIDTH = 0.25  # of the kernel over cosine distance, for texts (Ribeiro et al. 2016)
@@ -27,10 +28,10 @@ CHOICES_PER_UNIT = 4  # KernelSHAP's regression has one unknown per unit: fewer 
 
 
 @dataclass(frozen=True)
-class LeaveOneOut:
+class LeaveOneOut(Options):
     """F(all) - F(all but this unit). Captum's FeatureAblation gives the same."""
 
-    baseline: str = "mask"
+    baseline: Baseline = "mask"
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:
@@ -41,16 +42,16 @@ class LeaveOneOut:
 
 
 @dataclass(frozen=True)
-class Lime:
+class Lime(Options):
     """Weights of a ridge regression of F on which units were kept, near the full text (Ribeiro et al. 2016).
 
     A sample leaves out a random number of random units; the first one is the full text. It weighs
     sqrt(exp(-d^2 / width^2)), d the cosine distance to the full text.
     """
 
-    samples: int = 200
-    baseline: str = "mask"
-    seed: int = 0
+    samples: int = option(200, ge=2, le=100_000)
+    baseline: Baseline = "mask"
+    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:
@@ -77,16 +78,16 @@ def local_weights(keeps_PM: np.ndarray, values_P: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class KernelShap:
+class KernelShap(Options):
     """Shapley values of the units by weighted least squares (Lundberg and Lee 2017), their sum being F(all) - F(none).
 
     Exact where all choices of units fit into `samples`; else that many choices (at least four a unit) are drawn by the
     kernel's weight, each with its opposite.
     """
 
-    samples: int = 200
-    baseline: str = "mask"
-    seed: int = 0
+    samples: int = option(200, ge=2, le=100_000)
+    baseline: Baseline = "mask"
+    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:

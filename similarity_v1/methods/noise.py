@@ -14,17 +14,18 @@ import torch
 from torch import Tensor
 
 from similarity_v1.methods.base import Scores, completeness_error, generators, reduce_hidden
+from similarity_v1.options import MOST_SEEDS, Baseline, Options, Reduce, option
 from similarity_v1.probe import Probe
 
 
 @dataclass(frozen=True)
-class SmoothGrad:
+class SmoothGrad(Options):
     """Mean gradient over noisy copies, times the input (Smilkov et al. 2017)."""
 
-    samples: int = 20
-    noise: float = 0.15
-    reduce: str = "l2"
-    seed: int = 0
+    samples: int = option(20, ge=2, le=100_000)
+    noise: float = option(0.15, ge=0, le=10)
+    reduce: Reduce = "l2"
+    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:
@@ -37,15 +38,15 @@ class SmoothGrad:
 
 
 @dataclass(frozen=True)
-class GradShap:
+class GradShap(Options):
     """Expected gradients: the mean of dF/de at random points between the baseline and noisy copies of the input, times
     input less baseline (Lundberg and Lee 2017; Erion et al. 2019; as Captum's GradientShap with one baseline)."""
 
-    samples: int = 20
-    noise: float = 0.05
-    baseline: str = "zero"
-    reduce: str = "l2"
-    seed: int = 0
+    samples: int = option(20, ge=2, le=100_000)
+    noise: float = option(0.05, ge=0, le=10)
+    baseline: Baseline = "zero"
+    reduce: Reduce = "l2"
+    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:

@@ -8,14 +8,15 @@ from typing import ClassVar
 import torch
 
 from similarity_v1.methods.base import Scores, generators
+from similarity_v1.options import MOST_SEEDS, Options, option
 from similarity_v1.probe import Probe
 
 
 @dataclass(frozen=True)
-class RandomScores:
+class RandomScores(Options):
     """Uniform in [0, 1), drawn from the texts of the row and the seed."""
 
-    seed: int = 0
+    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:

@@ -10,7 +10,7 @@ from similarity_v1.metrics.marked import partial_match, places_prf, ranking, spa
 from similarity_v1.metrics.plausibility import best_gold_set, iou, plausibility_of, token_f1
 from similarity_v1.metrics.removal import Removal, aopc, removal_values
 from similarity_v1.metrics.resampling import Comparison, compare, intervals
-from similarity_v1.metrics.values import CONVENTIONS, Convention, Values, macro_f1_of, mean_of
+from similarity_v1.metrics.values import CONVENTIONS, Convention, Values, macro_f1_of, mean_of, require_convention
 
 __all__ = [
     "CONVENTIONS",
@@ -33,6 +33,7 @@ __all__ = [
     "plausibility_of",
     "ranking",
     "removal_values",
+    "require_convention",
     "spans_of",
     "token_f1",
 ]

@@ -10,6 +10,9 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
 
+from final_project.errors import RecipeError
+from similarity_v1.options import problem_of
+
 Span = tuple[int, int]
 Places = Mapping[str, Collection[Hashable]]  # instance -> its places
 Scores = dict[str, float]
@@ -35,7 +38,10 @@ def partial_match(
     marked: Mapping[str, Sequence[Span]], chosen: Mapping[str, Sequence[Span]], threshold: float
 ) -> dict[str, Scores]:
     """Precision, recall and F1 of spans, where a chosen span is right if its IOU with some marked span reaches the
-    threshold. Macro F1 is that of the mean precision and the mean recall."""
+    threshold. Macro F1 is that of the mean precision and the mean recall. Raises RecipeError where the threshold is no
+    number above 0 and at most 1: at 0 every span would be right."""
+    if said := problem_of(float, {"gt": 0, "le": 1}, threshold):
+        raise RecipeError([f"threshold: {said}"])
     hits = {
         name: sum(_best_iou(span, marked.get(name, ())) >= threshold for span in spans)
         for name, spans in chosen.items()
@@ -59,14 +65,22 @@ def spans_of(places: Collection[int]) -> list[Span]:
 
 def ranking(scores_W: Sequence[float], marked: Collection[int]) -> Scores:
     """How high one sentence's word scores put the marked positions, as scikit-learn measures it: auprc,
-    average_precision and roc_auc; 0 where nothing is marked, roc_auc also where everything is."""
+    average_precision and roc_auc; 0 where nothing is marked, roc_auc also where everything is. Raises RecipeError where
+    a score is not finite or a marked position has no word: neither has a rank."""
+    problems = [
+        f"marked: no word {place}, there are {len(scores_W)}" for place in marked if place not in range(len(scores_W))
+    ]
+    if not np.isfinite(np.asarray(scores_W, dtype=float)).all():
+        problems.append("scores: expected finite numbers")
+    if problems:
+        raise RecipeError(problems)
+    if not marked:
+        return {"auprc": 0.0, "average_precision": 0.0, "roc_auc": 0.0}
     order = np.argsort(-np.asarray(scores_W, dtype=float), kind="stable")
     sorted_W = np.asarray(scores_W, dtype=float)[order]
     last_of_ties = np.flatnonzero(np.append(sorted_W[1:] != sorted_W[:-1], True))
     right = np.cumsum(np.isin(order, list(marked)))[last_of_ties]
     wrong = last_of_ties + 1 - right
-    if right[-1] == 0:
-        return {"auprc": 0.0, "average_precision": 0.0, "roc_auc": 0.0}
     precision = np.concatenate([[1.0], right / (last_of_ties + 1)])
     rise = np.diff(np.concatenate([[0], right])) / right[-1]
     above = (np.concatenate([[0], right[:-1]]) + right) / 2  # marked words above a wrong one, ties counting half

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from final_project.data.pairs import GoldRow, Rationale
-from similarity_v1.metrics.values import Convention
+from similarity_v1.metrics.values import Convention, require_convention
 
 IOU_HIT = 0.5
 
@@ -28,8 +28,9 @@ def best_gold_set(predicted: Sequence[int], sets: Sequence[Collection[int]], con
 
     Candidates are the best single set and, from each start but the last, that set joined by later ones in order: a
     later set is passed over when it is covered already or shares nothing with p, and joins only if F1 rises. Where the
-    best F1 is 0, trustai keeps the only set if there is one, paddlenlp none.
+    best F1 is 0, trustai keeps the only set if there is one, paddlenlp none. Raises RecipeError for another convention.
     """
+    require_convention(convention)
     candidates = [set(gold) for gold in sets]
     for start, first in enumerate(sets[:-1]):
         union = set(first)

@@ -13,9 +13,18 @@ from typing import Literal
 
 import numpy as np
 
+from final_project.errors import RecipeError
+from similarity_v1.options import problem_of
+
 Convention = Literal["paddlenlp", "trustai"]
 CONVENTIONS: tuple[Convention, ...] = ("paddlenlp", "trustai")
 CLASSES = (0, 1)
+
+
+def require_convention(convention: str) -> None:
+    """Raises RecipeError where there is no such convention, which would otherwise count as the other one."""
+    if said := problem_of(Convention, {}, convention):
+        raise RecipeError([f"convention: {said}"])
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ def explanation_record(explanation: Explanation, how: Selection) -> dict[str, An
 
 def _verdict(explanation: Explanation) -> str:
     if explanation.label is None:
-        return f"score {explanation.score:.4g}"
+        name = "" if len(explanation.outputs) < 2 else f" of {explanation.label_name}"
+        return f"score{name} {explanation.score:.4g}"
     said = f"{explanation.label_name}, probability {explanation.probability:.4f}"
     if explanation.threshold is None:
         return said

@@ -86,7 +86,10 @@ function cut(row, p) {
 
 // What the model decided, in words where its labels are those of sentence pairs, and how sure it is.
 function verdict(row) {
-  if (row.label === null) return [badge("strong", say("score", "得分"), ` ${row.score.toPrecision(4)}`)];
+  if (row.label === null) {
+    const name = row.name && row.name !== "score" ? ` ${row.name}` : "";
+    return [badge("strong", say("score", "得分"), `${name} ${row.score.toPrecision(4)}`)];
+  }
   const p = row.p ?? (row.probabilities.length === 2 ? row.probabilities[1] : undefined);
   const isPair = row.words.length === 2 && p !== undefined && /^((LABEL_)?[01]|same|different)$/.test(row.name ?? "1");
   const [en, zh] = isPair ? LABELS[row.label] : [row.name, row.name];

@@ -26,6 +26,7 @@ from starlette.middleware import Middleware
 from final_project.data.texts import why_no_text
 from final_project.errors import ProjectError
 from similarity_v1.explain import answer_of, require_number_of_texts
+from similarity_v1.explainer import RowError
 from similarity_v1.explanation import Explanation
 from similarity_v1.selection import Selection
 from similarity_v1.serve.gates import BodyGate, HeadGate, HostGate, RateGate, RootGate, SafeHeaders, refusal
@@ -57,7 +58,8 @@ class Word(BaseModel):
 
 
 class Answer(BaseModel):
-    """label: the decided class, null where the model gives a score instead. probabilities: of all classes.
+    """label: the decided class, null where the model gives scores instead: then score is the one that is explained,
+    label_name its name, and outputs are the scores of all outputs. probabilities: of all classes.
     threshold: label 1 where P(1) is at least this, null where the most probable class is the label.
     texts: the words of each text with their scores; truncated: whether the model could not read all of them."""
 
@@ -67,6 +69,7 @@ class Answer(BaseModel):
     probability: float | None
     probabilities: list[float]
     score: float | None
+    outputs: list[float]
     threshold: float | None
     method: str
     texts: list[list[Word]]
@@ -198,6 +201,10 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(ProjectError)
     async def cannot_explain(request: Request, error: ProjectError) -> Response:
+        if isinstance(error, RowError):  # the number of the row in its batch says nothing to who asked
+            if error.__cause__ is not None:
+                log.error("serve: the model fails on a text", exc_info=error)
+            return refusal(422, error.what[:500])
         return refusal(422, str(error)[:500])
 
     @app.exception_handler(Exception)

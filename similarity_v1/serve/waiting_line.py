@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from final_project.errors import ProjectError
-
 
 class LineIsFull(Exception):
     """So many wait already that one more would wait too long."""
@@ -25,7 +23,7 @@ class WaitingLine:
     """Use: `start()` and `stop()` around serving, `answer(row)` for each request."""
 
     def __init__(self, answer_rows: Callable[[Sequence[Any]], Sequence[Any]], longest: int, batch: int):
-        """answer_rows: rows -> an answer each, in order; it may raise ProjectError for a row it cannot answer."""
+        """answer_rows: rows -> an answer each, in order. Where it raises anything, it is asked again row by row."""
         self._answer_rows, self._batch = answer_rows, batch
         self._line: asyncio.Queue[tuple[Any, asyncio.Future]] = asyncio.Queue(longest)
         self._thread = ThreadPoolExecutor(1, "model")
@@ -36,7 +34,7 @@ class WaitingLine:
         return self._line.qsize()
 
     async def answer(self, row: Any) -> Any:
-        """The answer to one row. Raises LineIsFull, Stopping, or the ProjectError that this row is to blame for."""
+        """The answer to one row. Raises LineIsFull, Stopping, or the error that this row is to blame for."""
         if self._worker is None or self._worker.done():
             raise Stopping
         future = asyncio.get_running_loop().create_future()
@@ -75,15 +73,11 @@ class WaitingLine:
         loop = asyncio.get_running_loop()
         try:
             answers = await loop.run_in_executor(self._thread, self._answer_rows, [row for row, _ in waiting])
-        except ProjectError as error:
+        except Exception as error:  # a row that cannot be explained, or a defect: the server lives on
             if len(waiting) == 1:
                 return _settle(waiting[0][1], error)
             for one in waiting:  # the row to blame must not cost the others their answers
                 await self._serve([one])
-            return
-        except Exception as error:  # a defect of ours: each of them is told, and the server lives on
-            for _, future in waiting:
-                _settle(future, error)
             return
         for (_, future), answer in zip(waiting, answers, strict=True):
             _settle(future, answer)

@@ -1,0 +1,28 @@
+"""One thread at a time on a model or a tokenizer.
+
+An explanation sets hooks and modes on its model, and a tokenizer keeps its truncation as state: two threads that use
+one object at the same time would mix their rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+_TABLE = threading.Lock()
+
+
+@contextlib.contextmanager
+def alone_with(*things: Any) -> Iterator[None]:
+    """Hold the lock of each of these objects, whichever Explainer, Judge or PairClassifier it belongs to; other threads
+    wait. A thread may enter again. All threads take the locks in one order, so that no two wait for each other."""
+    with _TABLE:
+        locks = [_LOCKS.setdefault(thing, threading.RLock()) for thing in sorted(things, key=id)]
+    with contextlib.ExitStack() as stack:
+        for lock in locks:
+            stack.enter_context(lock)
+        yield

@@ -1,0 +1,80 @@
+"""Options as Python takes them, checked where they are declared, each problem in one sentence.
+
+An attribution method is a dataclass that inherits `Options`: its fields are its options, with their types, and `option`
+adds the bounds. The recipe's settings declare the same names, choices and bounds for themselves, since the core imports
+no stage; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from numbers import Integral, Real
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from final_project.errors import RecipeError
+
+Baseline = Literal["zero", "mask", "pad"]
+Reduce = Literal["l2", "sum"]
+MOST_SEEDS = 2**63 - 1
+
+
+def option(default: Any, **bounds: float) -> Any:
+    """A field of a method with bounds: ge, gt, le."""
+    return field(default=default, metadata=bounds)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What methods inherit: raises RecipeError that lists every option that is off."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self.problems()):
+            raise RecipeError(problems)
+
+    def problems(self) -> Iterator[str]:
+        kinds = kinds_of(type(self))
+        for its_field in fields(self):
+            value = getattr(self, its_field.name)
+            if said := problem_of(kinds[its_field.name], its_field.metadata, value):
+                yield f"{its_field.name}: {said}"
+
+
+@cache
+def kinds_of(options: type) -> dict[str, Any]:
+    """The types of a method's fields."""
+    return get_type_hints(options)
+
+
+def problem_of(kind: Any, bounds: Mapping[str, float], value: Any) -> str | None:
+    """What is wrong with a value; None where nothing is. kind: int, float, a Literal of words; any of them | None."""
+    kinds = get_args(kind) if NoneType in get_args(kind) else (kind,)
+    if value is None and NoneType in kinds:
+        return None
+    kind = next(one for one in kinds if one is not NoneType)
+    if get_origin(kind) is Literal:
+        words = get_args(kind)
+        if isinstance(value, str) and value in words:
+            return None
+        return f"expected one of {', '.join(words)}, found {value!r}{hint(value, words)}"
+    wanted, what = (Integral, "a whole number") if kind is int else (Real, "a number")
+    fits = isinstance(value, wanted) and not isinstance(value, bool) and math.isfinite(value)
+    if fits and all(_HOLDS[name](value, bound) for name, bound in bounds.items()):
+        return None
+    said = " and ".join(f"{_SAID[name]} {bound:,}" for name, bound in bounds.items())
+    return f"expected {what}{' ' if said else ''}{said}, found {value!r}"
+
+
+def hint(given: Any, known: Any) -> str:
+    """`; did you mean ...?` where a known name is close to the given one."""
+    by_lower = {str(name).lower(): name for name in known}
+    close = difflib.get_close_matches(str(given).lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]}?" if close else ""
+
+
+_HOLDS = {"ge": lambda x, bound: x >= bound, "gt": lambda x, bound: x > bound, "le": lambda x, bound: x <= bound}
+_SAID = {"ge": "of at least", "gt": "above", "le": "at most"}
