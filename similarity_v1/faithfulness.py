@@ -1,8 +1,8 @@
 """Ask the model about the words that are said to have decided: alone, and left out.
 
-Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters, with
-them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged under the
-folder's own rule of decision.
+Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters or
+kana, with them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged
+under the folder's own rule of decision.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import torch
 
 from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.model.decision import Decision, load_decision, probabilities_of
+from final_project.model.encode import encode_rows
 from final_project.model.folder import load_classifier, longest_input
 from similarity_v1.encoding import token_batches
 from similarity_v1.figures import Figures
 from similarity_v1.metrics import Removal, aopc, removal_values
 
-CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
+CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 EMPTY = "[UNK]"
 AOPC_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # ERASER's
 
@@ -34,7 +35,8 @@ Texts = tuple[str, str]
 def text_of(words: Sequence[str], kept: Collection[int]) -> str:
     """The words at some positions as one text, in sentence order; [UNK] where there are none."""
     joiner = "" if CHINESE.search("".join(words)) else " "
-    return joiner.join(word for place, word in enumerate(words) if place in set(kept)) or EMPTY
+    kept = set(kept)
+    return joiner.join(word for place, word in enumerate(words) if place in kept) or EMPTY
 
 
 def chosen_texts(pair: SegmentedPair, row: Rationale) -> Texts:
@@ -74,8 +76,11 @@ class Judge:
         return found[[place[pair] for pair in texts]]
 
     def _ask(self, texts: Sequence[Texts]) -> np.ndarray:
-        options = {"truncation": "longest_first", "max_length": self.limit, "verbose": False}
-        rows = [self.tokenizer(*pair, **options) for pair in texts]
+        names = self.tokenizer.model_input_names
+        rows = [
+            {name: row.columns[name] for name in names if name in row.columns}
+            for row in encode_rows(self.tokenizer, texts, self.limit)
+        ]
         answers: dict[int, np.ndarray] = {}
         for batch in token_batches([len(row["input_ids"]) for row in rows], self.batch_tokens):
             inputs = self.tokenizer.pad([rows[i] for i in batch], padding=True, return_tensors="pt")
