@@ -38,7 +38,10 @@ class EncodedRow:
 
     @cached_property
     def unread(self) -> tuple[tuple[int, ...], ...]:
-        """Per text the positions of the words that no token of the input touches: mostly what was cut off."""
+        """Per text the positions of the words that were cut off. Where nothing was cut, what a tokenizer drops of a
+        text (a control character, say) counts as read."""
+        if not self.truncated:
+            return tuple(() for _ in self.word_spans)
         sides = []
         for side, spans_W in enumerate(self.word_spans):
             spans = [span for span, of_side in zip(self.spans_T, self.side_T, strict=True) if of_side == side]

@@ -26,7 +26,7 @@ from similarity_v1.explanation import Explanation
 from similarity_v1.methods import Method, method_named
 from similarity_v1.probe import Probe, Reading, embedding_block, probing
 from similarity_v1.target import CLASSES, SCORE, Target, check_target, kind_of
-from similarity_v1.words import RULES, words_of
+from similarity_v1.words import DEFAULT_RULE, RULES, words_of
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
@@ -45,7 +45,7 @@ class Explainer:
         method: str | Method = "gradient_x_input",
         *,
         target: Target = "predicted",
-        words: str = "characters",
+        words: str = DEFAULT_RULE,
         decision: Decision | None = None,
         batch_tokens: int | None = None,
         precision: str = "fp32",
@@ -149,6 +149,7 @@ class Explainer:
             completeness_error=error,
             steps=steps,
             truncated=probe.rows[b].truncated,
+            unread=probe.rows[b].unread,
         )
 
     @property

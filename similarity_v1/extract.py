@@ -14,14 +14,14 @@ from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import ArtifactError
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
-from similarity_v1.selection import Selection, select
+from similarity_v1.selection import Selection
 from similarity_v1.word_scores import WordScores
 
 log = logging.getLogger(__name__)
 
 CUT = (
     "%d of %d pairs are longer than the model's %d positions and were cut, the longer sentence first; words cut off "
-    "score 0 (first id: %d)"
+    "are not read and never chosen (first id: %d)"
 )
 
 
@@ -36,7 +36,7 @@ class Explainer:
 
     def explain(self, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
         """Score the words of every pair. Pairs beyond the model's positions lose the end of their longer sentence;
-        how many is logged, and the words cut off score 0."""
+        how many is logged, and the words cut off score 0 and are `unread`."""
         explained, cut_ids = self.explain_quietly(pairs)
         if cut_ids:
             log.warning(CUT, len(cut_ids), len(pairs), self.longest_input, cut_ids[0])
@@ -47,7 +47,7 @@ class Explainer:
         rows = [(pair.query, pair.title) for pair in pairs]
         found = self.any_row.explain(rows, [(pair.words_q, pair.words_t) for pair in pairs])
         explained = [
-            WordScores(pair.id, row.label, row.probabilities[1], *row.scores)
+            WordScores(pair.id, row.label, row.probabilities[1], *row.scores, *row.unread)
             for pair, row in zip(pairs, found, strict=True)
         ]
         return explained, [pair.id for pair, row in zip(pairs, found, strict=True) if row.truncated]
@@ -58,4 +58,4 @@ class Explainer:
 
 
 def select_rationales(explained: Iterable[WordScores], how: Selection | float) -> list[Rationale]:
-    return [Rationale(row.id, row.label, select(row.scores_q, how), select(row.scores_t, how)) for row in explained]
+    return [row.chosen(how) for row in explained]

@@ -16,7 +16,7 @@ from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from similarity_v1.faithfulness import Judge
 from similarity_v1.gold import read_gold, require_known_ids, require_same_words
 from similarity_v1.metrics import plausibility_of
-from similarity_v1.selection import Rule, Selection, select
+from similarity_v1.selection import Rule, Selection
 from similarity_v1.word_scores import WordScores
 
 KEPT = 0.95
@@ -61,9 +61,7 @@ def _over_grid(
     measured = {}
     for number in GRIDS[rule]:
         how = Selection(rule, number)
-        measured[number] = measure(
-            [Rationale(row.id, row.label, select(row.scores_q, how), select(row.scores_t, how)) for row in scored]
-        )
+        measured[number] = measure([row.chosen(how) for row in scored])
     return measured
 
 

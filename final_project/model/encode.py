@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 Texts = tuple[str, ...]  # one text, or the two of a pair
 
 LONG_BYTES = 4  # a row with more bytes for each token of the limit is cut here: this decides the cost, not the outcome
-CUT = {"truncation": "longest_first", "return_attention_mask": True, "return_token_type_ids": True, "verbose": False}
+CUT = {"truncation": "longest_first", "return_attention_mask": False, "return_token_type_ids": True, "verbose": False}
 
 
 @dataclass(frozen=True)
