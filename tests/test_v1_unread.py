@@ -11,12 +11,15 @@ from test_v1_serve import GENEROUS, serving
 from tiny_models import tiny_tokenizer
 from v1_support import pair, run_cli, tiny_classifier, write_jsonl, write_pairs
 
+from final_project.data.pairs import Rationale
 from final_project.errors import DataError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
+from similarity_v1.chains import write_clean_chain, write_original_chain
 from similarity_v1.encoding import encode
 from similarity_v1.explain import answer_of
+from similarity_v1.refine import Originals
 from similarity_v1.report import write_explanation
 from similarity_v1.report.listing import read_scores as read_listed_scores
 from similarity_v1.selection import Selection, ranked, select
@@ -127,3 +130,15 @@ def test_an_improbable_label_has_the_threshold_beside_it_everywhere(tmp_path, ca
     write_explanation(tmp_path / "pair.html", found, Selection("ratio", 0.5))
     shown = json.loads((tmp_path / "pair.html").read_text().split('id="pair-data">')[1].split("</script>")[0])
     assert shown["threshold"] == found.threshold and shown["probability"] < 0.5
+
+
+def test_no_chain_adds_a_word_that_was_not_read(tmp_path):
+    pairs = [pair(1, "怎么开通花呗", "开通花呗怎么"), pair(2, "怎么", "如何")]
+    raw = [Rationale(1, 1, (0, 1, 2), (0, 1, 2)), Rationale(2, 1, (0,), (0,))]
+    unread = {1: ({3, 4, 5}, {0, 1, 2, 3, 4, 5})}
+    free = write_clean_chain(tmp_path, pairs, raw, "stable")
+    assert set(free[0].words_q) & {3, 4, 5}, "by its rule alone the chain names them"
+    held = write_clean_chain(tmp_path, pairs, raw, "stable", unread)
+    assert set(held[0].words_q) <= {0, 1, 2} and held[0].words_t == free[0].words_t and held[1] == free[1]
+    original, _ = write_original_chain(tmp_path, pairs, raw, Originals(frozenset(), frozenset()), unread)
+    assert set(original[0].words_q) <= {0, 1, 2} and original[0].words_q

@@ -9,7 +9,7 @@ function confidence(row) { return row.label === 1 ? row.p : 1 - row.p; }
 
 // Shade of a word, -1 to 1: its score as a share of the strongest in its sentence.
 function shades(scores) {
-  const strongest = Math.max(...scores.map(Math.abs), 0) || 1;
+  const strongest = scores.reduce((most, score) => Math.max(most, Math.abs(score)), 0) || 1;
   return scores.map((score) => score / strongest);
 }
 
