@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +33,16 @@ def word_spans(sentence: str, words: Sequence[str]) -> list[Span]:
         spans.append((start, end))
     assert taken == len(places), "words that do not join to their sentence reached the alignment"
     return spans
+
+
+def blanks_after(sentence: str, words: Sequence[str]) -> tuple[int, ...]:
+    """Positions of the words after which white space stands, none for the last word."""
+    spans = word_spans(sentence, words)
+    return tuple(
+        place
+        for place, ((_, end), (start, _)) in enumerate(pairwise(spans))
+        if start > end and not words[place][-1:].isspace() and not words[place + 1][:1].isspace()
+    )
 
 
 def align(scores_T: Sequence[float], token_spans: Sequence[Span], spans_W: Sequence[Span]) -> np.ndarray:

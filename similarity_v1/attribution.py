@@ -8,9 +8,10 @@ from typing import Any
 from final_project.settings import SimilarityV1
 from final_project.settings.similarity_v1 import OPTIONS
 from similarity_v1.explainer import Explainer
+from similarity_v1.words import DEFAULT_RULE
 
 
-def explainer_of(folder: str | Path, settings: SimilarityV1, words: str = "contest") -> Explainer:
+def explainer_of(folder: str | Path, settings: SimilarityV1, words: str = DEFAULT_RULE) -> Explainer:
     """The folder's Explainer; raises ArtifactError or RecipeError where folder and settings do not go together."""
     read = {"target": settings.target, "precision": settings.precision, "batch_tokens": settings.batch_tokens}
     return Explainer.from_folder(folder, settings.method, words=words, **read, **method_options(settings))

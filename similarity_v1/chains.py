@@ -7,8 +7,9 @@ clean     sim_rationale_clean          ours; copies nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from final_project.data.pairs import Rationale, SegmentedPair
 from similarity_v1.clean import Order, refine_clean
@@ -21,12 +22,36 @@ LAST_FILE = {"raw": RAW_FILE, "original": "sim_rationale_f1_f2_f3.txt", "clean":
 ZIP_FILE = {"original": "sim_rationale_f1_f2_f3.zip", "clean": "sim_rationale_clean.zip"}
 
 
+Unread = Mapping[int, tuple[Collection[int], Collection[int]]]
+"""Row id -> the positions of the words of each side that the model did not read."""
+
+
+def without_unread(rows: Sequence[Rationale], unread: Unread) -> list[Rationale]:
+    """The rows without words that the model did not read, which a chain's rules add for what they say; a side that
+    would be empty stays as it is."""
+
+    def kept(chosen: Sequence[int], left_out: Collection[int]) -> tuple[int, ...]:
+        return tuple(place for place in chosen if place not in left_out) or tuple(chosen)
+
+    return [
+        Rationale(row.id, row.label, *map(kept, (row.words_q, row.words_t), unread[row.id]))
+        if row.id in unread
+        else row
+        for row in rows
+    ]
+
+
 def write_original_chain(
-    folder: Path, pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], originals: Originals
+    folder: Path,
+    pairs: Sequence[SegmentedPair],
+    raw: Sequence[Rationale],
+    originals: Originals,
+    unread: Unread = MappingProxyType({}),
 ) -> tuple[list[Rationale], dict[str, int]]:
     """Write f1, f2, f3 and the zip; returns f3's rows and its counts (see `refine_f3`)."""
-    f2 = refine_f2(pairs, raw)
+    f2 = without_unread(refine_f2(pairs, raw), unread)
     f3, counts = refine_f3(pairs, f2, originals)
+    f3 = without_unread(f3, unread)
     write_submission(folder / "sim_rationale_f1.txt", refine_f1(raw))
     write_submission(folder / "sim_rationale_f1_f2.txt", f2)
     _write_last(folder, "original", f3)
@@ -34,10 +59,14 @@ def write_original_chain(
 
 
 def write_clean_chain(
-    folder: Path, pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], order: Order
+    folder: Path,
+    pairs: Sequence[SegmentedPair],
+    raw: Sequence[Rationale],
+    order: Order,
+    unread: Unread = MappingProxyType({}),
 ) -> list[Rationale]:
     """Write the clean rows and their zip; returns the rows."""
-    rows = refine_clean(pairs, raw, order)
+    rows = without_unread(refine_clean(pairs, raw, order), unread)
     _write_last(folder, "clean", rows)
     return rows
 

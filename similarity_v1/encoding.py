@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from final_project.model.encode import Texts, encode_rows
 from final_project.model.model_inputs import padded
 from similarity_v1.alignment import Span, align, word_spans, words_touched
 
-Texts = tuple[str, ...]  # one text, or the two of a pair
 CHUNK = 1000  # rows handed to the tokenizer at a time
 
 
@@ -36,6 +36,19 @@ class EncodedRow:
 
     def __len__(self) -> int:
         return len(self.side_T)
+
+    @cached_property
+    def unread(self) -> tuple[tuple[int, ...], ...]:
+        """Per text the positions of the words that were cut off. Where nothing was cut, what a tokenizer drops of a
+        text (a control character, say) counts as read."""
+        if not self.truncated:
+            return tuple(() for _ in self.word_spans)
+        sides = []
+        for side, spans_W in enumerate(self.word_spans):
+            spans = [span for span, of_side in zip(self.spans_T, self.side_T, strict=True) if of_side == side]
+            read = {w for words in words_touched(spans, spans_W) for w in words}
+            sides.append(tuple(w for w in range(len(spans_W)) if w not in read))
+        return tuple(sides)
 
     def word_scores(self, scores_T: Sequence[float]) -> tuple[tuple[float, ...], ...]:
         """Token scores -> one score per word of each text."""
@@ -94,24 +107,16 @@ def encode(
     for begin in range(0, len(rows), CHUNK):
         some = rows[begin : begin + CHUNK]
         clean = [tuple(re.sub("[\ud800-\udfff]", "\ufffd", text) for text in texts) for texts in some]
-        encoding = tokenizer(
-            *map(list, zip(*clean, strict=True)),
-            truncation="longest_first",
-            max_length=limit,
-            return_attention_mask=True,
-            return_token_type_ids="token_type_ids" in keys,
-            verbose=False,
-        )
-        for k, (texts, its_words) in enumerate(zip(some, words[begin : begin + CHUNK], strict=True)):
-            tokens = encoding.encodings[k]
+        found = encode_rows(tokenizer, clean, limit)
+        for row, its_clean, texts, its_words in zip(found, clean, some, words[begin : begin + CHUNK], strict=True):
             encoded.append(
                 EncodedRow(
-                    arrays={key: encoding[key][k] for key in keys if key in encoding},
-                    side_T=tokens.sequence_ids,
-                    spans_T=tokens.offsets,
+                    arrays={key: row.columns[key] for key in keys if key in row.columns},
+                    side_T=row.tokens.sequence_ids,
+                    spans_T=row.tokens.offsets,
                     word_spans=tuple(map(word_spans, texts, its_words)),
-                    truncated=bool(tokens.overflowing),
-                    seed=seed_of(clean[k]),
+                    truncated=row.is_cut,
+                    seed=seed_of(its_clean),
                 )
             )
     return encoded

@@ -38,12 +38,18 @@ def require_number_of_texts(texts: Sequence[str], n_read: int | None, second: st
 
 def answer_of(found: Explanation, how: Selection) -> dict[str, Any]:
     """What programs are told, by `explain --json` and by the local page: label, probabilities, and each text's words
-    with score and rank, 1 for the most important of the chosen ones and None for the others."""
+    with score and rank, 1 for the most important of the chosen ones and None for the others; whether the model read the
+    word, and whether a blank follows it in the text."""
     texts = []
-    for words, scores in zip(found.words, found.scores, strict=True):
-        ranks = {position: rank for rank, position in enumerate(select(scores, how), start=1)}
-        rows = enumerate(zip(words, scores, strict=True))
-        texts.append([{"text": word, "score": score, "rank": ranks.get(k)} for k, (word, score) in rows])
+    for side, (words, scores) in enumerate(zip(found.words, found.scores, strict=True)):
+        unread, blanks = set(found.unread[side]), set(found.blanks(side))
+        ranks = {position: rank for rank, position in enumerate(select(scores, how, unread), start=1)}
+        texts.append(
+            [
+                {"text": word, "score": score, "rank": ranks.get(k), "read": k not in unread, "blank": k in blanks}
+                for k, (word, score) in enumerate(zip(words, scores, strict=True))
+            ]
+        )
     return {
         "label": found.label, "label_name": found.label_name, "probability": found.probability,
         "probabilities": list(found.probabilities), "score": found.score, "outputs": list(found.outputs),
@@ -55,10 +61,13 @@ def print_explanation(found: Explanation, how: Selection, stream: IO[str]) -> No
     """Label, probability and words. Colours only where the stream is a terminal; elsewhere the ranking stands alone."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     console.print(Text(_verdict(found)))
-    for name, words, scores in zip("AB", found.words, found.scores, strict=False):
-        console.print(_shaded(name, words, scores))
-        chosen = select(scores, how)
+    for side, (name, words, scores) in enumerate(zip("AB", found.words, found.scores, strict=False)):
+        unread = found.unread[side]
+        console.print(_shaded(name, words, scores, unread, found.blanks(side)))
+        chosen = select(scores, how, unread)
         console.print(Text("   " + " > ".join(f"{words[i]} {scores[i]:.3g}" for i in chosen), style="dim"))
+        if unread:
+            console.print(Text(f"   {len(unread)} of {len(words)} words not read by the model: {_ends(words, unread)}"))
     if found.completeness_error is not None:
         taken = "" if found.steps is None else f" after {found.steps} steps"
         console.print(Text(f"completeness error {found.completeness_error:.2g}{taken}", style="dim"))
@@ -73,19 +82,31 @@ def _verdict(found: Explanation) -> str:
     is_pair = len(found.texts) == len(found.probabilities) == 2
     name = MEANING[found.label] if is_pair else found.label_name
     said = f"label {found.label} ({name}), probability {found.probability:.4f}"
-    if is_pair:
+    if len(found.probabilities) == 2 and (is_pair or found.threshold is not None):
         said += f", P(1) {found.probabilities[1]:.4f}"
-    return said if found.threshold is None else f"{said} (label 1 from {found.threshold:.4f})"
+    if found.threshold is None:
+        return said
+    if len(found.probabilities) == 2:
+        said += f" {'≥' if found.probabilities[1] >= found.threshold else '<'} threshold"
+    return f"{said} (label 1 from {found.threshold:.4f})"
 
 
-def _shaded(name: str, words: Sequence[str], scores: Sequence[float]) -> Text:
+def _ends(words: Sequence[str], places: Sequence[int]) -> str:
+    """The first and the last of some words."""
+    return " … ".join(words[place] for place in dict.fromkeys((places[0], places[-1])))
+
+
+def _shaded(
+    name: str, words: Sequence[str], scores: Sequence[float], unread: Sequence[int], blanks: Sequence[int]
+) -> Text:
     line = Text(f"{name}  ")
     strongest = max(map(abs, scores)) or 1.0
-    for word, value in zip(words, scores, strict=True):
+    not_read, before_blank = set(unread), set(blanks)
+    for place, (word, value) in enumerate(zip(words, scores, strict=True)):
         share = abs(value) / strongest
         end = STRONG if value >= 0 else AGAINST
         red, green, blue = (round(w + (e - w) * share) for w, e in zip(WEAK, end, strict=True))
         ink = "white" if share > 0.5 else "black"
-        line.append(word, style=f"{ink} on rgb({red},{green},{blue})")
-        line.append(" " if word.isascii() else "")
+        line.append(word, style="dim strike" if place in not_read else f"{ink} on rgb({red},{green},{blue})")
+        line.append(" " if place in before_blank else "")
     return line

@@ -34,7 +34,7 @@ from similarity_v1.methods import Method, method_named
 from similarity_v1.options import hint
 from similarity_v1.probe import Probe, Reading, embedding_block, probing
 from similarity_v1.target import CLASSES, SCORE, Question, Target, check_target, kind_of
-from similarity_v1.words import RULES, words_of
+from similarity_v1.words import DEFAULT_RULE, RULES, words_of
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
@@ -66,7 +66,7 @@ class Explainer:
         method: str | Method = "gradient_x_input",
         *,
         target: Target = "predicted",
-        words: str = "characters",
+        words: str = DEFAULT_RULE,
         decision: Decision | None = None,
         batch_tokens: int | None = None,
         precision: str = "fp32",
@@ -200,6 +200,7 @@ class Explainer:
             steps=steps,
             truncated=probe.rows[b].truncated,
             outputs=numbers if is_score else (),
+            unread=probe.rows[b].unread,
         )
 
     def _name_of(self, output: int) -> str:

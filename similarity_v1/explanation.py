@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
+from similarity_v1.alignment import blanks_after
+from similarity_v1.selection import ranked
+
 
 @dataclass(frozen=True)
 class Explanation:
-    """texts: one or two. words, scores: per text, one finite score a word; words that were cut off score 0.
+    """texts: one or two. words, scores: per text, one finite score a word; words that were not read score 0.
 
     label: the decided class, with its name and probability; None where the model gives scores. `score` is then the one
     that is explained (raw, before any activation), or the difference that is, `label_name` its name, and `outputs` are
@@ -18,6 +21,7 @@ class Explanation:
     completeness_error: |sum over all tokens - (F(text) - F(baseline))| where the method promises such a sum, else None.
     steps: how many gradients were taken for this row, where the method decides that, else None.
     truncated: whether the model could not read all of the texts.
+    unread: per text the positions of the words that the model did not read, since they were cut off.
     """
 
     texts: tuple[str, ...]
@@ -35,11 +39,16 @@ class Explanation:
     steps: int | None
     truncated: bool
     outputs: tuple[float, ...] = ()
+    unread: tuple[tuple[int, ...], ...] = ((), ())
 
     def ranked(self, side: int) -> tuple[int, ...]:
-        """Positions of a text's words from 0, most important first; ties go to the lower position."""
-        scores = self.scores[side]
-        return tuple(sorted(range(len(scores)), key=lambda position: -scores[position]))
+        """Positions of a text's words from 0, most important first; ties go to the lower position. Words that were not
+        read have no rank, unless none was."""
+        return ranked(self.scores[side], self.unread[side])
+
+    def blanks(self, side: int) -> tuple[int, ...]:
+        """Positions of a text's words after which white space stands in it."""
+        return blanks_after(self.texts[side], self.words[side])
 
     def _repr_html_(self) -> str:
         """What a notebook shows. Found by name, since the pages build on explanations and imports run one way."""

@@ -16,7 +16,7 @@ from final_project.model.finite import NotFinite
 from final_project.settings import SimilarityV1
 from similarity_v1.attribution import explainer_of
 from similarity_v1.explainer import RowError
-from similarity_v1.selection import Selection, select
+from similarity_v1.selection import Selection
 from similarity_v1.target import SCORE
 from similarity_v1.word_scores import WordScores
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 CUT = (
     "%d of %d pairs are longer than the model's %d positions and were cut, the longer sentence first; words cut off "
-    "score 0 (first id: %d)"
+    "are not read and never chosen (first id: %d)"
 )
 
 
@@ -43,7 +43,7 @@ class Explainer:
 
     def explain(self, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
         """Score the words of every pair. Pairs beyond the model's positions lose the end of their longer sentence;
-        how many is logged, and the words cut off score 0."""
+        how many is logged, and the words cut off score 0 and are `unread`."""
         explained, cut_ids = self.explain_quietly(pairs)
         if cut_ids:
             log.warning(CUT, len(cut_ids), len(pairs), self.longest_input, cut_ids[0])
@@ -59,7 +59,7 @@ class Explainer:
         except RowError as error:
             raise DataError(f"id {pairs[error.row].id}", error.what) from error
         explained = [
-            WordScores(pair.id, row.label, row.probabilities[1], *row.scores)
+            WordScores(pair.id, row.label, row.probabilities[1], *row.scores, *row.unread)
             for pair, row in zip(pairs, found, strict=True)
         ]
         return explained, [pair.id for pair, row in zip(pairs, found, strict=True) if row.truncated]
@@ -70,4 +70,4 @@ class Explainer:
 
 
 def select_rationales(explained: Iterable[WordScores], how: Selection | float) -> list[Rationale]:
-    return [Rationale(row.id, row.label, select(row.scores_q, how), select(row.scores_t, how)) for row in explained]
+    return [row.chosen(how) for row in explained]

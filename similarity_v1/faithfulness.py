@@ -1,8 +1,8 @@
 """Ask the model about the words that are said to have decided: alone, and left out.
 
-Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters, with
-them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged under the
-folder's own rule of decision.
+Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters or
+kana, with them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged
+under the folder's own rule of decision.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, load_decision, probabilities_of
+from final_project.model.encode import encode_rows
 from final_project.model.finite import NotFinite, require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import ModelInputs, inspect_inputs, padded
@@ -30,7 +31,7 @@ from similarity_v1.figures import Figures
 from similarity_v1.metrics import Removal, aopc, removal_values
 from similarity_v1.options import problem_of
 
-CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
+CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 EMPTY = "[UNK]"
 AOPC_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # ERASER's
 
@@ -40,7 +41,8 @@ Texts = tuple[str, str]
 def text_of(words: Sequence[str], kept: Collection[int]) -> str:
     """The words at some positions as one text, in sentence order; [UNK] where there are none."""
     joiner = "" if CHINESE.search("".join(words)) else " "
-    return joiner.join(word for place, word in enumerate(words) if place in set(kept)) or EMPTY
+    kept = set(kept)
+    return joiner.join(word for place, word in enumerate(words) if place in kept) or EMPTY
 
 
 def chosen_texts(pair: SegmentedPair, row: Rationale) -> Texts:
@@ -108,12 +110,9 @@ class Judge:
         return np.stack([answers[k] for k in range(len(texts))])
 
     def _encoded(self, pair: Texts) -> dict[str, list[int]]:
-        keys = self.inputs.keys
-        options = {"truncation": "longest_first", "max_length": self.limit, "verbose": False}
-        options |= {"return_token_type_ids": "token_type_ids" in keys, "return_attention_mask": True}
         with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it stands for the unknown token
-            row = self.tokenizer(*pair, **options)
-        return {key: row[key] for key in keys if key in row}
+            (row,) = encode_rows(self.tokenizer, [pair], self.limit)
+        return {key: row.columns[key] for key in self.inputs.keys if key in row.columns}
 
     def removals(self, pairs: Sequence[SegmentedPair], rows: Sequence[Rationale]) -> dict[int, Removal]:
         """What the model says of each row's chosen words, and of the rest, by id."""

@@ -18,7 +18,7 @@ from similarity_v1.faithfulness import Judge
 from similarity_v1.gold import read_gold, require_known_ids, require_same_words
 from similarity_v1.metrics import plausibility_of
 from similarity_v1.options import problem_of
-from similarity_v1.selection import Rule, Selection, select
+from similarity_v1.selection import Rule, Selection
 from similarity_v1.word_scores import WordScores
 
 KEPT = 0.95
@@ -65,9 +65,7 @@ def _over_grid(
     measured = {}
     for number in GRIDS[rule]:
         how = Selection(rule, number)
-        measured[number] = measure(
-            [Rationale(row.id, row.label, select(row.scores_q, how), select(row.scores_t, how)) for row in scored]
-        )
+        measured[number] = measure([row.chosen(how) for row in scored])
     return measured
 
 

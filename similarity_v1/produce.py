@@ -20,6 +20,7 @@ from similarity_v1.metrics import intervals
 from similarity_v1.refine import read_originals
 from similarity_v1.report import write_report
 from similarity_v1.submission import align_rows, read_submission, validate
+from similarity_v1.word_scores import read_scores
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,17 @@ def produce(recipe: Recipe, folder: Path) -> Made:
         pairs, "explain.jsonl", _if_there(prepared / "gold.jsonl"), _if_there(prepared / "pair_map.jsonl")
     )
     raw = align_rows(submit / RAW_FILE, read_submission(submit / RAW_FILE), pairs)
-    original, counts = write_original_chain(submit, pairs, raw, read_originals(prepared / "originals.tsv"))
+    unread = {
+        row.id: (frozenset(row.unread_q), frozenset(row.unread_t))
+        for row in read_scores(folder / "scores.jsonl", pairs)
+        if row.unread_q or row.unread_t
+    }
+    original, counts = write_original_chain(submit, pairs, raw, read_originals(prepared / "originals.tsv"), unread)
     log.info(
         "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
         counts["originals"], counts["copied"],
     )  # fmt: skip
-    clean = write_clean_chain(submit, pairs, raw, settings.clean_order)
+    clean = write_clean_chain(submit, pairs, raw, settings.clean_order, unread)
     handed_in = f"submit/{ZIP_FILE[settings.chain]}"
     validate(folder / handed_in, pairs)
     systems = {"raw": raw, "original": original, "clean": clean}

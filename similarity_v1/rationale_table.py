@@ -1,13 +1,15 @@
 """Explained rows as Arrow tables: what a shard holds, and what the outputs are written from, a few shards at a time.
 
 Columns: id; label; probability, of label 1; and for each sentence (q, t) its words, a score for each of them, and the
-positions chosen, most important first.
+positions chosen, most important first. Shards have the positions of the words that the model did not read, too; an
+output has them where there are any.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,9 +17,9 @@ import pyarrow.parquet as pq
 
 from final_project.artifacts import write_atomic
 from final_project.data.pairs import Rationale, SegmentedPair
-from similarity_v1.selection import Selection, select
+from similarity_v1.selection import Selection
 from similarity_v1.submission import format_row
-from similarity_v1.word_scores import WordScores, scores_line
+from similarity_v1.word_scores import UNREAD, WordScores, scores_line
 
 SCHEMA = pa.schema(
     [
@@ -30,6 +32,8 @@ SCHEMA = pa.schema(
         ("scores_t", pa.list_(pa.float64())),
         ("chosen_q", pa.list_(pa.int32())),
         ("chosen_t", pa.list_(pa.int32())),
+        ("unread_q", pa.list_(pa.int32())),
+        ("unread_t", pa.list_(pa.int32())),
     ]
 )
 ROW_GROUP = 16_384  # rows held in memory while the Parquet output is written
@@ -45,10 +49,13 @@ def to_table(pairs: Sequence[SegmentedPair], explained: Sequence[WordScores], ho
             "words_t": pair.words_t,
             "scores_q": row.scores_q,
             "scores_t": row.scores_t,
-            "chosen_q": select(row.scores_q, how),
-            "chosen_t": select(row.scores_t, how),
+            "chosen_q": chosen.words_q,
+            "chosen_t": chosen.words_t,
+            "unread_q": row.unread_q,
+            "unread_t": row.unread_t,
         }
         for pair, row in zip(pairs, explained, strict=True)
+        for chosen in (row.chosen(how),)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -66,14 +73,22 @@ def write_text(output: Path, scores: Path, shards: Iterable[Path]) -> None:
             for row in pq.read_table(shard, schema=SCHEMA).to_pylist():
                 chosen = Rationale(row["id"], row["label"], row["chosen_q"], row["chosen_t"])
                 rationale_file.write(format_row(chosen))
-                found = WordScores(row["id"], row["label"], row["probability"], row["scores_q"], row["scores_t"])
+                found = WordScores(**{field.name: row[field.name] for field in fields(WordScores)})
                 scores_file.write(scores_line(found))
 
 
 def write_parquet(output: Path, shards: Iterable[Path]) -> None:
-    with write_atomic(output, "wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
+    shards = list(shards)
+    names = [name for name in SCHEMA.names if name not in UNREAD.values() or _has_unread(shards)]
+    schema = pa.schema([SCHEMA.field(name) for name in names])
+    with write_atomic(output, "wb") as file, pq.ParquetWriter(file, schema) as writer:
         for group in _row_groups(shards):
-            writer.write_table(group, row_group_size=len(group))
+            writer.write_table(group.select(names), row_group_size=len(group))
+
+
+def _has_unread(shards: Iterable[Path]) -> bool:
+    tables = (pq.read_table(shard, columns=list(UNREAD.values())) for shard in shards)
+    return any(len(chunk.flatten()) for table in tables for column in table.columns for chunk in column.chunks)
 
 
 def _row_groups(shards: Iterable[Path]) -> Iterator[pa.Table]:

@@ -86,7 +86,8 @@ def refine_f3(
 
     Returns the rows and counts: originals, copied, and sides_kept: sides that would have come out empty, since no word
     of the original occurs there, and therefore keep their own answer (an empty side is no valid submission).
-    Where no row is an original nothing is copied. The rows of KEEP_OWN_ROWS keep their own answer. Raises DataError where pairs and rows are not aligned.
+    Where no row is an original nothing is copied. The rows of KEEP_OWN_ROWS keep their own answer. Raises DataError
+    where pairs and rows are not aligned.
     """
     require_aligned(pairs, rows)
     sources = [i for i, pair in enumerate(pairs) if originals.holds(pair)]

@@ -13,7 +13,7 @@ Every rule takes at least one word wherever there is one. `learned_length` finds
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
@@ -77,9 +77,17 @@ def n_chosen(n_words: int, ratio: float) -> int:
     return math.ceil(ratio * n_words)
 
 
-def select(scores_W: Sequence[float], how: Selection | float) -> tuple[int, ...]:
+def select(scores_W: Sequence[float], how: Selection | float, unread: Collection[int] = ()) -> tuple[int, ...]:
     """Positions from 0 of the chosen words, highest score first; ties go to the lower position. A number for `how` is
-    the ratio."""
+    the ratio. unread: positions of words that the model did not read. A sentence has no others to choose from than
+    those it read, unless it read none."""
     selection = how if isinstance(how, Selection) else Selection("ratio", how)
-    ranked = sorted(range(len(scores_W)), key=lambda position: -scores_W[position])
-    return tuple(ranked[: selection.n_words([scores_W[position] for position in ranked])])
+    order = ranked(scores_W, unread)
+    return order[: selection.n_words([scores_W[position] for position in order])]
+
+
+def ranked(scores_W: Sequence[float], unread: Collection[int] = ()) -> tuple[int, ...]:
+    """Positions of the words that were read, highest score first; of all words where none was read."""
+    left_out = set(unread)
+    read = [position for position in range(len(scores_W)) if position not in left_out] or range(len(scores_W))
+    return tuple(sorted(read, key=lambda position: -scores_W[position]))

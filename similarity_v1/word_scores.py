@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from final_project import strict_json
 from final_project.data.contest import read_json_lines, row_id
-from final_project.data.pairs import SegmentedPair
+from final_project.data.pairs import Rationale, SegmentedPair
 from final_project.errors import DataError
+from similarity_v1.selection import Selection, select
+
+UNREAD = {"scores_q": "unread_q", "scores_t": "unread_t"}
 
 
 @dataclass(frozen=True)
 class WordScores:
-    """One explained row. probability is P(label 1); one score per given word of each sentence."""
+    """One explained row. probability is P(label 1); one score per given word of each sentence.
+
+    unread_q, unread_t: positions from 0 of the words that the model did not read; they score 0."""
 
     id: int
     label: int
     probability: float
     scores_q: tuple[float, ...]
     scores_t: tuple[float, ...]
+    unread_q: tuple[int, ...] = ()
+    unread_t: tuple[int, ...] = ()
+
+    def chosen(self, how: Selection | float) -> Rationale:
+        return Rationale(
+            self.id, self.label, select(self.scores_q, how, self.unread_q), select(self.scores_t, how, self.unread_t)
+        )
 
 
 def scores_line(row: WordScores) -> str:
-    record = asdict(row) | {
+    """`unread_q` and `unread_t` stand in the line only where a word was not read."""
+    found = {key: value for key, value in asdict(row).items() if value or key not in UNREAD.values()}
+    record = found | {
         "probability": _short(row.probability),
         "scores_q": [_short(score) for score in row.scores_q],
         "scores_t": [_short(score) for score in row.scores_t],
@@ -55,11 +69,23 @@ def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordSc
             raise DataError(path, f"label must be an integer, found {label!r}", line)
         if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
             raise DataError(path, f"probability must be a number from 0 to 1, found {probability!r}", line)
-        sides = []
+        sides, unread = [], []
         for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
             sides.append(_numbers(path, line, key, record[key], len(words)))
-        rows.append(WordScores(pair.id, label, float(probability), sides[0], sides[1]))
+            unread.append(unread_positions(path, line, UNREAD[key], record, len(words)))
+        rows.append(WordScores(pair.id, label, float(probability), *sides, *unread))
     return rows
+
+
+def unread_positions(path: str | Path, line: int, key: str, record: Mapping[str, Any], n_words: int) -> tuple[int, ...]:
+    """Raises DataError where a record's `unread_q` or `unread_t`, which it may lack, are no positions of words."""
+    value = record.get(key, [])
+    if not isinstance(value, list) or any(isinstance(x, bool) or not isinstance(x, int) for x in value):
+        raise DataError(path, f"{key} must be a list of positions, found {strict_json.dumps(value)[:40]}", line)
+    outside = [place for place in value if not 0 <= place < n_words]
+    if outside:
+        raise DataError(path, f"{key}: expected positions from 0 to {n_words - 1}, found {outside[0]}", line)
+    return tuple(value)
 
 
 def _numbers(path: str | Path, line: int, key: str, value: Any, n_words: int) -> tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 characters   what a reader sees as one character: a grapheme cluster, as an emoji with joiners, a letter and its accent
 contest      each character, but a run of Latin letters or digits is one word
-jieba        Chinese words as jieba finds them, never cutting a grapheme cluster
+jieba        Chinese words as jieba finds them, and never less than a word of `script`
 whitespace   what stands between white space
+script       Chinese characters and kana one by one, whole words of other scripts; the default, as in `prepare`
 
 Whatever the rule, the words in order join to the text, white space aside, and a text that has any character has a word.
 """
@@ -15,6 +16,7 @@ from collections.abc import Callable
 
 import regex
 
+from final_project.data.script_words import units_by_script, words_by_script
 from final_project.model.words import word_of_each_character
 
 Words = tuple[str, ...]
@@ -34,14 +36,14 @@ def contest(text: str) -> Words:
 def jieba(text: str) -> Words:
     numbers = word_of_each_character(text)
     words: list[str] = []
-    number_before = None
-    for cluster in CLUSTER.finditer(text):
-        number = numbers[cluster.start()]
-        if number == number_before:
-            words[-1] += cluster.group()
+    number_before, begin = None, 0
+    for unit in units_by_script(text):
+        if numbers[begin] == number_before:
+            words[-1] += unit
         else:
-            words.append(cluster.group())
-        number_before = numbers[cluster.end() - 1]
+            words.append(unit)
+        begin += len(unit)
+        number_before = numbers[begin - 1]
     return tuple(word for word in words if not word.isspace())
 
 
@@ -54,7 +56,9 @@ RULES: dict[str, Callable[[str], Words]] = {
     "contest": contest,
     "jieba": jieba,
     "whitespace": whitespace,
+    "script": words_by_script,
 }
+DEFAULT_RULE = "script"
 
 
 def words_of(text: str, rule: str) -> Words:

@@ -55,6 +55,6 @@ def tell_of_cuts(cut_ids: Sequence[int], n_rows: int) -> None:
     if cut_ids:
         log.warning(
             "%d of %d pairs are longer than the model's positions and were cut, the longer sentence first; "
-            "words cut off score 0 (first id: %d)",
+            "words cut off are not read and never chosen (first id: %d)",
             len(cut_ids), n_rows, min(cut_ids),
         )  # fmt: skip

@@ -88,7 +88,7 @@ def test_one_text_three_classes_and_their_names(tokenizer):
     names = {0: "no", 1: "maybe", 2: "yes"}
     model = tiny_sequence_classifier("bert", tokenizer, num_labels=3, id2label=names)
     found = Explainer(model, tokenizer, target="both").explain(["怎么开通花呗", ("How do I",)])
-    assert [len(row.scores) for row in found] == [1, 1] and found[1].words == (tuple("HowdoI"),)
+    assert [len(row.scores) for row in found] == [1, 1] and found[1].words == (("How", "do", "I"),)
     for row in found:
         assert row.label_name == names[row.label] and row.probability == max(row.probabilities)
         assert sum(row.probabilities) == pytest.approx(1) and row.score is None

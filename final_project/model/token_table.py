@@ -27,6 +27,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_json
 from final_project.errors import ArtifactError
+from final_project.model.encode import encode_rows
 from final_project.model.tokens import with_special_tokens_as_text
 from final_project.model.words import word_starts
 
@@ -173,24 +174,15 @@ def _encode(
     """Columns of one chunk, its rows' lengths, and how many rows were cut. Special tokens that a text spells are text,
     to the tokenizer from now on."""
     with_special_tokens_as_text(tokenizer)
-    firsts, seconds, labels = zip(*chunk, strict=True)
-    second_texts = None if seconds[0] is None else list(seconds)
-    options = {"add_special_tokens": True, "return_attention_mask": False, "return_token_type_ids": True}
-    cut = tokenizer(list(firsts), second_texts, truncation="longest_first", max_length=max_length, **options)
-    lengths = [len(ids) for ids in cut["input_ids"]]
-    full = [at for at, length in enumerate(lengths) if length == max_length]
-    n_truncated = 0
-    if full:  # cut, or just as long
-        second_texts = None if second_texts is None else [seconds[at] for at in full]
-        whole = tokenizer([firsts[at] for at in full], second_texts, verbose=False, **options)
-        n_truncated = sum(len(ids) > max_length for ids in whole["input_ids"])
+    rows = [(first,) if second is None else (first, second) for first, second, _ in chunk]
+    encoded = encode_rows(tokenizer, rows, max_length)
     columns = {
-        "ids": chain.from_iterable(cut["input_ids"]),
-        "types": chain.from_iterable(cut["token_type_ids"]),
-        "labels": (-1 if label is None else label for label in labels),
+        "ids": chain.from_iterable(row.input_ids for row in encoded),
+        "types": chain.from_iterable(row.token_type_ids for row in encoded),
+        "labels": (-1 if label is None else label for _, _, label in chunk),
     }
     if with_words:
         columns["word_starts"] = chain.from_iterable(
-            word_starts(encoding, texts) for encoding, *texts in zip(cut.encodings, firsts, seconds, strict=True)
+            word_starts(row.tokens, texts) for row, texts in zip(encoded, rows, strict=True)
         )
-    return columns, lengths, n_truncated
+    return columns, list(map(len, encoded)), sum(row.is_cut for row in encoded)

@@ -9,6 +9,7 @@ from final_project.data.clean import Cleaner
 from final_project.data.contest import read_segmented
 from final_project.data.demo_pairs import DemoSet, build_demo
 from final_project.data.pairs import GoldRow, Pair, SegmentedPair
+from final_project.data.script_words import words_by_script
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs, Source
 from final_project.settings import Prepare
@@ -97,7 +98,7 @@ def _refuse_missing_labels(source: Source, pairs: Iterable[Pair]) -> None:
         raise DataError(source.path, "no label; training and dev pairs need 0 or 1", 1)
 
 
-def segment_into_characters(number: int, pair: Pair) -> SegmentedPair:
-    """A row to explain, one word per character; white space is no word."""
-    words = [tuple(char for char in side if not char.isspace()) for side in (pair.sentence1, pair.sentence2)]
+def segment_by_script(number: int, pair: Pair) -> SegmentedPair:
+    """A row to explain: Chinese characters one by one, whole words of other scripts (see script_words)."""
+    words = map(words_by_script, (pair.sentence1, pair.sentence2))
     return SegmentedPair(number, pair.sentence1, pair.sentence2, *words)

@@ -25,7 +25,7 @@ from final_project.data.tables import write_pairs_csv, write_pairs_tsv
 from final_project.errors import DataError
 from final_project.prepare.facts import gather_facts, tell
 from final_project.prepare.inputs import find_inputs
-from final_project.prepare.material import Material, read_material, segment_into_characters
+from final_project.prepare.material import Material, read_material, segment_by_script
 from final_project.prepare.selection import select_text, select_training
 from final_project.recipe import describe_fields
 from final_project.settings import Prepare, Recipe
@@ -82,7 +82,7 @@ def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
     is_train_N = np.arange(len(table)) < material.n_train
     is_taken_N = hold_out(table, is_train_N, settings, material)
     if material.explain is None:
-        material.explain = [segment_into_characters(k, pair) for k, pair in enumerate(material.test, start=1)]
+        material.explain = [segment_by_script(k, pair) for k, pair in enumerate(material.test, start=1)]
     scored = scored_sets(material)
     known = Known.of(scored)
     train = select_training(table[is_train_N & ~is_taken_N], known, settings)

@@ -12,14 +12,17 @@ from similarity_v1.commands.options import add_model_arguments, settings_of
 
 log = logging.getLogger(__name__)
 
-WORDS = ("contest", "characters", "jieba", "whitespace")
+WORDS = ("script", "contest", "characters", "jieba", "whitespace")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("text_a", metavar="TEXT_A", help="first sentence")
     parser.add_argument("text_b", metavar="TEXT_B", nargs="?", help="second sentence; none for single-text classifiers")
-    about = "what a word is; contest: each character, but a run of Latin letters or digits (default: %(default)s)"
+    about = (
+        "what a word is; script: each Chinese character or kana, whole words of other scripts; contest: each "
+        "character, but a run of Latin letters or digits (default: %(default)s)"
+    )
     parser.add_argument("--words", choices=WORDS, default=WORDS[0], help=about)
     parser.add_argument("--html", type=Path, help="also write a page")
     parser.add_argument("--json", action="store_true", help="answer with one JSON object, for programs")
@@ -40,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     explainer = explainer_of(arguments.model, settings, arguments.words)
     (explanation,) = explainer.explain([texts])
     if explanation.truncated:
-        log.warning("explain: cut to the model's %d positions; words cut off score 0", explainer.limit)
+        log.warning("explain: cut to the model's %d positions; words cut off are not read and score 0", explainer.limit)
     if arguments.html is not None:
         write_explanation(arguments.html, explanation, how)
         log.info("explain: wrote %s", arguments.html)

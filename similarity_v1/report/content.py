@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from final_project.errors import ArtifactError
+from final_project.model.decision import FILE_NAME, load_decision
 from final_project.progress import read_metrics
 from final_project.settings import SimilarityV1
 from similarity_v1.report import fine_tuning, pictures
@@ -23,9 +24,9 @@ from similarity_v1.report.texts import CURVE_TITLES, CURVES
 class Content:
     """Everything the report's template reads.
 
-    rows: the records of the list (see listing.py), empty where the stage was not run. methods and chains: how much they
-    agree; shares: how much each chain chooses. decisions: charts of threshold and reliability; calibration: expected
-    calibration error by set. charts: training curves by stage.
+    rows: the records of the list (see listing.py), empty where the stage was not run; threshold: on P(1), where one
+    decides. methods and chains: how much they agree; shares: how much each chain chooses. decisions: charts of
+    threshold and reliability; calibration: expected calibration error by set. charts: training curves by stage.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Content:
     overlap: Mapping[str, Any] | None
     evaluation: Mapping[str, Any] | None
     rows: Sequence[Mapping[str, Any]]
+    threshold: float | None
     methods: HeatMap | None
     chains: HeatMap | None
     shares: Histograms | None
@@ -74,6 +76,8 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     }
     labelled = {name: rows for name, rows in predicted.items() if rows is not None}
     threshold = ((scores or {}).get("dev") or {}).get("threshold")
+    if (result / "model" / FILE_NAME).is_file():
+        threshold = load_decision(result / "model").threshold
     decisions = (pictures.threshold_chart(labelled, threshold), pictures.reliability_chart(labelled))
     return Content(
         name=run_dir.resolve().name,
@@ -82,6 +86,7 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
         overlap=statistics.get("overlap_baseline"),
         evaluation=evaluation,
         rows=spread(everything, settings["report_pairs"]),
+        threshold=threshold,
         methods=pictures.agreement_of_methods(everything),
         chains=pictures.agreement_of_chains(everything) if everything else None,
         shares=pictures.share_chosen(everything),

@@ -36,8 +36,16 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class BinCounts:
+    """How many rows the points of a chart stand for. heads: what each bin holds; rows: (curve, a count a bin)."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Text | str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Chart:
-    """mark: the place of an upright line, with what is said of it."""
+    """mark: the place of an upright line, with what is said of it. counts: a table below the picture."""
 
     title: Text | str
     x_name: Text
@@ -52,6 +60,7 @@ class Chart:
     right: int = WIDTH - RIGHT
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
+    counts: BinCounts | None = None
 
 
 def chart(title: Text | str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, Text | str]) -> Chart | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from final_project.data.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
 from similarity_v1.report.artefacts import read_object
-from similarity_v1.report.curves import Chart, draw, scale, ticks
+from similarity_v1.report.curves import BinCounts, Chart, draw, scale, ticks
 from similarity_v1.report.texts import Text
 
 MOST_EVALUATIONS = 16  # rows of the table; the curves have them all
@@ -190,7 +190,13 @@ def reliability(calibrated: Sequence[tuple[Text, Mapping[str, Any], Mapping[str,
     ]
     title = Text(f"Calibration, {name.en}", f"校准，{name.zh}")
     x_name = Text("mean P(1) of the bin; upright: share of label 1", "分箱的平均 P(1)；纵轴：标签 1 的比例")
-    return draw(title, x_name, curves, x_ticks=FIFTHS, y_ticks=FIFTHS, diagonal=True)
+    drawn = draw(title, x_name, curves, x_ticks=FIFTHS, y_ticks=FIFTHS, diagonal=True)
+    sizes = [
+        (label, tuple(bin_["n"] for bin_ in of["bins_equal_mass"] if "n" in bin_))
+        for label, of in zip(names, both, strict=True)
+    ]
+    heads = tuple(f"#{number}" for number in range(1, max(len(of) for _, of in sizes) + 1))  # each has its own bounds
+    return replace(drawn, counts=BinCounts(heads, tuple(sizes)))
 
 
 def mistakes(path: Path) -> list[Mistake]:

@@ -69,14 +69,20 @@ function startList(rows) {
       element("td", {}, open, twin),
       element("td", {}, element("span", { class: `mark label${row.label}` }, `${row.label}`), element("span", { class: right === "✗" ? "wrong" : "right" }, right,
         right ? element("span", { class: "unseen" }, right === "✗" ? say(" wrong", " 错误") : say(" right", " 正确")) : null)),
-      element("td", { class: "sure" }, sure.toFixed(3), element("span", { class: "meter", "aria-hidden": "true" }, element("i", { style: `width:${(100 * sure).toFixed(1)}%` }))),
-      element("td", {}, shadedSentence(row.words[0], row.scores[method][0])),
-      element("td", {}, shadedSentence(row.words[1], row.scores[method][1])));
+      element("td", { class: "sure" }, sure.toFixed(3), element("span", { class: "meter", "aria-hidden": "true" }, element("i", { style: `width:${(100 * sure).toFixed(1)}%` })), sure < 0.5 ? unlikely(row) : null),
+      element("td", {}, shadedSentence(row, 0, row.scores[method][0])),
+      element("td", {}, shadedSentence(row, 1, row.scores[method][1])));
     made.addEventListener("click", (event) => {
       if (event.target.closest("button") !== open && String(getSelection())) return;  // somebody marks text
       toggle(row, made, open, detail);
     });
     return made;
+  }
+
+  // Why a label was decided that is the less probable one.
+  function unlikely(row) {
+    const decided = cut(row, row.p) ?? [say("; the threshold is not one half", "；阈值不是二分之一")];
+    return element("span", { class: "of" }, `P(1) ${row.p.toFixed(4)}`, decided);
   }
 
   function toggle(row, made, open, id) {

@@ -7,6 +7,8 @@ A record:
     words  [first, second]       the given words of both sentences
     scores {method: [first, second]}    one number a word, four significant digits
     chosen {chain: [first, second]}     positions from 0, most important first; `gold` is a chain like the others
+    unread [first, second]       positions of the words that the model did not read, where there are any
+    blanks [first, second]       positions of the words that a blank follows, where there are any
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from typing import Any
 from final_project.data.contest import read_json_lines, read_segmented, row_id
 from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
+from similarity_v1.alignment import blanks_after
 from similarity_v1.chains import LAST_FILE
 from similarity_v1.gold import read_gold, read_pair_map, require_known_ids
 from similarity_v1.metrics import pair_map_of
 from similarity_v1.submission import check_rows, read_submission
+from similarity_v1.word_scores import UNREAD, unread_positions
 
 OTHER = ".scores.jsonl"
 
@@ -87,6 +91,7 @@ def read_scores(path: Path, pairs: Mapping[int, SegmentedPair]) -> dict[int, dic
             scores = record.get(key)
             if not isinstance(scores, list) or len(scores) != len(words) or not all(map(_is_number, scores)):
                 raise DataError(path, f"{key}: expected {len(words)} finite numbers, one a word", line)
+            unread_positions(path, line, UNREAD[key], record, len(words))
         rows[id_] = record
     return rows
 
@@ -111,6 +116,9 @@ def _record(explained: Explained, id_: int) -> dict[str, Any]:
         "chosen": {chain: [rows[id_].words_q, rows[id_].words_t]
                    for chain, rows in explained.chains.items() if id_ in rows},
     }  # fmt: skip
+    unread = [decided.get(key, []) for key in UNREAD.values()]
+    blanks = [blanks_after(pair.query, pair.words_q), blanks_after(pair.title, pair.words_t)]
+    record |= {key: sides for key, sides in (("unread", unread), ("blanks", blanks)) if any(sides)}
     if gold is not None:
         record["gold"] = gold.label
         record["chosen"]["gold"] = [gold.sets_q[0], gold.sets_t[0]]

@@ -4,5 +4,9 @@
 startPage();
 const data = (id) => { const found = document.getElementById(id); return found && JSON.parse(found.textContent); };
 const rows = data("pairs-data"), pair = data("pair-data");
-if (rows) startList(rows);
+if (rows) {
+  const { threshold } = document.getElementById("pairs-data").dataset;
+  if (threshold !== undefined) for (const row of rows) row.threshold = Number(threshold);
+  startList(rows);
+}
 if (pair) document.getElementById("pair").replaceChildren(pairView(pair));

@@ -49,12 +49,15 @@ NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-act
 
 
 class Word(BaseModel):
-    """rank: 1 for the most important of the chosen words, null where the word was not chosen."""
+    """rank: 1 for the most important of the chosen words, null where the word was not chosen. read: false where the
+    model did not read the word, mostly because the text is too long. blank: whether white space follows the word."""
 
     model_config = ConfigDict(allow_inf_nan=False)
     text: str
     score: float
     rank: int | None
+    read: bool
+    blank: bool
 
 
 class Answer(BaseModel):

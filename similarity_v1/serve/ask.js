@@ -12,6 +12,8 @@ function recordOf(answer) {
     words: answer.texts.map((words) => words.map((word) => word.text)),
     scores: { [answer.method]: answer.texts.map((words) => words.map((word) => word.score)) },
     chosen: { chosen: ranked }, truncated: answer.truncated,
+    unread: answer.texts.map((words) => words.flatMap((word, i) => (word.read ? [] : [i]))),
+    blanks: answer.texts.map((words) => words.flatMap((word, i) => (word.blank ? [i] : []))),
   };
 }
 
