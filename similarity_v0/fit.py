@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from final_project.data.tables import read_pairs
 from final_project.inputs import place_of_init
 from final_project.model.folder import load_tokenizer
-from final_project.model.token_table import open_token_table, write_token_table
+from final_project.model.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.settings import Recipe
 from final_project.stage_folder import RECORD_NAME, StageFolder
 from final_project.training.precision import resolve_precision
@@ -76,7 +76,7 @@ def tokenise(folder: StageFolder, tokenizer: PreTrainedTokenizerBase, max_length
     """Write a token table for each split that an earlier, interrupted run has not left."""
     for split in NAMES:
         target = folder.path / f"{split}_tokens"
-        if target.is_dir():
+        if is_token_table_whole(target):
             continue
         source = folder.run_dir / "prepare" / f"{split}.csv"
         pairs = read_pairs(source)

@@ -85,7 +85,7 @@ def checked(run_dir: Path, kept: Kept, setting: str, force: bool, end: str, numb
         assert f'"{setting}"' in settings_of[result], "an older one is resumed with its own settings only"
     if end == "finishes":
         return Kept((setting, number), None)
-    if end == "is killed":
+    if result is not None or end == "is killed":  # however a resumed run ends, it is the newest that was interrupted
         return kept._replace(half_done=(setting, number if result is None else result))
     if end == "is refused" and result is None and before != (None, None):
         assert in_place(run_dir) == before, "a refused call leaves everything as it was"

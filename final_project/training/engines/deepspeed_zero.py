@@ -186,7 +186,7 @@ class DeepSpeedEngine(Engine):
         offload = bool(self.stage) and self.wrapper.zero_cpu_offload()
         return {**super().evidence(), "zero_stage": self.stage, "offload": offload, **partitioned}
 
-    def shape(self, weight: nn.Parameter) -> tuple[int, ...]:
+    def shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         return tuple(weight.ds_shape if is_partitioned(weight) else weight.shape)
 
     @property
