@@ -41,6 +41,12 @@ class Prepare(Section):
     keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
     augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
 
+    @property
+    def explains_contest(self) -> bool:
+        """Whether the rows to explain are those of a contest, or the built-in ones in their form."""
+        own = self.train_file or self.test_file or self.test_share
+        return bool(self.explain_file or self.contest_set or (self.corpus == "demo" and not own))
+
     def conflicts(self) -> Iterator[str]:
         if 0 < self.near_duplicates < 0.5:
             yield f"near_duplicates {self.near_duplicates}: 0 (off), or 0.5 and more; less is not alike"
