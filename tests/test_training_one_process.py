@@ -7,7 +7,7 @@ import re
 import socket
 
 import pytest
-from conftest import TINY, call, stage
+from conftest import call, stage
 from training_support import settings_of
 
 from final_project import plan
@@ -66,9 +66,9 @@ def test_a_taken_port_is_named_with_the_way_out(bare, monkeypatch):
         port = str(taken.getsockname()[1])
         for name, value in zip(LAUNCHED, ("0", "0", "2", "127.0.0.1", port), strict=True):
             monkeypatch.setenv(name, value)
-        with pytest.raises(EnvironmentProblem, match=f"port {port} of 127.0.0.1 is taken .* set MASTER_PORT"):
-            with started_world(patience_s=5):
-                pass
+        said = f"port {port} of 127.0.0.1 is taken .* set MASTER_PORT"
+        with pytest.raises(EnvironmentProblem, match=said), started_world(patience_s=5):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,5 @@ def test_half_a_launcher_is_one_message(variables, message, bare, monkeypatch):
 
 
 def test_the_competition_on_one_process_is_planned_as_a_command_that_needs_no_launcher(bare):
-    done = call(
-        "final_project", "plan", "--dry-run", "--recipe", "competition", "--stages", "posttrain", "--", "nproc=1"
-    )
-    assert done.stdout.split()[1:3] == ["-m", "posttrain"] and TINY
+    wanted = ("--recipe", "competition", "--stages", "posttrain", "--", "nproc=1")
+    assert call("final_project", "plan", "--dry-run", *wanted).stdout.split()[1:3] == ["-m", "posttrain"]

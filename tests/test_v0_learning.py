@@ -1,4 +1,4 @@
-"""A model that has learnt nothing is called so, in the log and on top of the report; a run on own pairs knows no contest."""
+"""A model that has learnt nothing is called so, in log and report; a run on own pairs speaks of no contest."""
 
 from __future__ import annotations
 
