@@ -7,14 +7,17 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import xxhash
 from safetensors import SafetensorError
 
 from final_project import strict_json
 from final_project.errors import ArtifactError
+
+CONTENTS_FILE = "contents.json"
 
 
 @contextlib.contextmanager
@@ -97,15 +100,68 @@ def folder_atomic(folder: Path) -> Iterator[Path]:
         shutil.rmtree(neighbour, ignore_errors=True)
         neighbour.mkdir()
         yield neighbour
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        if folder.exists() or folder.is_symlink():
+            remove(old)
             folder.rename(old)
         neighbour.rename(folder)
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{folder}: cannot write: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        shutil.rmtree(neighbour, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        remove(neighbour)
+        remove(old)
+
+
+def end_replacement(folder: Path) -> None:
+    """End what a kill has cut short inside folder_atomic: where the old folder is out of its place and the new one is
+    not yet there, the old one returns."""
+    old = folder.parent / f".{folder.name}.old"
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder, a file or a link, whichever it is; what cannot be removed stays."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def seal(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Note size and digest of these files of a folder, of all where none are named; written last, it is the sign that
+    they are whole (see `damage_of`)."""
+    if names is None:
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    write_json(folder / CONTENTS_FILE, {name: [(folder / name).stat().st_size, _quick_digest(folder / name)]
+                                        for name in sorted(names)})  # fmt: skip
+
+
+def damage_of(folder: Path) -> str:
+    """What is not as it was when the folder was sealed, in words; empty where all is as it was."""
+    try:
+        sealed = strict_json.loads((folder / CONTENTS_FILE).read_text(encoding="utf-8"))
+        for name, (size, digest) in sealed.items():
+            path = folder / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != size:
+                return f"{name} has {path.stat().st_size:,} bytes where {size:,} were written"
+            if _quick_digest(path) != digest:
+                return f"{name} has changed since it was written"
+    except FileNotFoundError:
+        return f"{CONTENTS_FILE} is missing" if folder.is_dir() else "it is missing"
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return f"{CONTENTS_FILE} cannot be read ({error})"
+    return ""
+
+
+def _quick_digest(path: Path) -> str:
+    """A digest against damage, not against malice: checkpoints of gigabytes are read at the speed of memory."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 Single process: python -m STAGE. Several: torchrun, or DeepSpeed's launcher where the recipe's engine is DeepSpeed.
 Several machines: NNODES, NODE_RANK, MASTER_ADDR, MASTER_PORT, and a runs folder that all of them see; what takes one
-process is done by the first machine.
+process is done by the first machine. One machine takes a free port of its own, whatever these variables say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import base64
 import logging
 import os
 import shlex
+import socket
 import sys
 
 from final_project import strict_json
@@ -114,5 +115,14 @@ def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
     world = {f"node{rank}": list(range(nproc)) for rank in range(nodes["NNODES"])}
     world_info = base64.urlsafe_b64encode(strict_json.dumps(world).encode()).decode()
     launcher = [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={world_info}"]
-    launcher += [f"--node_rank={nodes['NODE_RANK']}", f"--master_addr={nodes['MASTER_ADDR'] or '127.0.0.1'}"]
-    return [*launcher, f"--master_port={nodes['MASTER_PORT']}", "--no_local_rank", "--module"]
+    several = nodes["NNODES"] > 1
+    address, port = (nodes["MASTER_ADDR"], nodes["MASTER_PORT"]) if several else ("127.0.0.1", _free_port())
+    launcher += [f"--node_rank={nodes['NODE_RANK']}", f"--master_addr={address}", f"--master_port={port}"]
+    return [*launcher, "--no_local_rank", "--module"]
+
+
+def _free_port() -> int:
+    """A port that nobody listens to: two runs on one machine do not meet, as with torchrun's --standalone."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

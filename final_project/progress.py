@@ -69,6 +69,8 @@ class Journal:
             return
         self._path = folder / "metrics.jsonl"
         _cut_back(self._path, first_step)
+        if first_step and not self._path.stat().st_size:
+            log.warning("%s: no figures of the steps up to %d are left; the curves begin there", self._path, first_step)
         self._trackers = trackers(folder, label, first_step, wandb)
         if sys.stderr.isatty():
             self._bar = tqdm(total=total_steps, initial=first_step, desc=label, unit="step", leave=False)
@@ -124,16 +126,29 @@ def _is_shown(name: str, metrics: dict[str, float]) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The lines of a metrics.jsonl; a last line that a kill cut short is left out."""
+    """The lines of a metrics.jsonl. A last line that a kill cut short is left out; others that are none, too, but that
+    is logged."""
     if not path.is_file():
         return []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(strict_json.loads(line))
-        except ValueError:
-            break
+    rows, damaged = [], []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        row = _metrics_of(line)
+        if row is not None:
+            rows.append(row)
+        elif number < len(lines):
+            damaged.append(number)
+    if damaged:
+        log.warning("%s:%d: no figures of a step; %d damaged lines are left out", path, damaged[0], len(damaged))
     return rows
+
+
+def _metrics_of(line: str) -> dict[str, float] | None:
+    try:
+        row = strict_json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def _cut_back(path: Path, last_step: int) -> None:

@@ -27,6 +27,11 @@ class StageState:
     def is_finished(self) -> bool:
         return self.folder.is_finished(self.key)
 
+    def require_intact_inputs(self) -> None:
+        """Read all that the stage reads; raises ArtifactError where it is not as the earlier stages wrote it."""
+        for stage in self.inputs.keys() - {"init"}:
+            StageFolder(self.folder.run_dir, stage).require_intact()
+
 
 def training_stage_state(recipe: Recipe, stage: str) -> StageState:
     """Raises ArtifactError where a stage that this one reads from has not finished."""

@@ -18,7 +18,7 @@ from final_project.model.finite import weights_at_fault
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
 from final_project.model.packing import first_position_of
-from final_project.model.token_table import write_token_table
+from final_project.model.token_table import is_token_table_whole, write_token_table
 from final_project.model.tokens import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
 from final_project.model.vocabulary import teach, unknown_units
 from final_project.settings import Recipe
@@ -51,7 +51,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     if settings.batch_form == "packed":
         first_position_of(model)  # refused before the text is tokenised
     table_path = folder.path / "tokens"
-    if world.is_first and not table_path.is_dir():
+    if world.is_first and not is_token_table_whole(table_path):
         rows = read_texts(text_path, settings.text_form)
         with_words = settings.mask_unit == "word"
         n_truncated = write_token_table(rows, tokenizer, settings.max_length, table_path, with_words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -11,14 +12,15 @@ from transformers import PreTrainedTokenizerBase
 from final_project.data.tables import read_pairs
 from final_project.inputs import place_of_init
 from final_project.model.folder import load_tokenizer
-from final_project.model.token_table import open_token_table, write_token_table
+from final_project.model.learning import Learning
+from final_project.model.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.settings import Recipe
 from final_project.stage_folder import RECORD_NAME, StageFolder
 from final_project.training.precision import resolve_precision
 from final_project.training.world import World
 from similarity_v0.folds import fit_folds
 from similarity_v0.record import append_record
-from similarity_v0.review import write_review
+from similarity_v0.review import labelled, read_predictions, write_review
 from similarity_v0.splits import NAMES, chosen_rows, require_fit_for_decision, require_labels
 from similarity_v0.training_run import Fitted, Material, train_model
 
@@ -51,10 +53,32 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         folder.path / RECORD_NAME, recipe, fitted.scores, n_train=fitted.n_train, updates=fitted.updates,
         best_step=fitted.best_step, seconds=round(fitted.seconds, 1), processes=world.size, used_precision=precision,
     )  # fmt: skip
+    warn_of_nothing_learnt(folder, tables["train"].labels[rows])
     write_review(folder.path, folder.run_dir / "prepare", fitted.updates / max(1, settings.epochs), fitted.best_step)
     result = folder.path / "result"
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}
+
+
+def warn_of_nothing_learnt(folder: StageFolder, train_labels_R: np.ndarray) -> None:
+    """One warning, with the figures, where the model is no better on dev than rules that need no training."""
+    if len(labels := np.unique(train_labels_R)) == 1:
+        log.warning(
+            "similarity_v0: WARNING: all %d pairs that were trained on have label %d: there was nothing to learn",
+            len(train_labels_R), labels[0],
+        )  # fmt: skip
+        return
+    _, labels_N = labelled(folder.run_dir / "prepare" / "dev.csv")
+    _, decided_N = read_predictions(folder.path / "result" / "dev_predictions.csv")
+    statistics = folder.run_dir / "prepare" / "statistics.json"
+    known = json.loads(statistics.read_text(encoding="utf-8")) if statistics.is_file() else {}
+    overlap = known.get("overlap_baseline", {}).get("dev_accuracy")
+    learning = Learning.of(decided_N, labels_N, overlap)
+    if learning.is_nothing:
+        log.warning(
+            "similarity_v0: WARNING: this model has learnt nothing that a simple rule does not know: %s. "
+            "Its rationales say nothing about the pairs", learning,
+        )  # fmt: skip
 
 
 def fit_one(material: Material, rows: np.ndarray, folder: Path) -> Fitted:
@@ -76,7 +100,7 @@ def tokenise(folder: StageFolder, tokenizer: PreTrainedTokenizerBase, max_length
     """Write a token table for each split that an earlier, interrupted run has not left."""
     for split in NAMES:
         target = folder.path / f"{split}_tokens"
-        if target.is_dir():
+        if is_token_table_whole(target):
             continue
         source = folder.run_dir / "prepare" / f"{split}.csv"
         pairs = read_pairs(source)

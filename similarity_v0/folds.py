@@ -2,7 +2,8 @@
 
     folds/K/                 one training, resumable like any other: metrics, checkpoints, result/ (its model folder)
     folds/K/probabilities.safetensors   P(1) of dev, of test, and of the fold's own pairs, before any calibration
-    folds/K/facts.json       written last: a fold that has it is not trained again
+    folds/K/facts.json       what the manifest and folds.json say of it
+    folds/K/contents.json    sizes and digests, written last: a fold that is as this says is not trained again
     result/                  the ensemble's predictions and scores, oof.csv, folds.json, and one model folder
 
 A sentence is in one fold only, with all pairs that it links (final_project/data/groups.py). Each fold's checkpoint is
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-from final_project.artifacts import write_atomic, write_json
+from final_project.artifacts import CONTENTS_FILE, damage_of, seal, write_atomic, write_json
 from final_project.data.fingerprints import fingerprints
 from final_project.data.groups import grouped_folds
 from final_project.data.tables import iter_pairs
@@ -96,7 +97,7 @@ def _fit_first(material: Material, rows: np.ndarray, fold_R: np.ndarray, folder:
 def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: Path, number: int) -> None:
     """Train without the fold's own rows, and leave what the ensemble needs; nothing where it is already there."""
     world = material.world
-    is_done = world.gather((folder / "facts.json").is_file())[0]
+    is_done = world.gather(world.is_first and is_fold_done(folder, number))[0]
     if is_done:
         log.info("similarity_v0: fold %d is trained (%s)", number, folder)
         return
@@ -114,8 +115,21 @@ def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: P
             file.write(save(positive))
         facts = asdict(Fitted.of(trained, scores)) | {"n_held": len(held)}
         write_json(folder / "facts.json", facts)
+        model = [path.relative_to(folder).as_posix() for path in (folder / "result").rglob("*") if path.is_file()]
+        seal(folder, ["facts.json", "probabilities.safetensors", *model])
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     world.barrier()
+
+
+def is_fold_done(folder: Path, number: int) -> bool:
+    """Whether an earlier run has trained this fold and all that it left is whole; a damaged fold is named and removed,
+    since its checkpoints are gone."""
+    if not (folder / CONTENTS_FILE).exists():
+        return False
+    if problem := damage_of(folder):
+        log.warning("%s cannot be used (%s); fold %d is trained again", folder, problem, number)
+        shutil.rmtree(folder)
+    return not problem
 
 
 @dataclass(frozen=True)

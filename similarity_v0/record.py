@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pandas as pd
+from pandas.errors import EmptyDataError
 
 from final_project.artifacts import write_atomic
 from final_project.settings import Recipe
+
+log = logging.getLogger(__name__)
 
 
 def append_record(path: Path, recipe: Recipe, scores: dict[str, dict[str, float]], **facts) -> None:
@@ -18,7 +22,20 @@ def append_record(path: Path, recipe: Recipe, scores: dict[str, dict[str, float]
         row |= {f"{section}.{key}": value for key, value in getattr(recipe, section).model_dump().items()}
     row |= {"augment": recipe.prepare.augment, "corpus": recipe.prepare.pairs_name}
     table = pd.DataFrame([row])
-    if path.is_file():
-        table = pd.concat([pd.read_csv(path), table], ignore_index=True)
+    if (before := _rows_of(path)) is not None:
+        table = pd.concat([before, table], ignore_index=True)
     with write_atomic(path) as file:
         table.to_csv(file, index=False, lineterminator="\n")
+
+
+def _rows_of(path: Path) -> pd.DataFrame | None:
+    """The rows so far. A file that is no table is put aside aloud: the run that has just ended is not lost with it."""
+    try:
+        return pd.read_csv(path) if path.is_file() else None
+    except EmptyDataError:
+        return None
+    except ValueError as error:  # pandas' ParserError, and text that is not UTF-8
+        aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
+        log.warning("%s: no table (%s); it is now %s, and a new record begins", path, error, aside.name)
+        path.replace(aside)
+        return None

@@ -22,8 +22,8 @@ from final_project.settings import Recipe
 from final_project.training.batching import MicroBatch, steps_per_epoch
 from final_project.training.engines.base import Engine
 from final_project.training.guard import told_rows
-from final_project.training.weights import save_tensors
 from similarity_v0.batches import Lines, pair_batch
+from similarity_v0.best_weights import BestWeights
 from similarity_v0.card import model_card
 from similarity_v0.model import PairModel
 from similarity_v0.outcome import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
@@ -75,6 +75,7 @@ class PairTask:
         self.tricks = chosen_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
         self.average = self.tricks.average
         self.best: dict = {"score": None, "step": 0}
+        self.best_weights = BestWeights(folder / "best")
         self.final: dict[str, np.ndarray] = {}
 
     def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> list[MicroBatch]:
@@ -100,8 +101,7 @@ class PairTask:
                 self.best = {"score": score, "step": step}
                 full = self.engine.full_weights()
                 if self.engine.world.is_first:
-                    with folder_atomic(self.folder / "best") as partial:
-                        save_tensors(partial / "model.safetensors", full)
+                    self.best_weights.write(full, self.best)
         return {f"dev_{key}": value for key, value in scores.items()}
 
     def evaluated_weights(self):
@@ -118,8 +118,9 @@ class PairTask:
         Raises TrainingError where weights or probabilities are not finite."""
         world = self.engine.world
         world.barrier()
-        if (best := self.folder / "best" / "model.safetensors").is_file():  # absent where epochs is 0
-            self.engine.load_weights(best)
+        if self.best["score"] is not None:  # none where epochs is 0
+            self.best_weights.check(self.best)
+            self.engine.load_weights(self.best_weights.path)
         self.final = probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
         decision = decide(self.settings, probabilities["dev"], self.labels["dev"])
         scores = scores_of_splits(self.settings, decision, probabilities, self.labels)
@@ -144,7 +145,7 @@ class PairTask:
         return {"best": self.best}, self.average.state() if self.average else {}
 
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
-        self.best = state["best"]
+        self.best = self.best_weights.check(state["best"], state["step"])
         if self.average:
             self.average.restore(tensors)
 

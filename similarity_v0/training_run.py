@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from final_project.artifacts import end_replacement
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
 from final_project.model.token_table import TokenTable
@@ -69,6 +70,9 @@ class Fitted:
 def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) -> Trained:
     """Train on some rows of the train table, on every rank; goes on from what an interrupted run has left in folder."""
     recipe, world = material.recipe, material.world
+    if world.is_first:
+        end_replacement(folder / "best")
+    world.barrier()
     settings = recipe.similarity_v0
     model = pair_model_from(material.place, recipe.seed, settings)
     require_fit(

@@ -22,7 +22,7 @@ from final_project.errors import EnvironmentProblem
 from final_project.settings import SimilarityV1
 from final_project.training.world import World, started_world
 from similarity_v1.ranks import together
-from similarity_v1.rationale_table import write_parquet, write_text
+from similarity_v1.rationale_table import problem_of_shard, write_parquet, write_text
 from similarity_v1.shards import PairShards, ShardFolder, find_shards
 from similarity_v1.worker import Worker
 
@@ -142,11 +142,21 @@ def _start(
     if shards is None:
         return None, engine
     folder.begin(_key(job, shards, world))
-    missing = [number for number in range(len(shards)) if not folder.is_done(number)]
+    missing = [number for number in range(len(shards)) if not _is_whole(folder, number, shards.rows_in(number))]
     if len(missing) < len(shards):
         n_there = shards.n_rows - sum(map(shards.rows_in, missing))
         log.info("extract: %d of %d rows are there from an earlier call", n_there, shards.n_rows)
     return (shards, missing), engine
+
+
+def _is_whole(folder: ShardFolder, number: int, n_rows: int) -> bool:
+    """Whether an earlier call has left this shard and it can be read; a damaged one is named and removed."""
+    if not folder.is_done(number):
+        return False
+    if problem := problem_of_shard(folder.file_of(number), n_rows):
+        log.warning("%s cannot be used (%s); its rows are explained again", folder.file_of(number), problem)
+        folder.file_of(number).unlink()
+    return not problem
 
 
 def _key(job: Job, shards: PairShards, world: World) -> str:

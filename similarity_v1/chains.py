@@ -1,7 +1,7 @@
-"""The refinement chains as files: what they are called, and which one a recipe hands in.
+"""The refinement chains as files: what they are called.
 
 raw       sim_rationale.txt            what the attribution chose
-original  ..._f1, _f1_f2, _f1_f2_f3    the published chain; f3 copies answers between rows
+original  ..._f1, _f1_f2, _f1_f2_f3    the published chain; f3 copies answers between rows; for the contest's rows
 clean     sim_rationale_clean          ours; copies nothing
 """
 

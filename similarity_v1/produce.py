@@ -62,16 +62,20 @@ def produce(recipe: Recipe, folder: Path) -> Made:
         for row in read_scores(folder / "scores.jsonl", pairs)
         if row.unread_q or row.unread_t
     }
-    original, counts = write_original_chain(submit, pairs, raw, read_originals(prepared / "originals.tsv"), unread)
-    log.info(
-        "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
-        counts["originals"], counts["copied"],
-    )  # fmt: skip
-    clean = write_clean_chain(submit, pairs, raw, settings.clean_order, unread)
-    handed_in = f"submit/{ZIP_FILE[settings.chain]}"
+    systems, refinement = {"raw": raw}, {}
+    if recipe.prepare.explains_contest or recipe.chain == "original":
+        systems["original"], counts = write_original_chain(
+            submit, pairs, raw, read_originals(prepared / "originals.tsv"), unread
+        )
+        refinement = {"refinement": counts}
+        log.info(
+            "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
+            counts["originals"], counts["copied"],
+        )  # fmt: skip
+    systems["clean"] = write_clean_chain(submit, pairs, raw, settings.clean_order, unread)
+    handed_in = f"submit/{ZIP_FILE[recipe.chain]}"
     validate(folder / handed_in, pairs)
-    systems = {"raw": raw, "original": original, "clean": clean}
-    evaluation = _evaluation(recipe, known, systems) | {"refinement": counts, "handed_in": handed_in}
+    evaluation = _evaluation(recipe, known, systems) | refinement | {"handed_in": handed_in}
     write_json(folder / "evaluation.json", evaluation)
     _log_figures(evaluation)
     write_report(run_dir)
@@ -94,7 +98,7 @@ def _evaluation(recipe: Recipe, known: References, systems: dict[str, list[Ratio
     beside = measure_baselines(systems["raw"], known, recipe.similarity_v1.ratio)
     return {
         "recipe": recipe.name,
-        "settings": recipe.similarity_v1.model_dump(),
+        "settings": recipe.similarity_v1.model_dump() | {"chain": recipe.chain},
         "rows": len(known.words),
         "gold_rows": len(known.gold),
         "perturbed_pairs": len(known.pair_map),

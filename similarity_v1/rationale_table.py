@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from final_project.artifacts import write_atomic
 from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.errors import first_line
 from similarity_v1.selection import Selection
 from similarity_v1.submission import format_row
 from similarity_v1.word_scores import UNREAD, WordScores, scores_line
@@ -62,8 +63,17 @@ def to_table(pairs: Sequence[SegmentedPair], explained: Sequence[WordScores], ho
 
 def parquet_bytes(table: pa.Table) -> bytes:
     file = io.BytesIO()
-    pq.write_table(table, file)
+    pq.write_table(table, file, write_page_checksum=True)
     return file.getvalue()
+
+
+def problem_of_shard(path: Path, n_rows: int) -> str:
+    """Why a shard is not what was written, in words; empty where it is."""
+    try:
+        found = len(pq.read_table(path, schema=SCHEMA, page_checksum_verification=True))
+    except (pa.ArrowException, OSError) as error:
+        return first_line(error)
+    return "" if found == n_rows else f"it has {found} rows where {n_rows} were explained"
 
 
 def write_text(output: Path, scores: Path, shards: Iterable[Path]) -> None:

@@ -99,7 +99,7 @@ class ShardFolder:
             for lock in self.path.glob("*.lock"):  # the first process of that call may be gone, another not yet
                 if lock != self._lock_file(0):
                     self._locked(lock).close()
-            if not job.is_file() or json.loads(job.read_text(encoding="utf-8")).get("key") != key:
+            if not job.is_file() or json.loads(job.read_text(encoding="utf-8")) != {"key": key}:
                 self._clear()
         except ValueError as error:
             raise ArtifactError(f"{job}: unreadable; delete {self.path} and run the command again") from error

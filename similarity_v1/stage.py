@@ -28,7 +28,8 @@ def run_stage(recipe: Recipe, force: bool = False) -> None:
     folder = StageFolder(Path(recipe.runs_dir) / recipe.name, STAGE)
     manifest = folder.manifest()
     log.info("%s: %d rows, report: %s", STAGE, manifest["rows"], folder.path / "report.html")
-    log.info("%s: handed in (chain %s): %s", STAGE, recipe.similarity_v1.chain, folder.path / manifest["handed_in"])
+    what = "handed in" if recipe.prepare.explains_contest else "rationales"
+    log.info("%s: %s (chain %s): %s", STAGE, what, recipe.chain, folder.path / manifest["handed_in"])
 
 
 def _work(recipe: Recipe, folder: StageFolder, world: Any) -> tuple[list[str], dict[str, Any]]:

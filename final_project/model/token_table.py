@@ -7,6 +7,7 @@
       offsets.bin         where each row begins, and the end of the last: int64
       labels.bin          int8: 0, 1, or -1 where unknown
       table.json          number of rows and the type of ids
+      contents.json       sizes and digests of the others
 
 Shapes: B rows, N tokens of all of them together, T tokens of the longest.
 """
@@ -14,6 +15,7 @@ Shapes: B rows, N tokens of all of them together, T tokens of the longest.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,11 +27,13 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.artifacts import folder_atomic, write_json
+from final_project.artifacts import damage_of, folder_atomic, seal, write_json
 from final_project.errors import ArtifactError
 from final_project.model.encode import encode_rows
 from final_project.model.tokens import with_special_tokens_as_text
 from final_project.model.words import word_starts
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_A_TIME = 1000
 COLUMNS = {"types": "uint8", "word_starts": "uint8", "offsets": "int64", "labels": "int8"}
@@ -120,6 +124,7 @@ def write_token_table(
                 (n_tokens + np.cumsum(lengths, dtype=np.int64)).tofile(files["offsets"])
                 n_rows, n_tokens, n_truncated = n_rows + len(chunk), n_tokens + sum(lengths), n_truncated + truncated
         write_json(partial / "table.json", {"rows": n_rows, "ids": id_type, "has_words": with_words})
+        seal(partial)
     return n_truncated
 
 
@@ -128,6 +133,15 @@ def tokenised(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: i
     columns, lengths, n_truncated = _encode(rows, tokenizer, max_length, with_words=False)
     arrays = {name: np.fromiter(values, COLUMNS.get(name, "int64")) for name, values in columns.items()}
     return TokenTable(offsets=np.concatenate([[0], np.cumsum(lengths)]), **arrays), n_truncated
+
+
+def is_token_table_whole(folder: Path) -> bool:
+    """Whether an earlier run has left this table, as it wrote it; a damaged one is named."""
+    if not folder.exists():
+        return False
+    if problem := damage_of(folder):
+        log.warning("%s cannot be used (%s); the texts are tokenised again", folder, problem)
+    return not problem
 
 
 def open_token_table(folder: Path) -> TokenTable:

@@ -50,7 +50,9 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
     key = digest_of(
         {"prepare": settings.model_dump(mode="json"), "inputs": digests} | ({"held_out": unasked} if unasked else {})
     )
-    if folder.is_finished(key) and not force:
+    if not force and folder.run_dir.is_dir() and not folder.is_finished(key):
+        folder.recall(key, key)
+    if not force and folder.is_finished(key):
         log.info("prepare: up to date, skipped (%s)", folder.path)
         return folder.path
     for split, share in unasked.items():  # dev decides checkpoint and threshold, test is what the report shows
@@ -66,11 +68,15 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
     try:
         rows = make(partial, settings, material)
         folder.begin(key, fresh=True)
-        for path in partial.iterdir():
-            path.replace(folder.path / path.name)
+        try:
+            for path in partial.iterdir():
+                path.replace(folder.path / path.name)
+            folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
+        except BaseException:
+            folder.give_back()
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
     counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
     log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, time.monotonic() - started)
     return folder.path

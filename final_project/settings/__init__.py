@@ -36,6 +36,11 @@ class Recipe(Section):
     similarity_v0: SimilarityV0 = SimilarityV0()
     similarity_v1: SimilarityV1 = SimilarityV1()
 
+    @property
+    def chain(self) -> str:
+        """The refinement chain that comes first."""
+        return self.similarity_v1.chain or ("original" if self.prepare.explains_contest else "clean")
+
     def conflicts(self) -> Iterator[str]:
         if self.encoder.init == "scratch":
             for stage in ("posttrain", "similarity_v0"):

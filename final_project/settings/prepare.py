@@ -70,6 +70,12 @@ class Prepare(Section):
             return 0.0
         return getattr(self, f"{split}_share") or (DEFAULT_SHARE if self.is_own else 0.0)
 
+    @property
+    def explains_contest(self) -> bool:
+        """Whether the rows to explain are those of a contest, or the built-in ones in their form."""
+        own = self.train_file or self.test_file or self.test_share
+        return bool(self.explain_file or self.contest_set or (self.corpus == "demo" and not own))
+
     def conflicts(self) -> Iterator[str]:
         yield from self._unpaired()
         if 0 < self.near_duplicates < 0.5:

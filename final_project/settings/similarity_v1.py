@@ -72,7 +72,10 @@ class SimilarityV1(Section):
         0.5, "least share of the sentence's highest score, for select threshold", "share", gt=0, le=1
     )
     mass_share: float = setting(0.8, "share of the sentence's score that is held, for select mass", "share", gt=0, le=1)
-    chain: Literal["original", "clean"] = setting("original", "which refined file is handed in")
+    chain: Literal["original", "clean"] | None = setting(
+        None,
+        "which refined file comes first; null: original for rows of a contest or the demo, clean for other pairs",
+    )
     clean_order: Literal["stable", "importance"] = setting(
         "stable", "shared words in the clean chain: one order in all sentences, or the model's own"
     )

@@ -1,22 +1,25 @@
 """Checkpoints of a training stage: whole or not there, the newest usable one is taken.
 
-    checkpoints/step-00000200/     what the engine wrote, plus state.json (step, scores ...) and extra tensors
+    checkpoints/step-00000200/     what the engine wrote, state.json (step, scores ...), extra tensors; contents.json
 A checkpoint is written into a hidden neighbour folder and renamed when every rank has finished. The newest few are
-kept, and the best.
+kept, and the best. contents.json holds size and digest of every file: a checkpoint is read only where all of them are
+as they were written. Folders with other names are not ours and stay untouched.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from final_project.artifacts import write_json
+from final_project.artifacts import damage_of, remove, seal, write_json
 from final_project.errors import ArtifactError, first_line
 from final_project.training.engines.base import Engine
 from final_project.training.world import World
@@ -53,44 +56,56 @@ class Checkpoints:
         problem = problem or self._try(lambda: self._complete(partial, final, {"step": step, **state[0]}, state[1]))
         if problem is None:
             self.best_step = step if is_best else self.best_step
-            self._drop_old()
+            self._drop_old(step)
             return True
         if self._world.is_first:
-            shutil.rmtree(partial, ignore_errors=True)
-        before = self._world.gather(max(self._found(), default=None))[0]
+            remove(partial)
+        before = self._world.gather(max((found for found in self._found() if found <= step), default=None))[0]
         if before is None:
             raise ArtifactError(f"{final}: cannot write the checkpoint: {problem}")
         log.warning("%s: CANNOT WRITE THE CHECKPOINT: %s; training goes on, a kill would throw it back to step %d",
                     final, problem, before)  # fmt: skip
         return False
 
-    def load_newest(self) -> State | None:
-        """Bring the engine to the newest checkpoint that can be read; returns its state.
+    def load_newest(self, take_up: Callable[[dict, dict[str, torch.Tensor]], None] | None = None) -> State | None:
+        """Bring the engine to the newest checkpoint that can be used; returns its state.
 
-        A damaged one is named and passed over; None where there is none. Raises ArtifactError where all are damaged:
-        what a failed reading left in the engine is no start for training.
+        take_up: takes the state up, and raises ArtifactError where something that it relies on is damaged. A checkpoint
+        that cannot be used is named and passed over; None where there is none at all. Raises ArtifactError where none
+        of them can be used: starting over is the user's decision.
         """
-        found = sorted(self._found(), reverse=True)
-        for step in found:
-            state, problem = self._read(step)
+        problems = []
+        for step in sorted(self._found(), reverse=True):
+            state, problem = self._read(step, take_up)
             if problem is None:
                 log.info("resuming after step %d (%s)", step, self._path(step))
                 return state
             log.warning("%s cannot be used (%s); trying the one before", self._path(step), problem)
-        if found:
-            raise ArtifactError(f"{self._folder}: no checkpoint can be read; start afresh with --force")
+            problems.append(problem)
+        if problems:
+            raise ArtifactError(
+                f"{self._folder}: no checkpoint can be used (the newest: {problems[0]}); start afresh with --force"
+            )
         return None
 
     def load_best(self) -> State:
         """Bring the engine to the best checkpoint; raises ArtifactError where it cannot be read."""
         state, problem = self._read(self.best_step)
         if state is None:
-            raise ArtifactError(f"{self._path(self.best_step)}, the best checkpoint, cannot be read: {problem}")
+            raise self._unreadable_best(self.best_step, problem)
         return state
+
+    def require_best(self, step: int) -> None:
+        """Raises ArtifactError where the checkpoint of that step, the best so far, is not as it was written."""
+        if problem := damage_of(self._path(step)):
+            raise self._unreadable_best(step, problem)
+
+    def _unreadable_best(self, step: int, problem: str | None) -> ArtifactError:
+        return ArtifactError(f"{self._path(step)}, the best checkpoint, cannot be read: {problem}")
 
     def _begin(self, partial: Path) -> None:
         if self._world.is_first:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove(partial)
             partial.mkdir(parents=True)
 
     def _complete(self, partial: Path, final: Path, values: dict, tensors: dict[str, torch.Tensor]) -> None:
@@ -98,10 +113,11 @@ class Checkpoints:
             if tensors:
                 save_file({name: value.contiguous() for name, value in tensors.items()}, partial / "extra.safetensors")
             write_json(partial / "state.json", values)
-            shutil.rmtree(final, ignore_errors=True)
+            seal(partial)
+            remove(final)
             partial.rename(final)
 
-    def _read(self, step: int) -> tuple[State | None, str | None]:
+    def _read(self, step: int, take_up: Callable | None = None) -> tuple[State | None, str | None]:
         """(state, None), or (None, what is wrong on some rank)."""
         folder = self._path(step)
         state: State | None = None
@@ -114,8 +130,15 @@ class Checkpoints:
             self._engine.load(folder)
             state = values, tensors
 
-        problem = self._try(read, Exception)  # whatever a damaged file makes the loaders raise
+        # whatever a file that is whole but not of this run makes the loaders raise
+        problem = self._try(lambda: self._require_whole(folder)) or self._try(read, Exception)
+        if problem is None and take_up is not None:
+            problem = self._try(lambda: take_up(*state))
         return (state, None) if problem is None else (None, problem)
+
+    def _require_whole(self, folder: Path) -> None:
+        if problem := damage_of(folder):
+            raise ArtifactError(problem)
 
     def _try(
         self, action, expected: type | tuple = (OSError, RuntimeError, SafetensorError, ArtifactError)
@@ -125,18 +148,23 @@ class Checkpoints:
         try:
             action()
         except expected as error:
-            problem = first_line(error)
+            problem = str(error) if isinstance(error, ArtifactError) else first_line(error)
         return next((said for said in self._world.gather(problem) if said), None)
 
-    def _drop_old(self) -> None:
+    def _drop_old(self, last: int) -> None:
+        """Keep the newest and the best of those up to the last step. Later ones were passed over by a resume, so they
+        do not count among the newest; each is replaced when its step is reached."""
         if self._world.is_first:
-            newest = sorted(self._found(), reverse=True)[: self._keep]
-            for step in set(self._found()) - {*newest, self.best_step}:
+            found = [step for step in self._found() if step <= last]
+            newest = sorted(found, reverse=True)[: self._keep]
+            for step in set(found) - {*newest, self.best_step}:
                 shutil.rmtree(self._path(step), ignore_errors=True)
         self._world.barrier()
 
     def _found(self) -> list[int]:
-        return [int(folder.name.removeprefix("step-")) for folder in self._folder.glob("step-*")]
+        """The steps of which there is a checkpoint under our names, usable or not."""
+        names = (re.fullmatch(r"step-(\d{8,})", path.name) for path in self._folder.glob("step-*"))
+        return [int(name[1]) for name in names if name]
 
     def _path(self, step: int) -> Path:
         return self._folder / f"step-{step:08d}"

@@ -64,7 +64,7 @@ class Task(Protocol):
         """What besides the engine must survive a kill: JSON values and tensors."""
 
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
-        """Take up what state() gave."""
+        """Take up what state() gave. Raises ArtifactError where a file that it relies on is damaged."""
 
     def told(self, rows: np.ndarray) -> list[dict]:
         """Training rows as a person reads them: row number, token ids, text."""
@@ -184,16 +184,21 @@ class _Loop:
 
     def _resume(self) -> tuple[int, bool]:
         """Take up the newest checkpoint; returns its step and whether the evaluation due there was done."""
-        resumed = self.checkpoints.load_newest()
+        resumed = self.checkpoints.load_newest(self._take_up)
         if resumed is None:
             return 0, True
-        state, tensors = resumed
+        state, _ = resumed
+        return state["step"], state["course"]["is_evaluated"]
+
+    def _take_up(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
+        """Raises ArtifactError where something that the state relies on is damaged."""
         course = state["course"]
+        if self.end_with_best and course["best_step"]:
+            self.checkpoints.require_best(course["best_step"])
+        self.task.restore(state, tensors)
         self.best = math.inf if course["best"] is None else course["best"]
         self.checkpoints.best_step = course["best_step"]
         self.guard.restore(course["guard"])
-        self.task.restore(state, tensors)
-        return state["step"], course["is_evaluated"]
 
     def _stop_where_asked(self, step: int, stop: StopRequest) -> None:
         """End after this step on every rank where a signal has reached one of them."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from final_project.errors import ProjectError
 from final_project.settings import Recipe
 from final_project.stage_folder import StageFolder
 from final_project.stages import training_stage_state
@@ -40,11 +39,12 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
             log.info("%s: up to date, skipped (%s)", stage, folder.path)
             return False
         if world.is_first:
+            state.require_intact_inputs()
             folder.begin(state.resume_key, fresh=force)
         world.barrier()
         try:
             outputs, facts = work(recipe, folder, world)
-        except ProjectError:
+        except BaseException:
             if world.is_first:
                 folder.give_back()
             raise

@@ -45,7 +45,9 @@ def main(argv: Sequence[str]) -> int:
         )
         return 128 - failure.exitcode
     except (DistError, RendezvousError) as error:
-        print(f"error: the machines have not found each other ({first_line(error)})", file=sys.stderr)
+        taken = "EADDRINUSE" in str(error)
+        way_out = "; set MASTER_PORT to a free port, the same on every machine" if taken else ""
+        print(f"error: the machines have not found each other ({first_line(error)}){way_out}", file=sys.stderr)
         return 1
     return 0
 

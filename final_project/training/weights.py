@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -44,3 +45,10 @@ def expect_names(path: Path, found: set[str], expected: set[str]) -> None:
         raise ArtifactError(f"{path}: {len(missing)} weights of the model are missing, {min(missing)} among them")
     if foreign := found - expected:
         raise ArtifactError(f"{path}: {len(foreign)} weights are not the model's, {min(foreign)} among them")
+
+
+def expect_shape(path: Path, file: safe_open, name: str, expected: tuple[int, ...]) -> None:
+    """Raises ArtifactError where a tensor of an open file has another shape than the model's: a copy would repeat a
+    smaller one without a word."""
+    if (found := tuple(file.get_slice(name).get_shape())) != expected:
+        raise ArtifactError(f"{path}: {name} has shape {list(found)} where the model has {list(expected)}")

@@ -52,9 +52,13 @@ def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator
     needs_group: start a process group even for one process, as fairscale and DeepSpeed expect. patience_s: how long a
     process waits for another. Raises EnvironmentProblem where one is missing, has ended or stays silent for longer.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    rank = int(os.environ.get("RANK", "0"))
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    size, rank, local_rank = (_number(name, default) for name, default in
+                              (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))  # fmt: skip
+    if size > 1 and (absent := [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]):
+        raise EnvironmentProblem(
+            f"WORLD_SIZE is {size}, but {' and '.join(absent)} is not set: start the processes with bash run.sh, "
+            "torchrun or DeepSpeed's launcher; for one process unset WORLD_SIZE and RANK"
+        )
     device = _device(local_rank)
     grouped = size > 1 or needs_group
     try:
@@ -64,6 +68,12 @@ def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator
             dist.init_process_group(backend, timeout=timedelta(seconds=patience_s), **store)
         yield World(rank, size, device)
     except RuntimeError as error:
+        if size > 1 and "EADDRINUSE" in str(error):
+            address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+            raise EnvironmentProblem(
+                f"port {port} of {address} is taken by another program; set MASTER_PORT to a free one, the same on all "
+                "machines"
+            ) from error
         if size == 1 or not _is_about_others(error):
             raise
         raise EnvironmentProblem(
@@ -73,6 +83,15 @@ def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError as error:
+        problem = f"{name} must be a whole number, found {text!r}: a launcher sets it, or nobody"
+        raise EnvironmentProblem(problem) from error
 
 
 def _brief(error: RuntimeError) -> str:

@@ -7,6 +7,7 @@ import logging
 import time
 from pathlib import Path
 
+from final_project.stage_folder import StageFolder
 from similarity_v1.commands.options import answer
 
 log = logging.getLogger(__name__)
@@ -22,5 +23,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     began = time.monotonic()
     path = write_report(arguments.run, arguments.pair_map)
+    StageFolder(path.parent.parent, path.parent.name).renew(path.name)  # it is one of the stage's files
     log.info("report: wrote %s", path)
     answer(began, report=str(path))

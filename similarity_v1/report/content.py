@@ -9,6 +9,7 @@ from typing import Any
 
 from final_project.errors import ArtifactError
 from final_project.model.decision import FILE_NAME, load_decision
+from final_project.model.learning import Learning
 from final_project.progress import read_metrics
 from final_project.settings import SimilarityV1
 from similarity_v1.report import fine_tuning, pictures
@@ -27,6 +28,7 @@ class Content:
     rows: the records of the list (see listing.py), empty where the stage was not run; threshold: on P(1), where one
     decides. methods and chains: how much they agree; shares: how much each chain chooses. decisions: charts of
     threshold and reliability; calibration: expected calibration error by set. charts: training curves by stage.
+    nothing_learnt: the figures of a model that has learnt nothing, None for any other.
     """
 
     name: str
@@ -44,6 +46,12 @@ class Content:
     charts: Mapping[str, Sequence[Chart]]
     fine_tuning: fine_tuning.FineTuning | None
     data: DataPictures | None
+    nothing_learnt: Learning | None
+
+    @property
+    def is_contest(self) -> bool:
+        """Whether a submission is handed in, and not only rationales shown."""
+        return "original" in ((self.evaluation or {}).get("systems") or {})
 
     @property
     def has_gold(self) -> bool:
@@ -64,7 +72,7 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     if not run_dir.is_dir():
         raise ArtifactError(f"{run_dir}: no such run; bash run.sh writes runs to runs/NAME")
     evaluation = read_object(run_dir / "similarity_v1" / "evaluation.json")
-    settings = SimilarityV1().model_dump() | ((evaluation or {}).get("settings") or {})
+    settings = SimilarityV1(chain="original").model_dump() | ((evaluation or {}).get("settings") or {})
     statistics = read_object(run_dir / "prepare" / "statistics.json") or {}
     result = run_dir / "similarity_v0" / "result"
     scores = read_object(result / "scores.json")
@@ -95,7 +103,17 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
         charts=_charts(run_dir),
         fine_tuning=fine_tuning.content(run_dir),
         data=data_pictures(statistics),
+        nothing_learnt=_nothing_learnt(labelled.get("dev"), threshold, statistics),
     )
+
+
+def _nothing_learnt(dev: pictures.Predictions | None, threshold: Any, statistics: Mapping[str, Any]) -> Learning | None:
+    """The figures of a model that has learnt nothing; None of one that has, or of which that is not known."""
+    if dev is None or not isinstance(threshold, int | float):
+        return None
+    overlap = (statistics.get("overlap_baseline") or {}).get("dev_accuracy")
+    learning = Learning.of(dev.probabilities_B >= threshold, dev.labels_B, overlap)
+    return learning if learning.is_nothing else None
 
 
 def spread(rows: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:

@@ -137,10 +137,6 @@ class Engine(FullState):
             return sum(moment.numel() for moments in firsts for moment in moments.values())
         return len(MOMENTS[self.optimizer_name]) * sum(self.numel(weight) for weight in self.trained().values())
 
-    def shape(self, weight: nn.Parameter) -> tuple[int, ...]:
-        """Of the whole weight."""
-        return tuple(weight.shape)
-
     def numel(self, weight: nn.Parameter) -> int:
         return math.prod(self.shape(weight))
 

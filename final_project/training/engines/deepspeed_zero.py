@@ -35,6 +35,10 @@ class DeepSpeedEngine(Engine):
         super().__init__(world, precision, settings)
         if world.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        if world.size == 1:  # what a launcher would have set: DeepSpeed reads it although the group is there
+            here = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+            for name, value in here.items():
+                os.environ.setdefault(name, value)
         import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
 
         load_compiled_parts(deepspeed)
@@ -186,7 +190,7 @@ class DeepSpeedEngine(Engine):
         offload = bool(self.stage) and self.wrapper.zero_cpu_offload()
         return {**super().evidence(), "zero_stage": self.stage, "offload": offload, **partitioned}
 
-    def shape(self, weight: nn.Parameter) -> tuple[int, ...]:
+    def shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         return tuple(weight.ds_shape if is_partitioned(weight) else weight.shape)
 
     @property

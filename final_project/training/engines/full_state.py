@@ -23,7 +23,7 @@ from final_project.artifacts import write_json
 from final_project.settings.training import Optimizer
 from final_project.training.optim import MOMENTS, has_moment
 from final_project.training.precision import LossScale
-from final_project.training.weights import distinct_weights, expect_names, save_tensors
+from final_project.training.weights import distinct_weights, expect_names, expect_shape, save_tensors
 from final_project.training.world import World
 
 WEIGHTS_FILE = "model.safetensors"
@@ -75,6 +75,10 @@ class FullState(ABC):
         """What this rank holds of each trained weight, to be read."""
         return {name: weight.detach() for name, weight in self.trained().items()}
 
+    def shape(self, weight: torch.Tensor) -> tuple[int, ...]:
+        """Of the whole weight."""
+        return tuple(weight.shape)
+
     def set_parts(self, parts: Mapping[str, torch.Tensor]) -> None:
         """Overwrite what this rank holds of each trained weight, for forwards that follow. The parts of before must
         come back before the next update."""
@@ -100,7 +104,10 @@ class FullState(ABC):
     def load_weights(self, path: Path) -> None:
         """Take up full_weights() from a file. Raises ArtifactError where it holds other weights than the model."""
         with safe_open(path, framework="pt") as file:
-            expect_names(path, set(file.keys()), set(distinct_weights(self.model)))
+            weights = distinct_weights(self.model)
+            expect_names(path, set(file.keys()), set(weights))
+            for name, weight in weights.items():
+                expect_shape(path, file, name, self.shape(weight))
             self.set_weights(file.get_tensor)
 
     def save(self, folder: Path) -> None:
@@ -129,6 +136,8 @@ class FullState(ABC):
             with safe_open(path, framework="pt") as file:
                 expect_names(path, set(file.keys()), set(having))
                 for name, weight in having.items():
+                    if self.optimizer_name != "adafactor":  # which keeps rows and columns
+                        expect_shape(path, file, name, self.shape(weight))
                     self.assign_moment(weight, key, file.get_tensor(name))
 
     def _having(self, key: str) -> dict[str, nn.Parameter]:
