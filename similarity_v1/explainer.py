@@ -21,11 +21,13 @@ from transformers import PreTrainedTokenizerBase
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
+from similarity_v1.embedding_calls import embedding_block
 from similarity_v1.encoding import EncodedRow, Texts, encode, pad, token_batches
 from similarity_v1.explanation import Explanation
 from similarity_v1.methods import Method, method_named
-from similarity_v1.probe import Probe, Reading, embedding_block, probing
+from similarity_v1.probe import Probe, Reading, probing
 from similarity_v1.target import CLASSES, SCORE, Target, check_target, kind_of
+from similarity_v1.trial import tried
 from similarity_v1.words import RULES, words_of
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
@@ -83,8 +85,9 @@ class Explainer:
         token_ids = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id}
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         batch_tokens = batch_tokens or BATCH_TOKENS["cpu" if self.device.type == "cpu" else "cuda"]
-        self.reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
         model.to(self.device)
+        reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
+        self.reading = tried(model, tokenizer, reading, self.method, self.keys, self.limit, self.device)
 
     @classmethod
     def from_folder(cls, folder: str | Path, *arguments: Any, **options: Any) -> Explainer:

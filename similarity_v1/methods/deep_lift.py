@@ -17,6 +17,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from final_project.errors import ArtifactError, ProjectError, first_line
+from similarity_v1.embedding_calls import a_model
 from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
 from similarity_v1.probe import Probe
 
@@ -26,6 +28,7 @@ class DeepLift:
     baseline: str = "zero"
     reduce: str = "l2"
     needs_gradient: ClassVar[bool] = False
+    looks_inside: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         from captum.attr import DeepLift as CaptumDeepLift
@@ -37,9 +40,16 @@ class DeepLift:
         with warnings.catch_warnings(), activations_known_to_captum(probe.model):
             warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
             for some_N in rows_B.split(half):
-                found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(
-                    probe.embedded_BTH[some_N], baseline_BTH[some_N], additional_forward_args=(some_N,)
-                )
+                try:
+                    found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(
+                        probe.embedded_BTH[some_N], baseline_BTH[some_N], additional_forward_args=(some_N,)
+                    )
+                except (ProjectError, torch.OutOfMemoryError):
+                    raise
+                except Exception as error:  # Captum asserts what it needs, and a model may break on its hooks
+                    raise ArtifactError(
+                        f"{a_model(probe.model)} cannot be explained by deep_lift: {first_line(error)}"
+                    ) from error
                 contribution_BTH[some_N] = found_NTH.detach()
         error_B = completeness_error(contribution_BTH, baseline_BTH, probe)
         return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B)
