@@ -50,9 +50,10 @@ class IdsCall:
         return found
 
     def output_with(self, embedded_BTH: Tensor, output: Any) -> Any:
-        """What the call gave, with these embeddings instead of its own."""
+        """What the call gave, with these embeddings instead of its own. They are copied, since a model may change in
+        place what its block gave (CTRL), and laid out in memory as a module's output is."""
         first = output[0] if isinstance(output, tuple) else output
-        laid_out = self._laid_out(embedded_BTH.to(first.dtype), first)
+        laid_out = self._laid_out(embedded_BTH.to(first.dtype), first).clone(memory_format=torch.contiguous_format)
         return (laid_out, *output[1:]) if isinstance(output, tuple) else laid_out
 
     def _laid_out(self, values: Tensor, before: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ from transformers import PreTrainedTokenizerBase
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.folder import load_classifier, longest_input
-from similarity_v1.embedding_calls import embedding_block
 from similarity_v1.encoding import EncodedRow, Texts, encode, pad, token_batches
 from similarity_v1.explanation import Explanation
 from similarity_v1.methods import Method, method_named
@@ -79,7 +78,6 @@ class Explainer:
             )
         if tokenizer.pad_token_id is None:
             raise ArtifactError(f"{_name(tokenizer)}: the tokenizer has no padding token")
-        embedding_block(model)
         self.words, self.keys = words, input_keys(model, tokenizer)
         self.limit = longest_input(model, tokenizer)
         token_ids = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id}

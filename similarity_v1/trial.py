@@ -44,11 +44,26 @@ def tried(
         if getattr(method, "looks_inside", False):
             with probing(model, inputs, rows, reading, method.needs_gradient) as probe:
                 method(probe)
+        elif not getattr(method, "answers_only", False):
+            try_gradient(model, inputs, rows, reading)
     except (ProjectError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # whatever a foreign model raises that wants more than a text's tokens
         raise ArtifactError(f"{a_model(model)} does not answer to a text alone: {first_line(error)}") from error
     return reading
+
+
+def try_gradient(model: Any, inputs: dict[str, Tensor], rows: Sequence[EncodedRow], reading: Reading) -> None:
+    """Raises ArtifactError where the model's answer has no gradient in evaluation mode (Reformer's)."""
+    try:
+        with probing(model, inputs, rows, reading, with_gradient=True) as probe:
+            probe.gradient_at_input()
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, AssertionError) as error:
+        raise ArtifactError(
+            f"{a_model(model)} cannot be explained by gradients: it gives none in evaluation mode ({first_line(error)})"
+        ) from error
 
 
 def find_block(
@@ -57,9 +72,9 @@ def find_block(
     """The first module that embeds the ids as the methods need it: by name, then any that is called with the ids.
 
     others: two ids of words, to be read instead of the text's; None where there are no two. Raises ArtifactError with
-    the reason of the best candidate where there is none.
+    the first candidate's reason where there is none.
     """
-    reason = "no module of it embeds the ids of a text, one vector for each token"
+    reason = None
     for block in called_with_ids(model, inputs):
         try:
             with probing(model, inputs, rows, dataclasses.replace(reading, block=block), with_gradient=False) as probe:
@@ -70,7 +85,8 @@ def find_block(
             fault = str(error)
         if fault is None:
             return block
-        reason = fault
+        reason = reason or fault
+    reason = reason or "no module of it embeds the ids of a text, one vector for each token"
     raise ArtifactError(f"{a_model(model)} cannot be explained: {reason}")
 
 
@@ -88,9 +104,7 @@ def fault_of(probe: Probe, others: tuple[int, int]) -> str | None:
     finally:
         probe.inputs = given
     if _same(probe, rows_B):
-        return (
-            f"the ids of a text reach its answer by another way than {name}, too, as where a decoder reads them again"
-        )
+        return f"the ids of a text reach its answer past {name}, too, as where a decoder reads them a second time"
     return "its answer to the same text differs from one time to the next"
 
 

@@ -34,11 +34,25 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(("n_group", "topk_group"), 1),
     **dict.fromkeys(("max_xpath_tag_unit_embeddings", "max_xpath_subs_unit_embeddings"), 12),
     **{"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "qk_head_dim": 16},
+    **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads", "num_linear_heads"), 2),
+    **dict.fromkeys(("linear_key_head_dim", "linear_value_head_dim"), 8),
     **{"entity_vocab_size": 10, "rotary_dim": 4, "pooler_hidden_size": 16, "attention_window": 8, "dim_model_base": 16},
     **{"query_pre_attn_scalar": 8, "initializer_factor": 8.0, "num_hash_buckets": 64},
 }
 SMALL_VISION = {"image_size": 32, "patch_size": 16}
 OWN: dict[str, dict[str, Any]] = {
+    "cohere_compass_text": {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+    "xmod": {"default_language": "en_XX"},
+    "zamba": {"layers_block_type": ["linear_attention", "hybrid", "hybrid"], "n_mamba_heads": 2}
+    | {
+        "num_hidden_layers": 3,
+        "mamba_d_state": 4,
+        "attention_hidden_size": 32,
+        "attention_head_dim": 16,
+        "mamba_dt_rank": 4,
+    },
+    "zamba2": {"layers_block_type": ["linear_attention", "hybrid"], "n_mamba_heads": 2, "mamba_d_state": 4}
+    | {"mamba_ngroups": 1, "adapter_rank": 4},
     "axk2": {"index_n_heads": 2, "index_head_dim": 16},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 4, "mamba_dt_rank": 4},
@@ -46,6 +60,7 @@ OWN: dict[str, dict[str, Any]] = {
     "lilt": {"hidden_size": 24},
     "markuplm": {"tag_pad_id": 10, "subs_pad_id": 10},
     "mistral4": {"head_dim": 16},
+    "mobilebert": {"initializer_range": 0.1},
     "perceiver": {"d_latents": 16, "num_latents": 4, "num_self_attends_per_block": 1, "num_cross_attention_heads": 2}
     | {"num_self_attention_heads": 2},
     "reformer": {"axial_pos_shape": [8, 16], "axial_pos_embds_dim": [8, 8], "attn_layers": ["local", "local"]}
@@ -66,15 +81,9 @@ def tiny_config(family: str, tokenizer: PreTrainedTokenizerBase, **changes: Any)
         "decoder_start_token_id": tokenizer.sep_token_id,
     }
     kind = CONFIG_MAPPING[family]
-    own = {"num_labels": 2, "pad_token_id": tokenizer.pad_token_id, **OWN.get(family, {})}
-    return kind(
-        **{
-            **{"decoder_start_token_id": tokenizer.cls_token_id},
-            **small_sizes(kind(), {**SMALL, **special}),
-            **own,
-            **changes,
-        }
-    )
+    always = {name: special[name] for name in ("pad_token_id", "decoder_start_token_id")}
+    own = {"num_labels": 2, **always, **OWN.get(family, {})}
+    return kind(**{**small_sizes(kind(), {**SMALL, **special}), **own, **changes})
 
 
 def small_sizes(config: PreTrainedConfig, sizes: dict[str, Any]) -> dict[str, Any]:

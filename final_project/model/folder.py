@@ -56,6 +56,8 @@ def longest_input(model: PreTrainedModel | PooledClassifier, tokenizer: PreTrain
     """Tokens, special ones included, that the model's positions and its tokenizer allow."""
     config = model.config
     positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    if positions < 0:  # XLNet's: no bound
+        positions = tokenizer.model_max_length
     if config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= (config.pad_token_id or 0) + 1  # these number positions from pad_token_id + 1
     return int(min(positions, tokenizer.model_max_length))

@@ -77,8 +77,18 @@ def looked_at(probe: Probe) -> Look:
         logits_BC = probe.logits(probe.embedded_BTH.detach().requires_grad_(), rows_B, in_float32=True)
         layers = getattr(kept["output"], "attentions", None)
         hidden = getattr(kept["output"], "last_hidden_state", None)
+        if not _same_answer(logits_BC, probe):
+            _refuse(probe, "its attention written out step by step gives another answer")
         checked = [_distributions(layer, probe) for layer in _all_layers(layers, probe)]
         return Look(checked, read_by_head(logits_BC, hidden, probe))
+
+
+def _same_answer(logits_BC: Tensor, probe: Probe) -> bool:
+    """Whether the attention that is shown is the one that made the answer: as logits go, whose size is the measure."""
+    wanted_BC = probe.logits_BC.detach().double()
+    exact = probe.reading.precision == "fp32" and probe.model.dtype in (torch.float32, torch.float64)
+    off = (logits_BC.detach().double() - wanted_BC).abs().max() / wanted_BC.abs().max().clamp(min=1e-3)
+    return not bool(off > (EXACT if exact else 10 * HALF))
 
 
 def read_by_head(logits_BC: Tensor, hidden_BTH: Any, probe: Probe) -> Tensor:
@@ -100,6 +110,7 @@ def read_by_head(logits_BC: Tensor, hidden_BTH: Any, probe: Probe) -> Tensor:
 
 def _all_layers(layers: Any, probe: Probe) -> tuple[Tensor, ...]:
     config = probe.model.config
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
     n_layers = getattr(config, "num_hidden_layers", None)
     if not layers or not all(isinstance(layer, Tensor) for layer in layers):
         _refuse(probe, "it does not give the attention of each of its layers")

@@ -34,6 +34,7 @@ class Method(Protocol):
 
     needs_gradient: ClassVar[bool]
     # looks_inside: ClassVar[bool] = True, where a method asks for more of a model than answers and gradients
+    # answers_only: ClassVar[bool] = True, where it takes no gradient
 
     def __call__(self, probe: Probe) -> Scores: ...
 

@@ -32,6 +32,7 @@ class LeaveOneOut:
 
     baseline: str = "mask"
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         keeps = [~np.eye(n_units(row), dtype=bool) for row in probe.rows]
@@ -52,6 +53,7 @@ class Lime:
     baseline: str = "mask"
     seed: int = 0
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         keeps = [self.choices(row) for row in probe.rows]
@@ -88,6 +90,7 @@ class KernelShap:
     baseline: str = "mask"
     seed: int = 0
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         drawn = [self.choices(row) for row in probe.rows]

@@ -17,6 +17,7 @@ class RandomScores:
 
     seed: int = 0
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         scores_BT = torch.zeros(probe.mask_BT.shape)
