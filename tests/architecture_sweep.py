@@ -103,14 +103,16 @@ def numbers(explanation: Any) -> np.ndarray:
 
 
 def depends_on_padding(model: Any, tokenizer: Any) -> bool:
-    """Whether a row that is padded on the right gets another answer."""
+    """Whether a row that is padded on the right, to any of a few widths, gets another answer."""
     takes = model.forward.__code__.co_varnames
-    together = tokenizer([a for a, _ in ROWS], [b for _, b in ROWS], padding=True, return_tensors="pt")
-    alone = tokenizer(*ROWS[1], return_tensors="pt")
     keys = ["input_ids", *(["attention_mask"] if "attention_mask" in takes or "kwargs" in takes else [])]
-    with torch.no_grad():
-        padded, plain = (model(**{key: given[key] for key in keys}).logits for given in (together, alone))
-    return not torch.allclose(padded[1], plain[0], atol=1e-4, rtol=1e-4)
+    answers = []
+    for n_more in (0, 1, 2, 3, 5):
+        width = len(tokenizer(*ROWS[1])["input_ids"]) + n_more
+        given = tokenizer(*ROWS[1], padding="max_length", max_length=width, return_tensors="pt")
+        with torch.no_grad():
+            answers.append(model(**{key: given[key] for key in keys}).logits)
+    return not all(torch.allclose(answer, answers[0], atol=1e-4, rtol=1e-4) for answer in answers)
 
 
 def exact(model: Any, inputs: dict) -> Any:
@@ -186,20 +188,20 @@ def by_hand(explainer: Explainer, model: Any, tokenizer: Any, row: tuple[str, st
 
 
 def by_output(explainer: Explainer, model: Any, tokenizer: Any, row: tuple[str, str], label: int) -> np.ndarray:
-    """Attention of the last layer at the one place whose last hidden state moves the logits."""
+    """Attention of the last layer at the places whose last hidden states move the logits."""
     inputs, places = inputs_of(explainer, tokenizer, row)
     model = copy.deepcopy(model)
     model.set_attn_implementation("eager")
     kept = []
 
     def keep(_module: Any, _arguments: tuple, output: Any) -> None:
-        output.last_hidden_state.retain_grad()
         kept.append(output)
 
     model.base_model.register_forward_hook(keep)
     logits = model(**inputs, output_attentions=True).logits
-    (logits * torch.tensor([1.0, 0.3])).sum().backward()
-    moved = kept[0].last_hidden_state.grad[0].norm(dim=-1)
+    hidden = kept[0].last_hidden_state
+    each = [torch.autograd.grad(logit, hidden, retain_graph=True)[0][0] for logit in logits[0]]
+    moved = torch.cat(each, dim=-1).norm(dim=-1)
     attention = kept[0].attentions[-1][0].mean(0)
     return ((moved / moved.sum()) @ attention).detach().numpy()[places]
 
