@@ -47,9 +47,10 @@ from final_project.data.contest import read_segmented  # noqa: E402
 from final_project.data.demo_pairs import build_demo  # noqa: E402
 from final_project.model.folder import load_classifier  # noqa: E402
 from final_project.model.tokens import build_tokenizer  # noqa: E402
+from similarity_v1.embedding_calls import embedding_block  # noqa: E402
 from similarity_v1.encoding import encode, pad  # noqa: E402
 from similarity_v1.explainer import Explainer  # noqa: E402
-from similarity_v1.probe import embedding_block, probing  # noqa: E402
+from similarity_v1.probe import probing  # noqa: E402
 from similarity_v1.words import words_of  # noqa: E402
 
 PADDED_TO, CAPTUM_ROWS, VOCAB, STEPS, SAMPLES = 64, 32, 21_128, 8, 200

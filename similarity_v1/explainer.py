@@ -32,8 +32,9 @@ from similarity_v1.encoding import EncodedRow, Texts, encode, pad, token_batches
 from similarity_v1.explanation import Explanation
 from similarity_v1.methods import Method, method_named
 from similarity_v1.options import hint
-from similarity_v1.probe import Probe, Reading, embedding_block, probing
+from similarity_v1.probe import Probe, Reading, probing
 from similarity_v1.target import CLASSES, SCORE, Question, Target, check_target, kind_of
+from similarity_v1.trial import tried
 from similarity_v1.words import DEFAULT_RULE, RULES, words_of
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
@@ -94,7 +95,6 @@ class Explainer:
             raise ArtifactError(
                 f"{_name(tokenizer)}: the tokenizer does not tell character offsets (no tokenizer.json)"
             )
-        embedding_block(model)
         self.words, self.device = words, chosen_device(device)
         with alone_with(model, tokenizer):
             self.limit = longest_input(model, tokenizer)
@@ -103,7 +103,9 @@ class Explainer:
         self.keys = list(self.inputs.keys)
         token_ids = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id}
         batch_tokens = batch_tokens or BATCH_TOKENS["cpu" if self.device.type == "cpu" else "cuda"]
-        self.reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
+        reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
+        with alone_with(model, tokenizer):
+            self.reading = tried(model, tokenizer, reading, self.method, self.inputs, self.limit)
 
     @classmethod
     def from_folder(cls, folder: str | Path, *arguments: Any, **options: Any) -> Explainer:

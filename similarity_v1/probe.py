@@ -10,6 +10,7 @@ Shapes: B rows of the batch, N points at a time, T tokens, H hidden, C classes.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, two_class_logits
+from similarity_v1.embedding_calls import IdsCall, a_model, base_of, embedding_block, ids_call, word_table
 from similarity_v1.encoding import EncodedRow
 from similarity_v1.target import CLASSES, SCORE, Question, Target, log_probabilities, question
 
@@ -28,7 +30,8 @@ BASELINES = ("zero", "mask", "pad")
 @dataclass(frozen=True)
 class Reading:
     """How to read a model: its kind (target.py), the target, the rule of decision (None: the arg max), the tokens in
-    one pass, fp32 or bf16, and the ids of the tokens that may stand for nothing (None where the tokenizer has none)."""
+    one pass, fp32 or bf16, the ids of the tokens that may stand for nothing (None where the tokenizer has none), and
+    the module that embeds the ids (None: that of its name, embedding_calls.embedding_block)."""
 
     kind: str = CLASSES
     target: Target = "predicted"
@@ -36,11 +39,14 @@ class Reading:
     batch_tokens: int = 8192
     precision: str = "fp32"
     token_ids: dict[str, int | None] | None = None
+    block: nn.Module | None = None
 
 
 class Probe:
     """One batch under question. Made by `probing`, whose hook it steers.
 
+    Of all calls of the embedding block the one whose argument is the ids is replaced; every other one passes through.
+    A forward in which the ids are embedded never or more than once raises ArtifactError.
     labels_B, probabilities_BC: of the untouched forward (the scores themselves for a model that gives scores).
     embedded_BTH: e. value_B: F(e). mask_BT: 1 where there is no padding. content_BT: True for tokens of the texts.
     """
@@ -48,9 +54,12 @@ class Probe:
     def __init__(self, model: Any, inputs: dict[str, Tensor], rows: Sequence[EncodedRow], reading: Reading):
         self.model, self.inputs, self.rows, self.reading = model, inputs, rows, reading
         self.mask_BT = inputs["attention_mask"]
+        self.block = reading.block if reading.block is not None else embedding_block(model)
         self._starting = False
         self._instead_NTH: Tensor | None = None
-        self._block_call: tuple[tuple, dict] = ((), {})
+        self._ids_NT: Tensor = inputs["input_ids"]
+        self._n_ids_calls = 0
+        self._block_call: IdsCall
         self._leaf_BTH: Tensor
 
     @property
@@ -64,8 +73,10 @@ class Probe:
         kind, decision = self.reading.kind, self.reading.decision or Decision()
         self._starting = True
         with torch.set_grad_enabled(with_gradient):
-            logits_BC = self._logits(self.inputs)
-            self._starting = False
+            try:
+                self.logits_BC = logits_BC = self._logits(self.inputs)
+            finally:
+                self._starting = False
             log_probs_BC = log_probabilities(kind, logits_BC).detach().double()
         self.probabilities_BC = (log_probs_BC if kind == SCORE else log_probs_BC.exp()).cpu().numpy()
         self.labels_B = decision.labels(self.probabilities_BC) if kind == CLASSES else self.probabilities_BC.argmax(1)
@@ -98,12 +109,16 @@ class Probe:
 
     def forward(self, embedded_NTH: Tensor, rows_N: Tensor) -> Tensor:
         """F at N points that belong to the given rows, (N,); part of autograd's graph where that is wanted."""
+        return self.question.values(self.logits(embedded_NTH, rows_N), rows_N)
+
+    def logits(self, embedded_NTH: Tensor, rows_N: Tensor, in_float32: bool = False) -> Tensor:
+        """(N, C) the model's answers at N points that belong to the given rows. in_float32: whatever the precision."""
         self._instead_NTH = embedded_NTH
+        inputs = {key: value_BT[rows_N] for key, value_BT in self.inputs.items()}
         try:
-            logits_NC = self._logits({key: value_BT[rows_N] for key, value_BT in self.inputs.items()})
+            return self._logits(inputs, "fp32" if in_float32 else None)
         finally:
             self._instead_NTH = None
-        return self.question.values(logits_NC, rows_N)
 
     @torch.no_grad()
     def values(self, embedded_NTH: Tensor, rows_N: Tensor) -> Tensor:
@@ -126,39 +141,74 @@ class Probe:
         token_id = (self.reading.token_ids or {}).get(name)
         if token_id is None:
             raise RecipeError([f"baseline {name}: the tokenizer has no {name} token; use zero"])
-        words, block = base_of(self.model).get_input_embeddings(), embedding_block(self.model)
         ids_BT = torch.where(self.content_BT, token_id, self.inputs["input_ids"])
+        return self.embedded_with(ids_BT)
 
-        if block is words:
-            with torch.no_grad():
-                return words.forward(ids_BT).float()
-        handle, (arguments, keywords) = words.register_forward_pre_hook(lambda *_: (ids_BT,)), self._block_call
-        try:
-            with torch.no_grad(), self._autocast():
-                # past the block's own hooks, which have had their say about these arguments
-                return block.forward(*arguments, **keywords).float()
-        finally:
-            handle.remove()
+    @torch.no_grad()
+    def embedded_with(self, ids_BT: Tensor) -> Tensor:
+        """e as it would be with these ids in the word table, (B, T, H); what else the block makes of ids stays."""
+        call, words = self._block_call, word_table(base_of(self.model))
+        n_looked_up = 0
 
-    def _logits(self, inputs: dict[str, Tensor]) -> Tensor:
+        def look_up_others(_module: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict] | None:
+            nonlocal n_looked_up
+            if looked_up := ids_call(arguments, keywords, self.inputs["input_ids"]):
+                n_looked_up += 1
+                return looked_up.with_ids(ids_BT)
+            return None
+
+        # past the block's own hooks, which have had their say about these arguments
+        if words is not None and words is not self.block:
+            handle = words.register_forward_pre_hook(look_up_others, with_kwargs=True)
+            try:
+                with self._autocast():
+                    output = self.block.forward(*call.arguments, **call.keywords)
+            finally:
+                handle.remove()
+            if n_looked_up:
+                return call.embedded(output).float()
+        arguments, keywords = call.with_ids(ids_BT)
         with self._autocast():
-            logits_BC = self.model(**inputs).logits.float()
+            return call.embedded(self.block.forward(*arguments, **keywords)).float()
+
+    @staticmethod
+    def ask(model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        """The model's own logits; a model that knows no mask (FNet) gets none."""
+        takes = inspect.signature(model.forward).parameters
+        if "attention_mask" not in takes and not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+            inputs = {key: value for key, value in inputs.items() if key != "attention_mask"}
+        return model(**inputs).logits
+
+    def _logits(self, inputs: dict[str, Tensor], precision: str | None = None) -> Tensor:
+        self._ids_NT, self._n_ids_calls = inputs["input_ids"], 0
+        with self._autocast(precision):
+            logits_BC = self.ask(self.model, inputs).float()
+        if self._n_ids_calls != 1:
+            n_times = f"{self._n_ids_calls} times" if self._n_ids_calls else "not at all"
+            raise ArtifactError(
+                f"{a_model(self.model)} gives the ids of a text {n_times} to its embedding block "
+                f"({type(self.block).__name__}): once is what an explanation needs"
+            )
         return two_class_logits(logits_BC) if self.reading.kind == CLASSES else logits_BC
 
-    def _autocast(self) -> contextlib.AbstractContextManager:
-        enabled = self.reading.precision == "bf16"
+    def _autocast(self, precision: str | None = None) -> contextlib.AbstractContextManager:
+        enabled = (precision or self.reading.precision) == "bf16"
         return torch.autocast(self.mask_BT.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def replace_output(self, module: nn.Module, arguments: tuple, keywords: dict, output_BTH: Tensor) -> Tensor:
-        """The hook on the embedding block: go on from the given points, or at the start from e as a leaf that wants a
-        gradient."""
+    def replace_output(self, module: nn.Module, arguments: tuple, keywords: dict, output: Any) -> Any:
+        """The hook on the embedding block: where it embeds the ids, go on from the given points, or at the start from e
+        as a leaf that wants a gradient."""
+        call = ids_call(arguments, keywords, self._ids_NT)
+        if call is None:
+            return output
+        self._n_ids_calls += 1
         if self._instead_NTH is not None:
-            return self._instead_NTH.to(output_BTH.dtype)
+            return call.output_with(self._instead_NTH, output)
         if not self._starting:
-            return output_BTH
-        self._block_call = (arguments, keywords)
-        self._leaf_BTH = output_BTH.detach().float().requires_grad_(torch.is_grad_enabled())
-        return self._leaf_BTH.to(output_BTH.dtype)
+            return output
+        self._block_call = call
+        self._leaf_BTH = call.embedded(output).detach().float().requires_grad_(torch.is_grad_enabled())
+        return call.output_with(self._leaf_BTH, output)
 
 
 @contextlib.contextmanager
@@ -169,32 +219,12 @@ def probing(
     parameter receives a gradient."""
     probe = Probe(model, inputs, rows, reading)
     with evaluating(model), frozen(model):
-        handle = embedding_block(model).register_forward_hook(probe.replace_output, with_kwargs=True)
+        handle = probe.block.register_forward_hook(probe.replace_output, with_kwargs=True)
         try:
             probe.start(with_gradient)
             yield probe
         finally:
             handle.remove()
-
-
-def embedding_block(model: Any) -> nn.Module:
-    """The module that turns ids into the encoder's first hidden states: the encoder's `embeddings`, or its word
-    embeddings where it has no such block. Raises ArtifactError where it has neither."""
-    base = base_of(model)
-    block = getattr(base, "embeddings", None)
-    if isinstance(block, nn.Module):
-        return block
-    try:
-        return base.get_input_embeddings()
-    except (AttributeError, NotImplementedError) as error:
-        raise ArtifactError(
-            f"a {model.config.model_type} model has no embedding block that can be explained"
-        ) from error
-
-
-def base_of(model: Any) -> Any:
-    """The encoder below a classifier's head."""
-    return getattr(model, "base_model", model)
 
 
 @contextlib.contextmanager

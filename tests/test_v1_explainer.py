@@ -9,9 +9,10 @@ from v1_support import tiny_classifier
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import Decision
 from final_project.model.pooled_classifier import PooledClassifier
+from similarity_v1.embedding_calls import embedding_block
 from similarity_v1.explainer import Explainer
 from similarity_v1.methods import METHODS
-from similarity_v1.probe import embedding_block, evaluating, frozen
+from similarity_v1.probe import evaluating, frozen
 
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("How do I open it", "how to close it"), ("手机", "手机号码是多少 abc 123")]
 KIND = {"roberta": "byte_bpe", "xlm-roberta": "unigram"}

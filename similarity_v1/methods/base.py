@@ -33,6 +33,8 @@ class Method(Protocol):
     """needs_gradient: whether the untouched forward keeps its graph for `probe.gradient_at_input`."""
 
     needs_gradient: ClassVar[bool]
+    # looks_inside: ClassVar[bool] = True, where a method asks for more of a model than answers and gradients
+    # answers_only: ClassVar[bool] = True, where it takes no gradient
 
     def __call__(self, probe: Probe) -> Scores: ...
 

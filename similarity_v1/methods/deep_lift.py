@@ -18,6 +18,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from final_project.errors import ArtifactError, ProjectError, first_line
+from similarity_v1.embedding_calls import a_model
 from similarity_v1.methods.base import Scores, completeness_error, reduce_hidden
 from similarity_v1.options import Baseline, Options, Reduce
 from similarity_v1.probe import Probe
@@ -30,6 +32,7 @@ class DeepLift(Options):
     baseline: Baseline = "zero"
     reduce: Reduce = "l2"
     needs_gradient: ClassVar[bool] = False
+    looks_inside: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         from captum.attr import DeepLift as CaptumDeepLift
@@ -41,9 +44,17 @@ class DeepLift(Options):
         with _TABLE, warnings.catch_warnings(), activations_known_to_captum(probe.model):
             warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
             for some_N in rows_B.split(half):
-                found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(
-                    probe.embedded_BTH[some_N], baseline_BTH[some_N], additional_forward_args=(some_N,)
-                )
+                try:
+                    with activations_see_rows(probe.model, 2 * len(some_N)):
+                        found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(
+                            probe.embedded_BTH[some_N], baseline_BTH[some_N], additional_forward_args=(some_N,)
+                        )
+                except (ProjectError, torch.OutOfMemoryError):
+                    raise
+                except Exception as error:  # Captum asserts what it needs, and a model may break on its hooks
+                    raise ArtifactError(
+                        f"{a_model(probe.model)} cannot be explained by deep_lift: {first_line(error)}"
+                    ) from error
                 contribution_BTH[some_N] = found_NTH.detach()
         error_B = completeness_error(contribution_BTH, baseline_BTH, probe)
         return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B)
@@ -59,6 +70,31 @@ class _OfEmbeddings(nn.Module):
 
     def forward(self, embedded_NTH: Tensor, rows_N: Tensor) -> Tensor:
         return self._probe.forward(embedded_NTH, rows_N)
+
+
+@contextlib.contextmanager
+def activations_see_rows(model: nn.Module, n_rows: int) -> Iterator[None]:
+    """While open, an activation that the rule cannot be applied to raises ArtifactError: one that is called in several
+    places, or one that sees something else than the rows followed by their baselines, as that of an expert does."""
+    from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
+
+    seen: set[nn.Module] = set()
+
+    def check(module: nn.Module, arguments: tuple) -> None:
+        fault = f"calls one {type(module).__name__} in several places" if module in seen else None
+        if arguments and len(arguments[0]) != n_rows:
+            fault = f"gives its {type(module).__name__} only some of the tokens"
+        if fault:
+            raise ArtifactError(f"{a_model(model)} cannot be explained by deep_lift: it {fault}")
+        seen.add(module)
+
+    watched = [module for module in model.modules() if type(module) in SUPPORTED_NON_LINEAR]
+    handles = [module.register_forward_pre_hook(check) for module in watched]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextlib.contextmanager

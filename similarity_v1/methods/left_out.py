@@ -33,6 +33,7 @@ class LeaveOneOut(Options):
 
     baseline: Baseline = "mask"
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         keeps = [~np.eye(n_units(row), dtype=bool) for row in probe.rows]
@@ -53,6 +54,7 @@ class Lime(Options):
     baseline: Baseline = "mask"
     seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         keeps = [self.choices(row) for row in probe.rows]
@@ -89,6 +91,7 @@ class KernelShap(Options):
     baseline: Baseline = "mask"
     seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         drawn = [self.choices(row) for row in probe.rows]

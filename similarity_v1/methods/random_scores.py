@@ -18,6 +18,7 @@ class RandomScores(Options):
 
     seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
+    answers_only: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
         scores_BT = torch.zeros(probe.mask_BT.shape)
