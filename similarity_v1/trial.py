@@ -35,7 +35,10 @@ def tried(
     given: ModelInputs,
     limit: int,
 ) -> Reading:
-    """The reading, with the module that embeds the ids. given: what the model is given; limit: its longest input. Raises ArtifactError naming what the model lacks."""
+    """The reading, with the module that embeds the ids.
+
+    given: what the model is given; limit: its longest input. Raises ArtifactError naming what the model lacks.
+    """
     rows = encode(tokenizer, limit, [(TEXT,)], [[TEXT.split()]], given.keys)
     inputs = pad(rows, given.pad_id, next(model.parameters()).device)
     others = other_ids(model, tokenizer)

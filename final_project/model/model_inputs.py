@@ -66,6 +66,8 @@ def inspect_inputs(model: nn.Module, tokenizer: PreTrainedTokenizerBase, longest
         longer = [stretched(row, more) for more in MORE_TOKENS if len(row["input_ids"]) + more <= longest]
         if not padding_matters(ask, row, longer):
             return ModelInputs(tuple(keys), pad_id, one_length=False)
+        if not torch.equal(ask([row]), ask([row])):
+            raise ArtifactError(f"this {name} model: its answer to the same text differs from one time to the next")
         if padding_matters(ask, row, [with_other_tokens(row)]):
             raise ArtifactError(
                 f"this {name} model answers a row otherwise, or not at all, beside another row in a batch; "
