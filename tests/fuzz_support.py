@@ -122,7 +122,9 @@ def bare(name: str) -> str:
     return "".join(c for c in narrow if not c.isspace() and c not in "_-").strip("\"'")
 
 
-FIRST, SECOND = ("sentence1", "texta", "query", "text1"), ("sentence2", "textb", "title", "text2")
+# what mutations can make of the names in the seeds
+FIRST = ("sentence1", "texta", "query", "text1", "sent1", "s1", "q1", "query1")
+SECOND = ("sentence2", "textb", "title", "text2", "sent2", "s2", "q2", "query2")
 
 
 def strict_json(line: str) -> dict:
@@ -138,9 +140,9 @@ def strict_json(line: str) -> dict:
 
 def by_names(rows: list[list[str]]) -> list[Pair]:
     names = [*map(bare, rows[0])]
-    first, second = next(
-        (names.index(a), names.index(b)) for a, b in zip(FIRST, SECOND, strict=True) if {a, b} <= {*names}
-    )
+    partners = [(names.index(a), names.index(b)) for a, b in zip(FIRST, SECOND, strict=True) if {a, b} <= {*names}]
+    in_front = [(0, 1)] if names[0] != names[1] and {*names[:2]} <= {*FIRST, *SECOND} else []
+    first, second = (partners + in_front)[0]
     label = names.index("label") if "label" in names else 2 if len(names) == 3 and {first, second} == {0, 1} else None
     assert all(len(row) == len(names) for row in rows)
     return [Pair(row[first], row[second], None if label is None else label_of(row[label])) for row in rows[1:]]
@@ -154,8 +156,10 @@ def label_of(value) -> int | None:
 
 def pairs_of_tsv(content: bytes) -> list[Pair]:
     rows = [line.split("\t") for line in lines_of(content)]
-    if {bare(name) for name in rows[0]} & {*FIRST} and {bare(name) for name in rows[0]} & {*SECOND}:
+    try:
         return by_names(rows)
+    except IndexError:  # no header
+        pass
     assert len({*map(len, rows)}) == 1 and len(rows[0]) in (2, 3)
     return [Pair(row[0], row[1], label_of(row[2]) if len(row) == 3 else None) for row in rows]
 

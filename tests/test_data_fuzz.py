@@ -36,6 +36,9 @@ from similarity_v1.gold import read_gold
 from similarity_v1.submission import format_row, read_submission, write_submission, write_zip
 from similarity_v1.word_scores import read_scores
 
+OF_ANOTHER_FORMAT = (AssertionError, ValueError, LookupError, csv.Error, RecursionError, AttributeError, TypeError)
+OF_ANOTHER_FORMAT += (StopIteration,)
+
 
 def check_pairs(path: Path) -> None:
     pairs = read_pairs(path)
@@ -44,7 +47,16 @@ def check_pairs(path: Path) -> None:
     for oracle in (pairs_of_tsv, pairs_of_csv, pairs_of_jsonl):
         try:
             found.append(oracle(content))
-        except (AssertionError, ValueError, StopIteration, csv.Error, RecursionError, AttributeError, TypeError):
+        except (
+            AssertionError,
+            ValueError,
+            IndexError,
+            StopIteration,
+            csv.Error,
+            RecursionError,
+            AttributeError,
+            TypeError,
+        ):
             continue
     assert pairs in found
     write_pairs_csv(path.with_name("again.csv"), pairs)
