@@ -18,14 +18,15 @@ from final_project.model.decision import Decision
 from final_project.settings import Recipe
 
 FRONT = {
-    "language": ["zh"],
     "library_name": "transformers",
     "pipeline_tag": "text-classification",
-    "tags": ["sentence-similarity", "chinese", "sentence-pair-classification"],
+    "tags": ["sentence-similarity", "sentence-pair-classification"],
 }
+CHINESE = {"language": ["zh"], "tags": ["sentence-similarity", "chinese", "sentence-pair-classification"]}
 PACKAGES = ("torch", "transformers", "tokenizers")
+KINDS = "pairs of short Chinese sentences, mostly questions"
 LIMITS = """\
-- Trained on pairs of short Chinese sentences, mostly questions; other lengths, kinds of text and languages are untried.
+- Trained on {kinds}; other lengths, kinds of text and languages are untried.
 - It tells whether two sentences mean the same, not whether either is true.
 - Pairs that differ in one character only (a number, a name, a negation) are its hardest.
 - The threshold was found on the dev set; other data may want another, and probabilities there may be off."""
@@ -52,7 +53,8 @@ def model_card(
     }
     about = "\n".join(f"- **{name}**: {escaped(value)}" for name, value in facts.items())
     tables = {"Scores": score_table(scores)} if scores else {}
-    return card({}, escaped(recipe.name or "Pair classifier"), about, how_to_load(settings.pool, own), decision, tables)
+    title, loading = escaped(recipe.name or "Pair classifier"), how_to_load(settings.pool, own)
+    return card({}, title, about, loading, decision, tables, is_own=bool(recipe.prepare.train_file))
 
 
 def exported_card(form: str, decision: Decision, check: Mapping[str, Any] | None = None) -> str:
@@ -74,11 +76,20 @@ def check_told(check: Mapping[str, Any]) -> str:
 
 
 def card(
-    front: Mapping[str, str], title: str, about: str, loading: str, decision: Decision, more: Mapping[str, str]
+    front: Mapping[str, str],
+    title: str,
+    about: str,
+    loading: str,
+    decision: Decision,
+    more: Mapping[str, str],
+    is_own: bool = False,
 ) -> str:
-    sections = {**more, "Decision": decision_told(decision), "How to load it": loading, "Limits": LIMITS}
+    """is_own: trained on a user's own pairs, of which neither language nor kind is known."""
+    sections = {**more, "Decision": decision_told(decision), "How to load it": loading}
+    sections["Limits"] = LIMITS.format(kinds="the user's own pairs" if is_own else KINDS)
     sections["Versions"] = versions()
-    parts = [front_matter(**front), f"# {title}: do two Chinese sentences mean the same?", about]
+    front, sentences = (front, "sentences") if is_own else ({**CHINESE, **front}, "Chinese sentences")
+    parts = [front_matter(**front), f"# {title}: do two {sentences} mean the same?", about]
     return "\n\n".join([*parts, *(f"## {name}\n\n{text}" for name, text in sections.items())]) + "\n"
 
 

@@ -160,5 +160,7 @@ def test_a_card_of_own_pairs_does_not_speak_of_the_demo(tmp_path, own):
 
     assert data_of(recipe_of(tmp_path, own, ["train"])) == "- **Data**: own pairs, 80 pairs of train"
     assert data_of(recipe_of(tmp_path, own)) == "- **Data**: demo, 80 pairs of train"
+    card = model_card(recipe_of(tmp_path, own, ["train"]), {}, Decision(), {"train": 80})
+    assert "chinese" not in card.lower() and "language:" not in card and "Trained on the user's own pairs" in card
     with pytest.raises(ProjectError):
         recipe_of(tmp_path, own, ["test"])
