@@ -30,13 +30,13 @@ def explainer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    """Two long rows, of which the first has 700 unread words; the second is label 1 with P(1) .35."""
+    """Two long rows, of which the first has 220 unread words; the second is label 1 with P(1) .35."""
     folder = tmp_path_factory.mktemp("long") / "long"
-    texts = [(list("怎么开通"), list(LONG)), (list("如何开通"), list(LONG[:90])), (["怎"], ["么"])]
+    texts = [(list("怎么开通"), list(LONG[:240])), (list("如何开通"), list(LONG[:90])), (["怎"], ["么"])]
     made_run(folder, texts)
     path = folder / "similarity_v1" / "scores.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    rows[0] |= {"unread_t": list(range(20, 720)), "scores_t": rows[0]["scores_t"][:20] + [0.0] * 700}
+    rows[0] |= {"unread_t": list(range(20, 240)), "scores_t": rows[0]["scores_t"][:20] + [0.0] * 220}
     rows[1] |= {"label": 1, "probability": 0.35}
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
     scores = {"dev": {"accuracy": 0.8, "threshold": 0.3}}
@@ -51,9 +51,9 @@ def test_the_report_wraps_long_texts_and_mutes_what_was_not_read(opened, run_dir
     for button in page.locator(".open").all():
         button.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width and page.evaluate(INSIDE)
-    assert page.locator("#pair-1 .word.unread").count() == 700
-    assert page.locator("tr.pair").first.locator(".ink.unread").count() == 700
-    assert "not read by the model: 700 of 724" in page.locator("#pair-1 .legend-unread").inner_text()
+    assert page.locator("#pair-1 .word.unread").count() == 220
+    assert page.locator("tr.pair").first.locator(".ink.unread").count() == 220
+    assert "not read by the model: 220 of 244" in page.locator("#pair-1 .legend-unread").inner_text()
     assert page.locator("#pair-2 .legend-unread").count() == 0
     assert serious(page) == []
 
