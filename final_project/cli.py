@@ -1,4 +1,4 @@
-"""What every command line shares: exit statuses, logging to standard error, caches inside the checkout."""
+"""What every command line shares: exit statuses, logging to standard error, the libraries' caches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from final_project import strict_json
 from final_project.data.texts import why_unreadable
 from final_project.errors import ProjectError
-from final_project.recipe import ROOT, describe_fields, dotted_fields, load_recipe
+from final_project.places import cache_dir
+from final_project.recipe import describe_fields, dotted_fields, load_recipe
 from final_project.settings import Recipe
 
 CACHES = {
@@ -64,9 +65,9 @@ def end_process(status: int) -> NoReturn:
 
 
 def set_up_libraries() -> None:
-    """Point the libraries' caches into .cache/ unless the user has placed them, and keep the libraries quiet."""
+    """Point the libraries' caches into cache_dir() unless the user has placed them, and keep the libraries quiet."""
     for variable, folder in CACHES.items():
-        os.environ.setdefault(variable, str(ROOT / ".cache" / folder))
+        os.environ.setdefault(variable, str(cache_dir() / folder))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")

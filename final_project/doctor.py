@@ -14,10 +14,13 @@ from typing import Any
 from final_project.cli import print_json, recipe_from
 from final_project.errors import EnvironmentProblem
 from final_project.inputs import missing_inputs
-from final_project.recipe import ROOT, STAGES
+from final_project.places import CHECKOUT
+from final_project.recipe import STAGES
 from final_project.settings import Recipe
 
 MIN_FREE_GB = 5
+DISTRIBUTION = "explained-pairs"
+INSTALL = "bash run.sh sets everything up" if CHECKOUT else f"pip install {DISTRIBUTION}"
 
 
 def add_command(subparsers) -> None:
@@ -47,7 +50,7 @@ def examine(recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
 
     # torch takes a while to import, so the packages are looked at first
     if importlib.util.find_spec("torch") is None:
-        return facts, [*problems, "torch is not installed: bash run.sh sets everything up"]
+        return facts, [*problems, f"torch is not installed: {INSTALL}"]
     import torch
 
     from final_project.training.apex_parts import apex_status
@@ -68,7 +71,7 @@ def examine(recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
         facts["compiler"] = shutil.which("c++") or shutil.which("g++")
         if facts["compiler"] is None:
             problems.append("DeepSpeed compiles a communication op at first use and no C++ compiler is here")
-    free_gb = shutil.disk_usage(ROOT).free / 1e9
+    free_gb = shutil.disk_usage(CHECKOUT or ".").free / 1e9
     facts["disk_free_gb"] = round(free_gb, 1)
     if free_gb < MIN_FREE_GB:
         problems.append(f"{free_gb:.1f} GB of disk are free, {MIN_FREE_GB} are needed")
@@ -76,21 +79,27 @@ def examine(recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
 
 
 def wrong_packages() -> list[str]:
-    """Packages of requirements.txt that are missing here or of another version."""
+    """Packages that are missing here or have another version than this project requires."""
     from packaging.requirements import Requirement
 
     problems = []
-    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        if not re.match(r"\w", line):
-            continue
+    for line in required_packages():
         wanted = Requirement(line)
-        if wanted.marker is not None and not wanted.marker.evaluate():
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
             continue
         try:
             version = metadata.version(wanted.name)
         except metadata.PackageNotFoundError:
-            problems.append(f"{wanted.name} is not installed: bash run.sh sets everything up")
+            problems.append(f"{wanted.name} is not installed: {INSTALL}")
             continue
         if not wanted.specifier.contains(version.split("+")[0]):
-            problems.append(f"{wanted.name} {version} is installed, requirements.txt has {wanted.specifier}")
+            problems.append(f"{wanted.name} {version} is installed, {wanted.specifier} is required")
     return problems
+
+
+def required_packages() -> list[str]:
+    """The lines of requirements.txt in a checkout; elsewhere what the installed distribution requires."""
+    if CHECKOUT is None:
+        return metadata.requires(DISTRIBUTION) or []
+    lines = (CHECKOUT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if re.match(r"\w", line)]

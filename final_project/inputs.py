@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from final_project.errors import ArtifactError
+from final_project.places import base_dirs
 from final_project.prepare.inputs import find_inputs
-from final_project.recipe import ROOT
 from final_project.settings import Recipe
 
 
@@ -48,7 +48,10 @@ def place_of_init(init: str, allow_download: bool) -> str:
     A hub name `owner/model` is first looked for as a folder and below models/. Raises ArtifactError saying what to
     place where.
     """
-    for folder in (Path(init), ROOT / init, ROOT / "models" / init, ROOT / "models" / init.rsplit("/", 1)[-1]):
+    places = [Path(init)]
+    for base in base_dirs():
+        places += [base / init, base / "models" / init, base / "models" / init.rsplit("/", 1)[-1]]
+    for folder in places:
         if (folder / "config.json").is_file():
             return str(folder)
     if allow_download:

@@ -18,10 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from final_project.data.texts import why_unreadable
 from final_project.errors import RecipeError
+from final_project.places import RECIPE_DIR
 from final_project.settings import Recipe
 
-ROOT = Path(__file__).resolve().parent.parent
-RECIPE_DIR = ROOT / "recipes"
 SWEEP_DIR = RECIPE_DIR / "sweeps"  # no recipes themselves: lists of them, or of settings to try
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
 

@@ -20,12 +20,12 @@ import pyarrow as pa
 
 from final_project.cli import set_up_libraries
 from final_project.errors import ArtifactError, EnvironmentProblem, ProjectError
+from final_project.places import PACKAGES_DIR
 from final_project.progress import progress
 from final_project.settings import SimilarityV1
 from similarity_v1.shards import PairShards, ShardFolder
 from similarity_v1.worker import Worker, tell_of_cuts
 
-ROOT = Path(__file__).resolve().parent.parent
 OBJECT_STORE_BYTES = 200 << 20  # of a cluster of our own; a shard's answer has some hundred kilobytes
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -116,7 +116,7 @@ def started_ray(address: str | None) -> Iterator[None]:
         if address is None:
             ray.init(_temp_dir=session, object_store_memory=OBJECT_STORE_BYTES, **quiet)
         else:
-            packages = [str(ROOT / name) for name in ("final_project", "similarity_v1")]
+            packages = [str(PACKAGES_DIR / name) for name in ("final_project", "similarity_v1")]
             del quiet["include_dashboard"]
             ray.init(address, runtime_env={"py_modules": packages}, **quiet)
         _quiet_ray_data()

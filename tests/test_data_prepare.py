@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from conftest import ROOT
 
 from final_project.artifacts import file_digest
 from final_project.cli import run_main
@@ -18,7 +19,7 @@ from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs
 from final_project.errors import ArtifactError, DataError, ProjectError
 from final_project.prepare.stage import prepare
-from final_project.recipe import ROOT, load_recipe
+from final_project.recipe import load_recipe
 from final_project.stage_folder import StageFolder
 
 PAIR_FILES = ("train.csv", "dev.csv", "test.csv")

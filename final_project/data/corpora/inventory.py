@@ -12,11 +12,11 @@ from pathlib import Path
 from final_project.artifacts import file_digest
 from final_project.data.corpora.entry import Corpus, Part
 from final_project.errors import DataError
-from final_project.recipe import ROOT
+from final_project.places import CHECKOUT
 
 COLLECTION = "collection"  # the part name of the published collection's own file
 COLLECTION_ENDINGS = ("tsv", "txt", "csv")
-CHECKOUT_CORPORA = ROOT / "corpora"
+CHECKOUT_CORPORA = (CHECKOUT or Path()) / "corpora"
 
 
 def data_folders(data_dir: str | Path) -> list[Path]:

@@ -15,14 +15,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from final_project.recipe import ROOT
+from final_project.places import DS_CONFIG_DIR
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
 from final_project.training.engines.deepspeed_ops import load_compiled_parts
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 from final_project.training.world import World
 
-CONFIG_DIR = ROOT / "posttrain" / "ds_config"
 DEFAULT_STAGE = 1
 
 
@@ -232,4 +231,4 @@ def filled_config(settings: Training, world: World) -> dict:
 
 
 def config_path(stage: int) -> Path:
-    return CONFIG_DIR / f"zero{stage}.json"
+    return DS_CONFIG_DIR / f"zero{stage}.json"
