@@ -4,7 +4,7 @@
 
 Systems, each over the same model and pairs, from texts to one score per token:
     published      one pair at a time, padded to 64: a forward pass that decides the label, then S forward and backward
-                   passes down to the embeddings (design, section 4, Attribution)
+                   passes down to the embeddings (docs/NUMERICS.md#attribution)
     captum         InputXGradient, IntegratedGradients on the embeddings; batches of 32 in the order of the file, padded
                    to 64, after a forward pass that decides the labels
     captum_longest the same, padded to the longest of each batch

@@ -34,7 +34,10 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "README.zh-CN.md", "docs/RESULTS.md", "docs/POSTTRAINING.md", "docs/FINE_TUNING.md")
+PAGES = (
+    "README.md", "README.zh-CN.md", "docs/CORPORA.zh-CN.md", "docs/RESULTS.md", "docs/POSTTRAINING.md",
+    "docs/FINE_TUNING.md",
+)  # fmt: skip
 RESULTS = "docs/results/"
 MOST_NUMBERS = 5000  # among more than these any figure is found by chance
 

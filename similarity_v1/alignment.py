@@ -1,8 +1,8 @@
 """From sub-word scores to scores of the given words, by character offset.
 
-A token that touches m of the given words gives each score/m; a word's score is the sum (the original's rule; design,
-section 4, Alignment). Words are located in order, white space aside, so the spans are exact for whatever text the words
-join to. Shapes: T tokens of one sentence, W given words.
+A token that touches m of the given words gives each score/m; a word's score is the sum (the published rule;
+docs/NUMERICS.md#alignment). Words are located in order, white space aside, so the spans are exact for whatever text
+the words join to. Shapes: T tokens of one sentence, W given words.
 """
 
 from __future__ import annotations

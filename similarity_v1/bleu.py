@@ -33,7 +33,7 @@ UNDERFLOW = -700.0  # below this log score, exp answers 0 or not much more, and 
 
 
 def bleu(hypothesis: Words, reference: Words) -> float:
-    """BLEU-4 of one pair with clipped counts and weights 1/4 (design, section 4, f3).
+    """BLEU-4 of one pair with clipped counts and weights 1/4 (docs/NUMERICS.md#bleu-4).
 
     p_n = clip_n / (count_n + 1e-10) + 1e-10; brevity penalty 1 if c > r else exp(1 - r / (c + 1e-10)).
     """

@@ -1,4 +1,4 @@
-"""The original's three refinements, byte for byte (design, section 4, Refinement).
+"""The published solution's three refinements, byte for byte (docs/NUMERICS.md#published-chain).
 
 f1 sorts by position; f2 moves the words that both sentences share to where the label wants them; f3 lets every
 perturbed row answer what its original answers. f3 copies answers between rows: it is here to reproduce the published

@@ -1,7 +1,7 @@
 """Gradient times input, and integrated gradients along the straight path from a baseline.
 
-With F the explained number, e the embeddings and e' the baseline (Sundararajan, Taly, Yan 2017; the original's formula;
-design, section 4, Attribution):
+With F the explained number, e the embeddings and e' the baseline (Sundararajan, Taly, Yan 2017; the published
+solution's formula; docs/NUMERICS.md#attribution):
 
     contribution = (e - e') * sum_s w_s dF/de at e' + a_s (e - e')
 
