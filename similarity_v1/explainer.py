@@ -1,4 +1,4 @@
-"""Explain any sequence classifier of transformers: which words of one or two texts its answer rests on.
+"""Explain a sequence classifier of transformers: which words of one or two texts its answer rests on.
 
     explainer = Explainer(model, tokenizer, method="integrated_gradients", steps=50)
     for explanation in explainer.explain([("怎么开通花呗", "花呗如何开通")]):

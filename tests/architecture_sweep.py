@@ -56,7 +56,7 @@ def row_of_table(family: str) -> str:
         if verdict != "yes":
             lacks.setdefault(verdict, []).append(group)
     notes = [reason if len(groups) == 4 else f"{', '.join(groups)}: {reason}" for reason, groups in lacks.items()]
-    notes += ["its answer depends on padding"] if verdicts["padding"] == "depends" else []
+    notes += ["its answer depends on padding"] if verdicts["padding"] == "depends" and "yes" in cells else []
     return f"| {family} | {' | '.join(cells)} | {'; '.join(notes)} |"
 
 

@@ -128,6 +128,14 @@ def test_families_without_such_attention_are_refused_and_gradients_still_work(fa
     assert np.isfinite(np.concatenate(found.scores)).all()
 
 
+def test_deep_lift_takes_attention_s_softmax_row_by_row(tokenizer):
+    """SqueezeBERT's is a module that Captum has a rule for, which sums over the whole batch."""
+    explainer = Explainer(tiny_family("squeezebert", tokenizer), tokenizer, "deep_lift")
+    for found, row in zip(explainer.explain(ROWS), ROWS, strict=True):
+        (alone,) = explainer.explain([row])
+        np.testing.assert_allclose(np.concatenate(found.scores), np.concatenate(alone.scores), atol=1e-5)
+
+
 def test_deep_lift_refuses_activations_that_its_rule_cannot_take(tokenizer):
     for family, reason in (("albert", "in several places"), ("mixtral", "only some of the tokens")):
         with pytest.raises(ArtifactError, match=reason):

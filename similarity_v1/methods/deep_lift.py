@@ -99,15 +99,18 @@ def activations_see_rows(model: nn.Module, n_rows: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def activations_known_to_captum(model: nn.Module) -> Iterator[None]:
-    """While open, Captum's table of element-wise functions also has those that transformers brings along."""
+    """While open, Captum's table of element-wise functions also has those that transformers brings along, and no
+    softmax: Captum's rule for it sums over the whole batch, right for an answer but not for attention."""
     from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR, nonlinear
 
     elementwise = {nn.GELU, nn.SiLU, nn.Mish}
     elementwise |= {type(module) for module in model.modules() if type(module).__module__ == "transformers.activations"}
     added = {kind for kind in elementwise if kind not in SUPPORTED_NON_LINEAR}
+    before = dict(SUPPORTED_NON_LINEAR)
     SUPPORTED_NON_LINEAR.update(dict.fromkeys(added, nonlinear))
+    SUPPORTED_NON_LINEAR.pop(nn.Softmax, None)
     try:
         yield
     finally:
-        for kind in added:
-            del SUPPORTED_NON_LINEAR[kind]
+        SUPPORTED_NON_LINEAR.clear()
+        SUPPORTED_NON_LINEAR.update(before)
