@@ -16,12 +16,14 @@ class Training(Section):
     """What both training stages share. A step is one optimizer update over all devices."""
 
     engine: Literal["torch", "fsdp2", "fairscale", "deepspeed"] = setting(
-        "torch", "torch (single process or DDP), fsdp2, fairscale or deepspeed", outcome="rounding"
+        "torch", "torch (single process or DDP), fsdp2, fairscale or deepspeed", affects_result="rounding"
     )
-    zero_stage: Literal[None, 0, 1, 2, 3] = setting(None, "DeepSpeed ZeRO stage; null = 1", outcome="rounding")
-    offload_optimizer: bool = setting(False, "keep DeepSpeed's optimizer in CPU memory (ZeRO 1-3)", outcome="rounding")
+    zero_stage: Literal[None, 0, 1, 2, 3] = setting(None, "DeepSpeed ZeRO stage; null = 1", affects_result="rounding")
+    offload_optimizer: bool = setting(
+        False, "keep DeepSpeed's optimizer in CPU memory (ZeRO 1-3)", affects_result="rounding"
+    )
     activation_checkpointing: bool = setting(
-        False, "compute activations again in the backward pass, to save memory", outcome="rounding"
+        False, "compute activations again in the backward pass, to save memory", affects_result="rounding"
     )
     epochs: int = setting(3, "passes over the training rows", "epochs", ge=0, le=1000)
     optimizer: Optimizer = setting(
@@ -45,14 +47,16 @@ class Training(Section):
     max_length: int = setting(64, "longest sequence, special tokens included", "tokens", ge=8, le=8192)
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; 0 = no clipping", ge=0)
     precision: Precision = setting("auto", "arithmetic of the forward; auto = bf16 where the device has it, else fp32")
-    checkpoint_every: int = setting(200, "updates between checkpoints", "updates", outcome=False, ge=1)
-    keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", outcome=False, ge=1)
-    max_bad_steps: int = setting(5, "updates in a row without a finite gradient that end the run", outcome=False, ge=1)
-    log_every: int = setting(20, "updates between log lines", "updates", outcome=False, ge=1)
-    prefetch: Literal["auto", "always", "never"] = setting(
-        "auto", "build the next batches in a thread while a step runs; auto = on CUDA devices", outcome=False
+    checkpoint_every: int = setting(200, "updates between checkpoints", "updates", affects_result=False, ge=1)
+    keep_checkpoints: int = setting(2, "newest checkpoints that are kept, beside the best", affects_result=False, ge=1)
+    max_bad_steps: int = setting(
+        5, "updates in a row without a finite gradient that end the run", affects_result=False, ge=1
     )
-    wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", outcome=False)
+    log_every: int = setting(20, "updates between log lines", "updates", affects_result=False, ge=1)
+    prefetch: Literal["auto", "always", "never"] = setting(
+        "auto", "build the next batches in a thread while a step runs; auto = on CUDA devices", affects_result=False
+    )
+    wandb: str = setting("", "Weights & Biases project that takes the figures too; empty = none", affects_result=False)
 
     def conflicts(self) -> Iterator[str]:
         if self.step_rows % self.micro_rows:
