@@ -15,7 +15,7 @@ from similarity_v1.stage import STAGE, run_stage
 
 COMMANDS = {
     "extract": (extract, "score the words of every pair and choose the raw rationales"),
-    "refine": (refine, "refine raw rationales by the original and the clean chain"),
+    "refine": (refine, "refine raw rationales by the published and the clean chain"),
     "validate": (validate, "check a submission, text or zip, against its pairs"),
     "evaluate": (evaluate, "measure a submission against gold rationales, pairing and labels"),
     "twins": (twins, "write every pair once more in other words, for measuring consistency"),

@@ -58,13 +58,13 @@ def produce(recipe: Recipe, folder: Path) -> Made:
     raw = align_rows(submit / RAW_FILE, read_submission(submit / RAW_FILE), pairs)
     original, counts = write_original_chain(submit, pairs, raw, read_originals(prepared / "originals.tsv"))
     log.info(
-        "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
+        "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain published)",
         counts["originals"], counts["copied"],
     )  # fmt: skip
     clean = write_clean_chain(submit, pairs, raw, settings.clean_order)
     handed_in = f"submit/{ZIP_FILE[settings.chain]}"
     validate(folder / handed_in, pairs)
-    systems = {"raw": raw, "original": original, "clean": clean}
+    systems = {"raw": raw, "original": original, "clean": clean}  # evaluation.json keeps the older name of `published`
     evaluation = _evaluation(recipe, known, systems) | {"refinement": counts, "handed_in": handed_in}
     write_json(folder / "evaluation.json", evaluation)
     _log_figures(evaluation)

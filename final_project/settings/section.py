@@ -51,7 +51,7 @@ class Section(BaseModel):
         return self
 
     def affecting_result(self, up_to_rounding: bool = False) -> dict[str, Any]:
-        """The settings on which what the stage writes depends, as JSON values; up_to_rounding: by more than rounding."""
+        """The settings on which the stage's result depends, as JSON values; up_to_rounding: by more than rounding."""
         values, without = self.model_dump(mode="json"), (False, "rounding") if up_to_rounding else (False,)
         affects = {name: field.json_schema_extra["affects_result"] for name, field in type(self).model_fields.items()}
         return {name: values[name] for name, kind in affects.items() if kind not in without}
