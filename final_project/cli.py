@@ -89,13 +89,31 @@ def print_json(value: Any) -> None:
 def stage_arguments(stage: str, about: str, *sections: str) -> argparse.ArgumentParser:
     """The parser of `python -m STAGE`: a recipe, overrides after `--`, and the settings the stage reads."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m {stage}",
-        description=about,
-        epilog="settings, given after -- as key=value:\n" + describe_fields(*sections),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=f"python -m {stage}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_recipe_arguments(parser)
+    add_settings_help(parser, *sections)
     return parser
+
+
+def add_settings_help(parser: argparse.ArgumentParser, *sections: str) -> None:
+    """Common settings of the sections below `--help`, all of them below `--help-all`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    common = describe_fields(*sections, common_only=True)
+    parser.epilog = "common settings, given after -- as key=value (--help-all lists all):\n" + common
+    parser.add_argument(
+        "--help-all", action=_HelpAll, nargs=0, const=sections, default=argparse.SUPPRESS,
+        help="show this help message with every setting and exit",
+    )  # fmt: skip
+
+
+class _HelpAll(argparse.Action):
+    """Prints the help with every setting of the sections in `const`."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        parser.epilog = "settings, given after -- as key=value:\n" + describe_fields(*self.const)
+        parser.print_help()
+        parser.exit()
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:

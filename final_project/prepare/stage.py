@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import digest_of, write_json
-from final_project.cli import add_recipe_arguments, recipe_from
+from final_project.cli import add_recipe_arguments, add_settings_help, recipe_from
 from final_project.data.augment import augment_pairs
 from final_project.data.checks import Known
 from final_project.data.contest import write_json_lines, write_segmented
@@ -27,7 +27,6 @@ from final_project.prepare.facts import gather_facts, tell
 from final_project.prepare.inputs import find_inputs
 from final_project.prepare.material import Material, read_material, segment_into_characters
 from final_project.prepare.selection import select_text, select_training
-from final_project.recipe import describe_fields
 from final_project.settings import Prepare, Recipe
 from final_project.stage_folder import StageFolder
 
@@ -173,11 +172,10 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "prepare",
         help="stage 1: pairs, text and rows to explain from raw files or the built-in generator",
-        epilog="settings, given after -- as key=value:\n" + describe_fields("prepare"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_recipe_arguments(parser)
     add_download_arguments(parser)
+    add_settings_help(parser, "prepare")
     parser.set_defaults(run=_run)
 
 
