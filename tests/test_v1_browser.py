@@ -112,7 +112,8 @@ def made_run(folder: Path, texts):
     figures = {"token_f1": 0.6, "map": 0.9, "accuracy": 0.8, "share_chosen": 0.4, "rows_with_repeated_index": 0}
     evaluation = {
         "rows": len(pairs), "gold_rows": len(pairs), "perturbed_pairs": len(twins), "handed_in": "submit/x.zip",
-        "systems": dict.fromkeys(("raw", "original", "clean"), figures), "baselines": {"random": figures, "all_words": figures},
+        "systems": dict.fromkeys(("raw", "original", "clean"), figures),
+        "baselines": {"random": figures, "all_words": figures},
         "intervals": {"original": {"token_f1": [0.55, 0.65]}},
     }  # fmt: skip
     write_text(stage / "evaluation.json", json.dumps(evaluation))
