@@ -1,27 +1,25 @@
-"""python -m final_project prepare | corpora | convert | augment | stats | doctor | plan: what needs no training."""
+"""python -m final_project COMMAND ...: what needs no training."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from final_project import doctor, plan
-from final_project.cli import run_main
-from final_project.data import augment, corpora, statistics
-from final_project.data.corpora import listing
-from final_project.prepare import stage as prepare
+from final_project.cli import run_commands, run_main
 
-COMMANDS = (prepare, listing, corpora, augment, statistics, doctor, plan)
+COMMANDS = {
+    "prepare": ("final_project.prepare.stage", "stage 1: read, check, split and count the pairs of a recipe"),
+    "corpora": ("final_project.data.corpora.listing", "what is known of the corpora, and what of them a folder holds"),
+    "convert": ("final_project.data.corpora", "turn a corpus's raw files into one CSV of pairs"),
+    "augment": ("final_project.data.augment", "add the pairs that labelled pairs imply"),
+    "stats": ("final_project.data.statistics", "figures about pairs: JSON on standard output, a table beside it"),
+    "doctor": ("final_project.doctor", "check whether this machine is fit for a recipe"),
+    "plan": ("final_project.plan", "print the command of each stage, as run.sh runs it"),
+}
 
 
 def main(argv: Sequence[str]) -> int | None:
-    parser = argparse.ArgumentParser(prog="python -m final_project", description=__doc__)
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
-        module.add_command(subparsers)
-    arguments = parser.parse_args(argv)
-    return arguments.run(arguments)
+    return run_commands("final_project", COMMANDS, argv)
 
 
 if __name__ == "__main__":

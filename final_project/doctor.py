@@ -23,11 +23,9 @@ DISTRIBUTION = "explained-pairs"
 INSTALL = "bash run.sh sets everything up" if CHECKOUT else f"pip install {DISTRIBUTION}"
 
 
-def add_command(subparsers) -> None:
-    parser = subparsers.add_parser("doctor", help="look whether this machine is fit for a recipe")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="demo", help="name in recipes/ or a YAML file (default: demo)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, after --")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -27,13 +27,11 @@ log = logging.getLogger(__name__)
 MULTI_PROCESS = ("posttrain", "similarity_v0", "similarity_v1")
 
 
-def add_command(subparsers) -> None:
-    parser = subparsers.add_parser("plan", help="print the command of each stage, as run.sh runs it")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE")
     parser.add_argument("--dry-run", action="store_true", help="print all commands, finished stages included")
     parser.add_argument("--check", action="store_true", help="print nothing; only look for missing data and weights")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

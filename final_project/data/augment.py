@@ -49,14 +49,12 @@ def implied_pairs(positives: list[str], negatives: list[str]) -> list[Pair]:
     return [Pair(*sides, 1) for sides in same[:n_same]] + [Pair(*sides, 0) for sides in different[:n_different]]
 
 
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("augment", help="add the pairs that labelled pairs imply")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=Path, required=True, help="labelled pairs: CSV, TSV or JSONL")
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
-    parser.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     pairs = read_pairs(arguments.input, labelled=True)
     augmented = list(augment_pairs(pairs))
     write_pairs_csv(arguments.output, augmented)

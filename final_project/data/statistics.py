@@ -109,13 +109,11 @@ def _aligned(rows: list[list[Any]]) -> list[str]:
     ]
 
 
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("stats", help="figures about pairs: JSON on standard output, a table beside it")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=Path, required=True, action="append", help="pairs; may be given several times")
-    parser.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     sets = {str(path): fingerprints(iter_pairs(path)) for path in arguments.input}
     facts = {name: describe(prints) for name, prints in sets.items()}
     between = overlaps(sets)

@@ -168,18 +168,13 @@ def gold_record(row: GoldRow) -> dict[str, Any]:
     return record | ({"rel_ids": list(row.rel_ids)} if row.sample_type == "ori" else {})
 
 
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "prepare",
-        help="stage 1: pairs, text and rows to explain from raw files or the built-in generator",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     add_download_arguments(parser)
     add_settings_help(parser, "prepare")
-    parser.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     recipe = recipe_from(arguments)
     download_from(arguments, Path(recipe.prepare.data_dir))
     prepare(recipe, arguments.force)

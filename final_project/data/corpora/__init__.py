@@ -90,17 +90,15 @@ def contest_places(contest_set: str) -> tuple[str, ...]:
     return tuple(place.format(contest_set) for place in CONTEST_PLACES)
 
 
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("convert", help="turn a corpus's raw files into one CSV of pairs")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, metavar="NAME", help=f"one of: {', '.join(CORPORA)}")
     parser.add_argument(
         "--input", type=Path, required=True, action="append", help="raw file; may be given several times"
     )
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
-    parser.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     corpus = find_corpus(arguments.corpus)
     _check_files(arguments.input, arguments.output)
     labels: collections.Counter[int | None] = collections.Counter()
