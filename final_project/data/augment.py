@@ -6,17 +6,10 @@ differ. Chinese corpora of this kind repeat a first sentence often enough for th
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import logging
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from final_project.cli import print_json
 from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs, write_pairs_csv
-
-log = logging.getLogger(__name__)
 
 
 def augment_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -47,19 +40,3 @@ def implied_pairs(positives: list[str], negatives: list[str]) -> list[Pair]:
     different = list(itertools.product(positives, negatives))
     n_same, n_different = int(len(different) * ratio), int(len(same) / ratio)
     return [Pair(*sides, 1) for sides in same[:n_same]] + [Pair(*sides, 0) for sides in different[:n_different]]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--input", type=Path, required=True, help="labelled pairs: CSV, TSV or JSONL")
-    parser.add_argument("--output", type=Path, required=True, help="CSV to write")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    pairs = read_pairs(arguments.input, labelled=True)
-    augmented = list(augment_pairs(pairs))
-    write_pairs_csv(arguments.output, augmented)
-    n_positive = sum(pair.label for pair in augmented)
-    log.info(
-        "augment: wrote %s: %d rows from %d, %d positive", arguments.output, len(augmented), len(pairs), n_positive
-    )
-    print_json({"rows_in": len(pairs), "rows": len(augmented), "positive": n_positive, "output": str(arguments.output)})
