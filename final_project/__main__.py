@@ -12,7 +12,7 @@ COMMANDS = {
     "corpora": ("final_project.data.corpora.listing", "what is known of the corpora, and what of them a folder holds"),
     "convert": ("final_project.data.corpora", "turn a corpus's raw files into one CSV of pairs"),
     "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),
-    "stats": ("final_project.data.statistics", "figures about pairs: JSON on standard output, a table beside it"),
+    "stats": ("final_project.commands.stats", "figures about pairs: JSON on standard output, a table beside it"),
     "doctor": ("final_project.doctor", "check whether this machine is fit for a recipe"),
     "plan": ("final_project.plan", "print the command of each stage, as run.sh runs it"),
 }
