@@ -18,9 +18,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from final_project.cli import print_json
-from final_project.data.corpora import CORPORA
 from final_project.data.corpora.entry import Corpus, Counts
 from final_project.data.corpora.inventory import data_folders, places
+from final_project.data.corpora.registry import CORPORA
 from final_project.data.corpora.stock import Stock, take_stock
 from final_project.errors import DataError, ProjectError
 
