@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 import time
@@ -12,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import digest_of, write_json
-from final_project.cli import add_recipe_arguments, add_settings_help, recipe_from
 from final_project.data.augment import augment_pairs
 from final_project.data.checks import Known
 from final_project.data.contest import write_json_lines, write_segmented
-from final_project.data.download import add_download_arguments, download_from
 from final_project.data.fingerprints import Fingerprinter, Fingerprints, fingerprints
 from final_project.data.groups import connected_groups, held_out_rows
 from final_project.data.pair_table import PairTable, write_pair_table
@@ -166,15 +163,3 @@ def gold_record(row: GoldRow) -> dict[str, Any]:
         "text_t_seg": list(row.words_t),
     }
     return record | ({"rel_ids": list(row.rel_ids)} if row.sample_type == "ori" else {})
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recipe_arguments(parser)
-    add_download_arguments(parser)
-    add_settings_help(parser, "prepare")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    recipe = recipe_from(arguments)
-    download_from(arguments, Path(recipe.prepare.data_dir))
-    prepare(recipe, arguments.force)
