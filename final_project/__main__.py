@@ -14,7 +14,7 @@ COMMANDS = {
     "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),
     "stats": ("final_project.commands.stats", "figures about pairs: JSON on standard output, a table beside it"),
     "doctor": ("final_project.commands.doctor", "check whether this machine is fit for a recipe"),
-    "plan": ("final_project.plan", "print the command of each stage, as run.sh runs it"),
+    "plan": ("final_project.commands.plan", "print the command of each stage, as run.sh runs it"),
 }
 
 
