@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from final_project.artifacts import digest_of
-from final_project.inputs import place_of_init
+from final_project.model.start_folder import place_of_init
 from final_project.settings import Recipe
 from final_project.stage_folder import StageFolder
 

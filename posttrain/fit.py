@@ -10,10 +10,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic
 from final_project.errors import ArtifactError, DataError
-from final_project.inputs import place_of_init
 from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch
 from final_project.model.folder import longest_input
 from final_project.model.packing import first_position_of
+from final_project.model.start_folder import place_of_init
 from final_project.model.token_table import write_token_table
 from final_project.model.tokens import build_tokenizer, load_init_tokenizer
 from final_project.model.vocabulary import teach, unknown_units

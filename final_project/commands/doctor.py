@@ -12,8 +12,8 @@ from importlib import metadata
 from typing import Any
 
 from final_project.cli import print_json, recipe_from
+from final_project.commands.missing import missing_inputs
 from final_project.errors import EnvironmentProblem
-from final_project.inputs import missing_inputs
 from final_project.places import CHECKOUT
 from final_project.recipe import STAGES
 from final_project.settings import Recipe

@@ -16,8 +16,8 @@ import shlex
 import sys
 
 from final_project.cli import add_recipe_arguments, recipe_from
+from final_project.commands.missing import missing_inputs
 from final_project.errors import ArtifactError, RecipeError
-from final_project.inputs import missing_inputs
 from final_project.recipe import STAGES
 from final_project.settings import Recipe
 from final_project.stages import training_stage_state
