@@ -1,4 +1,4 @@
-"""Transitive augmentation of labelled pairs, the original's rule.
+"""Transitive augmentation of labelled pairs, the published solution's rule.
 
 Where s means the same as p1 and as p2, p1 and p2 mean the same; where s means the same as p but not as n, p and n
 differ. Chinese corpora of this kind repeat a first sentence often enough for this to yield new pairs.
@@ -31,7 +31,7 @@ def implied_pairs(positives: list[str], negatives: list[str]) -> list[Pair]:
     So that the group's ratio r = positives / negatives holds among the new pairs too, the new positives are cut to
     r times the new negatives and the other way round, both counted before the cut. A group with one label only
     implies nothing. int() truncates towards zero: a fraction of a pair is not enough for a pair; and r is divided
-    once as a float, since exact fractions would keep a few rows more and break the original's bytes.
+    once as a float, as the published solution does: exact fractions would keep a few rows more.
     """
     if not positives or not negatives:
         return []
