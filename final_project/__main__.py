@@ -1,26 +1,25 @@
-"""python -m final_project prepare | corpora | convert | augment | stats | doctor | plan: what needs no training."""
+"""python -m final_project COMMAND ...: what needs no training."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from final_project import doctor, plan
-from final_project.cli import Parser, run_main
-from final_project.data import augment, corpora, statistics
-from final_project.data.corpora import listing
-from final_project.prepare import stage as prepare
+from final_project.cli import run_commands, run_main
 
-COMMANDS = (prepare, listing, corpora, augment, statistics, doctor, plan)
+COMMANDS = {
+    "prepare": ("final_project.commands.prepare", "stage 1: read, check, split and count the pairs of a recipe"),
+    "corpora": ("final_project.commands.corpora", "what is known of the corpora, and what of them a folder holds"),
+    "convert": ("final_project.commands.convert", "turn a corpus's raw files into one CSV of pairs"),
+    "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),
+    "stats": ("final_project.commands.stats", "figures about pairs: JSON on standard output, a table beside it"),
+    "doctor": ("final_project.commands.doctor", "check whether this machine is fit for a recipe"),
+    "plan": ("final_project.commands.plan", "print the command of each stage, as run.sh runs it"),
+}
 
 
 def main(argv: Sequence[str]) -> int | None:
-    parser = Parser(prog="python -m final_project", description=__doc__)
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
-        module.add_command(subparsers)
-    arguments = parser.parse_args(argv)
-    return arguments.run(arguments)
+    return run_commands("final_project", COMMANDS, argv)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""What every command line shares: exit statuses, logging to standard error, the libraries' caches."""
+"""What every command line shares: commands and their help, exit statuses, logging, the libraries' caches."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from final_project import strict_json
@@ -17,6 +18,10 @@ from final_project.errors import ProjectError
 from final_project.places import cache_dir
 from final_project.recipe import describe_fields, dotted_fields, load_recipe
 from final_project.settings import Recipe
+
+Commands = Mapping[str, tuple[str, str]]
+"""Command -> (its module, one line about it). The module has add_arguments(parser) and run(arguments); it is imported
+only when the command is used, because some import torch."""
 
 CACHES = {
     "HF_HOME": "huggingface",
@@ -51,6 +56,48 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
     except KeyboardInterrupt:
         print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
+
+
+def run_commands(
+    program: str,
+    commands: Commands,
+    argv: Sequence[str],
+    run_stage: Callable[[Sequence[str]], int | None] | None = None,
+    intermixed: bool = False,
+) -> int | None:
+    """Run `python -m PROGRAM [COMMAND] ...`; without a command run_stage gets the arguments, where there is a stage.
+
+    intermixed: options may also come between positional arguments. Raises ProjectError for an unknown command.
+    """
+    first = argv[0] if argv else ""
+    if first in commands:
+        module, about = commands[first]
+        command = importlib.import_module(module)
+        parser = Parser(prog=f"python -m {program} {first}", description=about)
+        command.add_arguments(parser)
+        return command.run((parser.parse_intermixed_args if intermixed else parser.parse_args)(argv[1:]))
+    if first and not first.startswith("-") and "=" not in first:
+        close = difflib.get_close_matches(first, commands, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        known = f" (there are {', '.join(commands)})" if commands else "; settings follow after -- as key=value"
+        raise ProjectError(f"python -m {program} has no command {first!r}{hint}{known}")
+    if run_stage is not None:
+        return run_stage(argv)
+    parser = Parser(
+        prog=f"python -m {program}",
+        usage=f"python -m {program} COMMAND ...",
+        description=list_commands(commands),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(argv)
+    parser.error(f"which command? There are {', '.join(commands)}")
+
+
+def list_commands(commands: Commands) -> str:
+    """Help text: one line a command."""
+    width = max(map(len, commands), default=0)
+    lines = [f"  {name:<{width}}  {about}" for name, (_, about) in commands.items()]
+    return "\n".join(["commands (COMMAND --help describes one):", *lines])
 
 
 def end_process(status: int) -> NoReturn:
@@ -123,16 +170,36 @@ class Parser(argparse.ArgumentParser):
         return f"; what begins with a dash and is no option goes behind --, as in: -- {dashed[0]}"
 
 
-def stage_arguments(stage: str, about: str, *sections: str) -> argparse.ArgumentParser:
+def stage_arguments(
+    stage: str, about: str, *sections: str, commands: Commands | None = None
+) -> argparse.ArgumentParser:
     """The parser of `python -m STAGE`: a recipe, overrides after `--`, and the settings the stage reads."""
     parser = Parser(
-        prog=f"python -m {stage}",
-        description=about,
-        epilog="settings, given after -- as key=value:\n" + describe_fields(*sections),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=f"python -m {stage}", description=f"{about}\n\n{list_commands(commands)}" if commands else about
     )
     add_recipe_arguments(parser)
+    add_settings_help(parser, *sections)
     return parser
+
+
+def add_settings_help(parser: argparse.ArgumentParser, *sections: str) -> None:
+    """Common settings of the sections below `--help`, all of them below `--help-all`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    common = describe_fields(*sections, common_only=True)
+    parser.epilog = "common settings, given after -- as key=value (--help-all lists all):\n" + common
+    parser.add_argument(
+        "--help-all", action=_HelpAll, nargs=0, const=sections, default=argparse.SUPPRESS,
+        help="show this help message with every setting and exit",
+    )  # fmt: skip
+
+
+class _HelpAll(argparse.Action):
+    """Prints the help with every setting of the sections in `const`."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        parser.epilog = "settings, given after -- as key=value:\n" + describe_fields(*self.const)
+        parser.print_help()
+        parser.exit()
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:

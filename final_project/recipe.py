@@ -86,14 +86,17 @@ def dotted_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str
     return fields
 
 
-def describe_fields(*sections: str) -> str:
-    """Help text for the named sections (all where none is named): key, default, unit, meaning."""
+def describe_fields(*sections: str, common_only: bool = False) -> str:
+    """Help text for the named sections (all if none is named): key, default, unit, meaning of each setting."""
     lines = []
     for key, field in dotted_fields().items():
         section = key.split(".")[0] if "." in key else ""
         if sections and section and section not in sections:
             continue
-        unit = (field.json_schema_extra or {}).get("unit")
+        extra = field.json_schema_extra or {}
+        if common_only and not extra.get("common"):
+            continue
+        unit = extra.get("unit")
         kind = _kind(field.annotation)
         default = repr(field.default) if field.default == "" else field.default
         lines.append(f"  {key}={default}  ({kind}{', ' + unit if unit else ''})\n      {field.description}")
@@ -183,6 +186,8 @@ def _lay_override(override: str, values: dict, origins: dict[str, str]) -> list[
         if not isinstance(target, dict):
             return [f"override {override!r}: {section} is a value, not a section"]
     target[leaf] = value
+    for replaced in [known for known in origins if known.startswith(f"{key}.")]:
+        del origins[replaced]
     origins[key] = f"override {override!r}"
     return []
 
@@ -200,7 +205,7 @@ def _drop_unknown_keys(values: dict, origins: dict[str, str], problems: list[str
             elif key not in known and key not in sections:
                 del mapping[name]
                 hint = _nearest(key, sorted(known | sections))
-                problems.append(f"{origins.get(key, 'recipe')}: unknown key {key}{hint}")
+                problems.append(f"{origin_of(key, origins) or 'recipe'}: unknown key {key}{hint}")
 
     walk(values, "")
 
@@ -214,11 +219,39 @@ def _nearest(word: str, candidates: list[str]) -> str:
 
 
 def say(problem: dict, origins: dict[str, str], path: Path) -> list[str]:
-    """One line for a wrong value; one for each conflict between settings of a section."""
+    """One line for a wrong value; one for each conflict between settings of a section, with the origin of each."""
     key = ".".join(str(part) for part in problem["loc"])
-    where = origins.get(key) or origins.get(key.split(".")[0]) or str(path)
-    start = f"{where}: {key}: " if key else f"{where}: "
     messages = problem["msg"].removeprefix("Value error, ").split("\n")
-    if isinstance(problem["input"], (dict, BaseModel)):
-        return [start + message for message in messages]
-    return [f"{start}{messages[0]}, found {problem['input']!r}"]
+    label = f"{key}: " if key else ""
+    if isinstance(problem["input"], (dict, BaseModel)) and problem["type"] == "value_error":
+        return [f"{_origins_of_conflict(message, key, origins, path)}: {label}{message}" for message in messages]
+    found = "" if isinstance(problem["input"], (dict, BaseModel)) else f", found {problem['input']!r}"
+    return [f"{origin_of(key, origins) or path}: {label}{messages[0]}{found}"]
+
+
+def origin_of(key: str, origins: dict[str, str]) -> str:
+    """Where a dotted key was set: the origin of its longest known prefix, so that an element of a list has its list's;
+    empty if it was set nowhere."""
+    while key and key not in origins:
+        key = key.rpartition(".")[0]
+    return origins.get(key, "")
+
+
+def _origins_of_conflict(message: str, section: str, origins: dict[str, str], path: Path) -> str:
+    """Where each setting was set that the message names as `name: value`; overrides first, defaults last."""
+    prefix = f"{section}." if section else ""
+    keys = [prefix + name for name in re.findall(r"([\w.]+):(?= )", message)]
+    if not keys:  # a message that names its settings in other words
+        keys = [prefix + word for word in re.findall(r"[\w.]+", message)]
+    places = {key: _set_at(key, origins) for key in keys if key in dotted_fields()}
+    found = sorted({*places.values()} - {""}, key=lambda place: (not place.startswith("override "), place))
+    if not found:
+        return origin_of(section, origins) or str(path)
+    defaults = [key.removeprefix(prefix) for key, place in places.items() if not place]
+    return ", ".join(found) + (f" (default: {', '.join(defaults)})" if defaults else "")
+
+
+def _set_at(key: str, origins: dict[str, str]) -> str:
+    """Where a setting got its value: its own line, or an override of it or of its whole section; empty: a default."""
+    place = origin_of(key, origins)
+    return place if key in origins or place.startswith("override ") else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from final_project.artifacts import digest_of
-from final_project.inputs import place_of_init
+from final_project.model.start_folder import place_of_init
 from final_project.settings import Recipe
 from final_project.stage_folder import StageFolder
 
@@ -43,7 +43,7 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
         inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
     keys = []
     for up_to_rounding in (False, True):
-        settings = {section: getattr(recipe, section).outcome(up_to_rounding) for section in sections}
+        settings = {section: getattr(recipe, section).affecting_result(up_to_rounding) for section in sections}
         keys.append(digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs}))
     return StageState(StageFolder(run_dir, stage), *keys, inputs, getattr(getattr(recipe, stage), "engine", "torch"))
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from final_project.cli import end_process, recipe_from, run_main, stage_arguments
+from final_project.cli import end_process, recipe_from, run_commands, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int | None:
+    return run_commands("posttrain", {}, argv, run_stage)
+
+
+def run_stage(argv: Sequence[str]) -> None:
     parser = stage_arguments("posttrain", "Masked-LM training on in-domain text.", "encoder", "posttrain")
     arguments = parser.parse_args(argv)
     recipe = recipe_from(arguments)

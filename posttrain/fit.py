@@ -12,12 +12,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic
 from final_project.errors import DataError, TrainingError
-from final_project.inputs import place_of_init
 from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch, trained_pooler
 from final_project.model.finite import weights_at_fault
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
 from final_project.model.packing import first_position_of
+from final_project.model.start_folder import place_of_init
 from final_project.model.token_table import is_token_table_whole, write_token_table
 from final_project.model.tokens import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
 from final_project.model.vocabulary import teach, unknown_units

@@ -7,27 +7,33 @@ python -m similarity_v0 sweep FILE [--recipe NAME] [--force] [--dry-run] [-- key
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
-from final_project.cli import Parser, end_process, recipe_from, run_main, stage_arguments
+from final_project.cli import end_process, recipe_from, run_commands, run_main, stage_arguments
 from final_project.training.stage import run_training_stage
 
 COMMANDS = {
-    "predict": "predict_file",
-    "ensemble": "ensemble_files",
-    "soup": "soup_folders",
-    "sweep": "sweep",
-    "export": "export",
+    "predict": ("similarity_v0.predict_file", "predict the pairs of a file; print scores if they have labels"),
+    "ensemble": ("similarity_v0.ensemble_files", "combine several files of predictions; print scores with --gold"),
+    "soup": (
+        "similarity_v0.soup_folders",
+        "average the weights of several models; the threshold is the best on --dev, without it the likelier label wins",
+    ),
+    "sweep": (
+        "similarity_v0.sweep",
+        "train variants of a recipe over seeds and compare them; status 1 if a trial failed",
+    ),
+    "export": ("similarity_v0.export", "export a classifier to another format and print a JSON summary"),
 }
-"""Command -> its module, with add_arguments and run; imported when it is called, since some bring torch along."""
 
 
 def main(argv: Sequence[str]) -> int | None:
-    if argv and argv[0] in COMMANDS:
-        return run_command(argv[0], argv[1:])
-    about = "Fine-tuning of the pair classifier. `python -m similarity_v0 COMMAND --help`: " + ", ".join(COMMANDS)
-    arguments = stage_arguments("similarity_v0", about, "similarity_v0").parse_args(argv)
+    return run_commands("similarity_v0", COMMANDS, argv, run_stage, intermixed=True)
+
+
+def run_stage(argv: Sequence[str]) -> None:
+    about = "Fine-tuning of the pair classifier: run the stage of a recipe, or one of its commands."
+    arguments = stage_arguments("similarity_v0", about, "similarity_v0", commands=COMMANDS).parse_args(argv)
     recipe = recipe_from(arguments)
 
     def work(*given):
@@ -36,13 +42,6 @@ def main(argv: Sequence[str]) -> int | None:
         return fit(*given)
 
     run_training_stage(recipe, "similarity_v0", arguments.force, work)
-
-
-def run_command(name: str, argv: Sequence[str]) -> int | None:
-    command = importlib.import_module(f"similarity_v0.{COMMANDS[name]}")
-    parser = Parser(prog=f"python -m similarity_v0 {name}", description=command.run.__doc__)
-    command.add_arguments(parser)
-    return command.run(parser.parse_intermixed_args(argv))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from final_project.data.tables import read_pairs
-from final_project.inputs import place_of_init
 from final_project.model.folder import load_tokenizer
 from final_project.model.learning import Learning
+from final_project.model.start_folder import place_of_init
 from final_project.model.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.settings import Recipe
 from final_project.stage_folder import RECORD_NAME, StageFolder

@@ -2,7 +2,7 @@
 
     flat       all at lr
     thirds     lower third of the layers lr/2.6, middle lr, upper lr*2.6, at any depth
-    original   the same for layers 0-11 alone, four each; whatever lies above falls back to lr, as in the original
+    published  the same for layers 0-11 alone, four each; layers above at lr, as in the published solution
     decay      lr * d^(L-l): the top layer (l = L) at lr, each below it at d times that; l = 0 are the embeddings
 Beside the layers: embeddings (but in decay) and pooler at lr, the head's last layer at lr*alpha. Patterns of the recipe
 take weights out of these groups, at factors of their own. Each group falls in two, with decay and without.
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 STEP = 2.6
 THIRDS = (("lower third", 1 / STEP), ("middle third", 1.0), ("upper third", STEP))
-ORIGINAL_LAYERS = 12
+PUBLISHED_LAYERS = 12
 
 Rate = tuple[str, float]
 """A group's name, and its rate over lr."""
@@ -31,7 +31,7 @@ Rate = tuple[str, float]
 
 def pair_groups(model: PairModel, settings: SimilarityV0) -> list[ParameterGroup]:
     """The groups of all weights that are trained; their table is logged. Raises RecipeError where a pattern takes none
-    of them, two patterns the same one, or `original` has fewer layers than it names."""
+    of them, two patterns the same one, or `published` needs more layers than there are."""
     rates = dict(rates_of(model, settings))
     trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
     rates |= chosen_rates(trained, settings.lr_patterns)
@@ -50,9 +50,9 @@ def pair_groups(model: PairModel, settings: SimilarityV0) -> list[ParameterGroup
 def rates_of(model: PairModel, settings: SimilarityV0) -> Iterator[tuple[str, Rate]]:
     """(weight's name, its rate) of every weight, as lr_groups has it."""
     n_layers = len(model.layers)
-    if settings.lr_groups == "original" and n_layers < ORIGINAL_LAYERS:
+    if settings.lr_groups == "published" and n_layers < PUBLISHED_LAYERS:
         raise RecipeError(
-            [f"similarity_v0.lr_groups: original names layers 0 to 11, this encoder has {n_layers}: use thirds"]
+            [f"similarity_v0.lr_groups: published names layers 0 to 11, this encoder has {n_layers}: use thirds"]
         )
     for name, part in parts_of(model):
         if settings.lr_groups == "flat":
@@ -71,8 +71,8 @@ def layer_rate(layer: int, n_layers: int, settings: SimilarityV0) -> Rate:
     """The rate of one layer, counted from 0."""
     if settings.lr_groups == "decay":
         return f"layer {layer}", settings.lr_decay ** (n_layers - 1 - layer)
-    if settings.lr_groups == "original":
-        return THIRDS[3 * layer // ORIGINAL_LAYERS] if layer < ORIGINAL_LAYERS else ("layers above 11", 1.0)
+    if settings.lr_groups == "published":
+        return THIRDS[3 * layer // PUBLISHED_LAYERS] if layer < PUBLISHED_LAYERS else ("layers above 11", 1.0)
     return THIRDS[3 * (2 * layer + 1) // (2 * n_layers)]  # by the layer's middle, so that few layers fall symmetrically
 
 

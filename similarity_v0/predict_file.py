@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="pairs with or without labels: CSV, TSV, JSONL or Parquet")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, help=".csv or .parquet to write: row,probability,label")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32",
-                        help="arithmetic of the forward; the threshold was found in fp32 (default: fp32)")  # fmt: skip
+                        help="compute dtype; the threshold was found in fp32 (default: fp32)")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:

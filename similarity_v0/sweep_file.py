@@ -6,7 +6,7 @@ seeds: [1, 2, 3]                          # every variant is trained with each o
 metric: accuracy                          # of dev, by which variants are compared
 grid:                                     # every combination of these values
   similarity_v0.lr: [1e-4, 3e-4]
-variants:                                 # named settings, or a list of recipes that stand on the base
+variants:                                 # named settings, or a list of recipes built on the base
   fgm: {similarity_v0.fgm_eps: 1}
 optuna:                                   # trials whose settings Optuna chooses
   trials: 20

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import read_json
+from final_project.commands.plan import nodes_from_environment, stage_command
 from final_project.data.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
-from final_project.plan import nodes_from_environment, stage_command
 from final_project.stage_folder import StageFolder
 from final_project.stages import training_stage_state
 from similarity_v0.sweep_file import STAGE, Sweep, Trial

@@ -166,7 +166,7 @@ def _key(job: Job, shards: PairShards, world: World) -> str:
         {
             "model": {path.relative_to(job.model).as_posix(): file_digest(path) for path in files},
             "pairs": shards.digest,
-            "settings": job.settings.outcome(),
+            "settings": job.settings.affecting_result(),
             "device": world.device.type,
             "versions": [__version__, torch.__version__, transformers.__version__],
         }

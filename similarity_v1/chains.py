@@ -1,7 +1,7 @@
 """The refinement chains as files: what they are called.
 
 raw       sim_rationale.txt            what the attribution chose
-original  ..._f1, _f1_f2, _f1_f2_f3    the published chain; f3 copies answers between rows; for the contest's rows
+published ..._f1, _f1_f2, _f1_f2_f3    the contest solution's chain; f3 copies answers between rows; for contest rows
 clean     sim_rationale_clean          ours; copies nothing
 """
 
@@ -16,10 +16,9 @@ from similarity_v1.clean import Order, refine_clean
 from similarity_v1.refine import Originals, refine_f1, refine_f2, refine_f3
 from similarity_v1.submission import write_submission, write_zip
 
-CHAINS = ("original", "clean")
 RAW_FILE = "sim_rationale.txt"
-LAST_FILE = {"raw": RAW_FILE, "original": "sim_rationale_f1_f2_f3.txt", "clean": "sim_rationale_clean.txt"}
-ZIP_FILE = {"original": "sim_rationale_f1_f2_f3.zip", "clean": "sim_rationale_clean.zip"}
+LAST_FILE = {"raw": RAW_FILE, "published": "sim_rationale_f1_f2_f3.txt", "clean": "sim_rationale_clean.txt"}
+ZIP_FILE = {"published": "sim_rationale_f1_f2_f3.zip", "clean": "sim_rationale_clean.zip"}
 
 
 Unread = Mapping[int, tuple[Collection[int], Collection[int]]]
@@ -54,7 +53,7 @@ def write_original_chain(
     f3 = without_unread(f3, unread)
     write_submission(folder / "sim_rationale_f1.txt", refine_f1(raw))
     write_submission(folder / "sim_rationale_f1_f2.txt", f2)
-    _write_last(folder, "original", f3)
+    _write_last(folder / LAST_FILE["published"], folder / ZIP_FILE["published"], f3)
     return f3, counts
 
 
@@ -67,10 +66,10 @@ def write_clean_chain(
 ) -> list[Rationale]:
     """Write the clean rows and their zip; returns the rows."""
     rows = without_unread(refine_clean(pairs, raw, order), unread)
-    _write_last(folder, "clean", rows)
+    _write_last(folder / LAST_FILE["clean"], folder / ZIP_FILE["clean"], rows)
     return rows
 
 
-def _write_last(folder: Path, chain: str, rows: Sequence[Rationale]) -> None:
-    write_submission(folder / LAST_FILE[chain], rows)
-    write_zip(folder / ZIP_FILE[chain], folder / LAST_FILE[chain])
+def _write_last(text: Path, zipped: Path, rows: Sequence[Rationale]) -> None:
+    write_submission(text, rows)
+    write_zip(zipped, text)

@@ -62,14 +62,14 @@ def produce(recipe: Recipe, folder: Path) -> Made:
         for row in read_scores(folder / "scores.jsonl", pairs)
         if row.unread_q or row.unread_t
     }
-    systems, refinement = {"raw": raw}, {}
-    if recipe.prepare.explains_contest or recipe.chain == "original":
+    systems, refinement = {"raw": raw}, {}  # evaluation.json keeps the older name of `published`
+    if recipe.prepare.explains_contest or recipe.chain == "published":
         systems["original"], counts = write_original_chain(
             submit, pairs, raw, read_originals(prepared / "originals.tsv"), unread
         )
         refinement = {"refinement": counts}
         log.info(
-            "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain original)",
+            "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain published)",
             counts["originals"], counts["copied"],
         )  # fmt: skip
     systems["clean"] = write_clean_chain(submit, pairs, raw, settings.clean_order, unread)

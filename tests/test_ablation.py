@@ -1,4 +1,4 @@
-"""Every recipe of recipes/ablation/ trains in a test-sized form, and changes what it says it changes."""
+"""Every variant of recipes/sweeps/ablation.yaml differs from its base in one trick alone; three of them are trained."""
 
 from __future__ import annotations
 
@@ -16,22 +16,17 @@ from final_project.data.demo_pairs import build_demo
 from final_project.data.tables import write_pairs_csv
 from final_project.model.tokens import build_tokenizer
 from final_project.progress import read_metrics
-from final_project.recipe import load_recipe
 from final_project.stage_folder import StageFolder
 from final_project.training.world import World
 from similarity_v0.fit import fit
-from similarity_v0.sweep_file import difference
+from similarity_v0.sweep_file import Trial, difference, read_sweep
 
-NAMES = sorted(path.stem for path in (ROOT / "recipes" / "ablation").glob("*.yaml"))
+SWEEP = ROOT / "recipes" / "sweeps" / "ablation.yaml"
+VARIANTS = read_sweep(SWEEP).variants
 TEST_SIZE = (
     "max_train_pairs=60", "epochs=1", "step_rows=16", "micro_rows=8", "max_length=32", "pack_length=64",
     "precision=fp32", "log_every=1",
 )  # fmt: skip
-FIRST_STEP_AS_PLAIN = {
-    "ema", "swa", "lr_thirds", "lr_decay", "cosine", "lion", "adafactor", "no_weight_decay", "freeze_embeddings",
-    "freeze_lower", "fgm", "pgd", "freelb", "mixup_embeddings", "mixup_last", "mixup_layer", "mixup_pool",
-}  # fmt: skip
-"""Tricks that do not change the clean loss of the first step."""
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +47,10 @@ def start(tmp_path_factory) -> Path:
 
 
 def trained(name: str, start: Path, runs: Path) -> list[dict]:
-    """Train one recipe; the figures of its updates and evaluations."""
+    """Train one variant; the figures of its updates and evaluations."""
     wanted = [f"similarity_v0.{setting}" for setting in (*TEST_SIZE, f"init={start / 'encoder'}")]
-    recipe = load_recipe(f"ablation/{name}", wanted)
+    sweep = read_sweep(SWEEP, overrides=tuple(wanted))
+    recipe = sweep.recipe_of(Trial(name, 1, sweep.variants[name]))
     (runs / name).mkdir(parents=True)
     (runs / name / "prepare").symlink_to(start / "prepare")
     folder = StageFolder(runs / name, "similarity_v0")
@@ -71,12 +67,25 @@ def plain(start, tmp_path_factory) -> list[dict]:
     return trained("base", start, tmp_path_factory.mktemp("base"))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "base"])
-def test_every_ablation_recipe_trains_and_differs_from_the_base_in_its_trick_alone(name, start, plain, tmp_path):
-    changed = difference(load_recipe(f"ablation/{name}"), load_recipe("ablation/base"))
-    assert 1 <= len(changed) <= 2 and all(key.startswith("similarity_v0.") for key in changed)
+@pytest.mark.parametrize(("name", "first_step_is_plain"), [("fgm", True), ("one_target", False), ("ema", True)])
+def test_variants_train_and_change_what_they_name(name, first_step_is_plain, start, plain, tmp_path):
     figures = trained(name, start, tmp_path)
     losses, plain_losses = ([row["loss"] for row in rows if "loss" in row] for rows in (figures, plain))
     assert len(losses) == 4 and all(map(math.isfinite, losses))
-    assert (losses[0] == pytest.approx(plain_losses[0], abs=1e-6)) == (name in FIRST_STEP_AS_PLAIN)
-    assert losses != plain_losses or name in ("ema", "swa")
+    assert (losses[0] == pytest.approx(plain_losses[0], abs=1e-6)) == first_step_is_plain
+    assert (losses == plain_losses) == (name == "ema"), "an average changes what is evaluated, not what is trained"
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "base"])
+def test_every_variant_is_a_recipe_that_differs_from_the_base_in_its_trick_alone(name):
+    sweep = read_sweep(SWEEP)
+    changed = difference(sweep.recipe_of(Trial(name, 111, VARIANTS[name])), sweep.recipe)
+    changed.pop("runs_dir")
+    assert changed == VARIANTS[name] and 1 <= len(changed) <= 2
+    assert all(key.startswith("similarity_v0.") for key in changed)
+
+
+def test_the_published_table_measured_the_variants_of_the_sweep():
+    measured = json.loads((ROOT / "docs" / "results" / "ablation.json").read_text())
+    assert {row["variant"]: row["settings"] for row in measured["rows"]} == VARIANTS
+    assert measured["seeds"] == list(read_sweep(SWEEP).seeds) and len(VARIANTS) == 31

@@ -9,7 +9,7 @@ import tarfile
 import pytest
 from corpora_support import ARCHIVE, NAMES, convert, read
 
-from final_project.data.corpora import CORPORA
+from final_project.data.corpora.registry import CORPORA
 
 # corpus, files in the archive, positive, negative
 WHOLE_FILES = [

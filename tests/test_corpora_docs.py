@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from final_project.data.corpora import CORPORA
-from final_project.data.corpora.listing import as_markdown
+from final_project.commands.corpora import as_markdown
+from final_project.data.corpora.registry import CORPORA
 
 ADDING = (ROOT / "docs" / "ADDING_A_CORPUS.md").read_text(encoding="utf-8")
 ATEC_FILE = Path("data/atec/atec_nlp_sim_train.csv")

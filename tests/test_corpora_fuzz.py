@@ -13,7 +13,7 @@ from corpora_support import FORMS, NAMES, SAMPLES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from final_project.data.corpora import CORPORA
+from final_project.data.corpora.registry import CORPORA
 from final_project.errors import DataError
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))

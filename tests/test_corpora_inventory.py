@@ -11,10 +11,12 @@ import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.corpora import CORPORA, inventory, listing
+from final_project.commands import corpora as listing
+from final_project.commands.corpora import as_json
+from final_project.data.corpora import inventory
 from final_project.data.corpora.entry import Corpus, Part
 from final_project.data.corpora.inventory import data_folders, find_part, find_parts, missing_parts, places
-from final_project.data.corpora.listing import as_json
+from final_project.data.corpora.registry import CORPORA
 from final_project.data.corpora.stock import Tally, take_stock
 from final_project.data.tables import iter_pairs
 from final_project.errors import DataError

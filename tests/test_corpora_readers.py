@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from corpora_support import FORMS, NAMES, NO, OPEN, PLAIN, SAMPLES, YES, read, read_text, write
 
-from final_project.data.corpora import CORPORA, find_corpus
+from final_project.data.corpora.registry import CORPORA, find_corpus
 from final_project.data.pairs import Pair
 from final_project.errors import DataError
 

@@ -25,8 +25,8 @@ from download_server import (
 )
 
 from final_project.cli import run_main
-from final_project.data.corpora import find_corpus
 from final_project.data.corpora.inventory import find_part
+from final_project.data.corpora.registry import find_corpus
 from final_project.data.download import add_download_arguments, download, download_from
 from final_project.data.download.offers import OFFERS, Item, Offer
 from final_project.data.download.transfer import RemoteFile

@@ -8,7 +8,7 @@ import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.corpora import find_corpus
+from final_project.data.corpora.registry import find_corpus
 from final_project.data.pairs import Pair
 from final_project.data.tables import read_pairs, write_pairs_csv, write_pairs_tsv
 from final_project.errors import ArtifactError, DataError, ProjectError

@@ -15,8 +15,8 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from final_project.data.corpora import CORPORA
-from final_project.data.corpora.listing import as_json
+from final_project.commands.corpora import as_json
+from final_project.data.corpora.registry import CORPORA
 
 SCRIPT = ROOT / "docs" / "check_figures.py"
 

@@ -147,7 +147,9 @@ def test_near_repeats_are_found_when_asked(data):
     folder, facts = run(data, "prepare.near_duplicates=0.8", "prepare.duplicates=drop")
     assert facts["train"]["left_out"]["nearly repeated"] == 1
     assert [pair.sentence1 for pair in read_pairs(folder / "train.csv")] == [TRAIN[0][0], long]
-    with pytest.raises(ProjectError, match=r"0\.5 and more"):
+    with pytest.raises(
+        ProjectError, match=r"near_duplicates: 0\.1 is too low a similarity; use 0 \(off\) or at least 0\.5"
+    ):
         run(data, "prepare.near_duplicates=0.1")
 
 

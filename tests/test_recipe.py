@@ -23,7 +23,7 @@ def test_the_competition_recipe_holds_the_published_hyper_parameters():
     assert (posttrain.epochs, posttrain.lr, posttrain.step_rows, posttrain.max_length) == (60, 5e-5, 64 * 4, 64)
     assert (v0.epochs, v0.lr, v0.micro_rows, v0.step_rows, v0.max_length) == (5, 5e-5, 25, 25 * 4 * 5, 64)
     assert (v0.engine, v0.eval_every, v0.best_by, v0.fgm_eps) == ("fairscale", 100, "accuracy", 1.0)
-    assert (recipe.similarity_v1.ratio, recipe.similarity_v1.chain) == (0.705, "original")
+    assert (recipe.similarity_v1.ratio, recipe.similarity_v1.chain) == (0.705, "published")
     assert recipe.prepare.augment and recipe.prepare.contest_set == "B"
 
 
@@ -66,9 +66,9 @@ def test_all_problems_of_a_recipe_are_said_at_once_with_file_and_line(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("similarity_v0.step_rows=100", "step_rows 100 is not a multiple of micro_rows 64"),
-        ("encoder.n_heads=3", "hidden_size 256 is not a multiple of n_heads 3"),
-        ("posttrain.max_length=512", "posttrain.max_length 512 exceeds encoder.max_positions"),
+        ("similarity_v0.step_rows=100", "step_rows: 100 is not a multiple of micro_rows: 64"),
+        ("encoder.n_heads=3", "hidden_size: 256 is not a multiple of n_heads: 3"),
+        ("posttrain.max_length=512", "posttrain.max_length: 512 exceeds encoder.max_positions: 128"),
         ("similarity_v0.epochs=1.5", "valid integer"),
         ("seed", "expected key.path=value"),
         ("seed.deep=1", "seed"),
@@ -104,8 +104,8 @@ def test_numbers_may_be_written_as_people_write_them():
 
 
 @pytest.mark.parametrize("stage", ["posttrain", "similarity_v0"])
-def test_help_of_a_stage_shows_each_of_its_settings_with_unit_default_and_meaning(stage):
-    text = call(stage, "--help").stdout
+def test_help_all_of_a_stage_shows_each_of_its_settings_with_unit_default_and_meaning(stage):
+    text = call(stage, "--help-all").stdout
     for key, field in dotted_fields().items():
         if key.startswith(f"{stage}."):
             assert f"{key}=" in text and field.description in text

@@ -120,15 +120,18 @@ def test_no_rows_are_no_steps():
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("posttrain.micro_tokens=60", "micro_tokens 60 has no room for a row of max_length 64"),
+        ("posttrain.micro_tokens=60", "micro_tokens: 60 is too small for one row of max_length: 64"),
         (
             "posttrain.batch_form=packed posttrain.pack_length=63",
-            "max_length 64 does not fit into a line of pack_length",
+            "pack_length: 63 is too small for one row of max_length: 64",
         ),
-        ("posttrain.batch_form=packed posttrain.micro_tokens=100", "no room for a line of pack_length 128"),
-        ("encoder.extend_vocab=10", "extend_vocab is for a given tokenizer"),
-        ("encoder.init=somewhere encoder.vocab_words=10", "vocab_words is for init scratch"),
-        ("encoder.vocab_words=5000", "leaves less than half of vocab_size"),
+        (
+            "posttrain.batch_form=packed posttrain.micro_tokens=100",
+            "too small for one packed sequence of pack_length: 128",
+        ),
+        ("encoder.extend_vocab=10", "extend_vocab: 10 needs an existing tokenizer"),
+        ("encoder.init=somewhere encoder.vocab_words=10", "vocab_words: 10 needs init: scratch"),
+        ("encoder.vocab_words=5000", "vocab_words: 5000 is more than half of vocab_size: 8000"),
     ],
 )
 def test_settings_that_cannot_work_together_are_refused(override, problem):

@@ -306,26 +306,33 @@ def test_a_built_tokenizer_knows_every_character_of_its_text_and_is_stable():
     assert len(build_tokenizer(texts, 9)) == 9
 
 
-ZERO_STAGES, OFFLOAD = "is DeepSpeed's; engine {} has no ZeRO stages", "offload_optimizer is DeepSpeed's; engine {}"
+ZERO_STAGES = "needs engine: deepspeed; with engine: {} leave it null"
+OFFLOAD = "offload_optimizer: true needs engine: deepspeed, found engine: {}"
 
 
 @pytest.mark.parametrize("stage", ["posttrain", "similarity_v0"])
 @pytest.mark.parametrize(
     ("settings", "messages"),
     [
-        (("zero_stage=1",), ["zero_stage 1 " + ZERO_STAGES.format("torch")]),
-        (("engine=fsdp2", "zero_stage=3"), ["zero_stage 3 " + ZERO_STAGES.format("fsdp2")]),
-        (("engine=fairscale", "zero_stage=0"), ["zero_stage 0 " + ZERO_STAGES.format("fairscale")]),
+        (("zero_stage=1",), ["zero_stage: 1 " + ZERO_STAGES.format("torch")]),
+        (("engine=fsdp2", "zero_stage=3"), ["zero_stage: 3 " + ZERO_STAGES.format("fsdp2")]),
+        (("engine=fairscale", "zero_stage=0"), ["zero_stage: 0 " + ZERO_STAGES.format("fairscale")]),
         (("engine=fsdp2", "offload_optimizer=true"), [OFFLOAD.format("fsdp2")]),
-        (("engine=deepspeed", "zero_stage=0", "offload_optimizer=true"), ["offload_optimizer needs zero_stage 1"]),
+        (
+            ("engine=deepspeed", "zero_stage=0", "offload_optimizer=true"),
+            ["offload_optimizer: true needs zero_stage: 1"],
+        ),
         (("engine=deepspeed", "zero_stage=4"), ["zero_stage: Input should be None, 0, 1, 2 or 3, found 4"]),
         (("engine=fsdp",), ["'fsdp2'", "found 'fsdp'"]),
-        (("optimizer=adafactor", "engine=fsdp2"), ["optimizer adafactor needs whole matrices", "fsdp2 cuts them up"]),
-        (("optimizer=adafactor", "engine=deepspeed"), ["engine deepspeed cuts them up"]),
+        (
+            ("optimizer=adafactor", "engine=fsdp2"),
+            ["optimizer: adafactor needs whole matrices", "engine: fsdp2 shards them"],
+        ),
+        (("optimizer=adafactor", "engine=deepspeed"), ["engine: deepspeed shards them"]),
         (("precision=fp8",), ["'fp16'", "found 'fp8'"]),
         (
             ("zero_stage=2", "offload_optimizer=true", "step_rows=7", "micro_rows=2"),
-            ["zero_stage 2", "offload_optimizer is", "step_rows 7 is not a multiple"],
+            ["zero_stage: 2 ", "offload_optimizer: true", "step_rows: 7 is not a multiple"],
         ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",

@@ -227,11 +227,15 @@ def test_what_cannot_be_done_is_refused_with_a_reason(start, tmp_path, capsys):
         ({"dev": relabelled(dev, None)}, (), "dev.csv: the dev split needs a label on every row"),
         ({"dev": [*relabelled(dev, 0)[:9], Pair("天", "地", 1)]}, ("calibration=platt",), "found 1 of one"),
         ({"dev": dev[:20], "test": dev}, (), "a threshold or a calibration found on test data is refused"),
-        ({}, ("folds=1",), "folds 1 would hold out every pair"),
-        ({}, ("one_fold=true",), "one_fold needs folds of which it is one"),
-        ({}, ("threshold_metric=cost", "false_positive_cost=0", "false_negative_cost=0"), "both costs 0"),
+        ({}, ("folds=1",), "folds: 1 would hold out every pair"),
+        ({}, ("one_fold=true",), "one_fold: true needs folds: 2 or more"),
+        (
+            {},
+            ("threshold_metric=cost", "false_positive_cost=0", "false_negative_cost=0"),
+            "makes every threshold equally good",
+        ),
         ({}, ("threshold_metric=auc",), "threshold_metric"),
-        ({}, ("threshold=margin", "calibration=isotonic"), "calibration isotonic is level"),
+        ({}, ("threshold=margin", "calibration=isotonic"), "calibration: isotonic is constant between steps"),
     ]
     for number, (splits, overrides, message) in enumerate(cases):
         runs = write_run(tmp_path / str(number), **splits)

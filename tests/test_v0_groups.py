@@ -43,7 +43,7 @@ def rates(model: PairModel, chosen: SimilarityV0) -> dict[str, float]:
     return {names[id(weight)]: group["peak_lr"] / LR for group in groups for weight in group["params"]}
 
 
-def original_rate(name: str, alpha: float) -> float:
+def published_rate(name: str, alpha: float) -> float:
     """The published rule, in its own way: by substrings of the names."""
     for numbers, factor in ((range(0, 4), 1 / 2.6), (range(4, 8), 1.0), (range(8, 12), 2.6)):
         if any(f"layer.{number}." in name for number in numbers):
@@ -51,11 +51,11 @@ def original_rate(name: str, alpha: float) -> float:
     return 1.0 if "bert." in name else alpha
 
 
-@pytest.mark.parametrize(("n_layers", "rule"), [(12, "thirds"), (12, "original"), (24, "original")])
-def test_rates_are_those_of_the_original_where_it_names_the_layers(n_layers, rule):
+@pytest.mark.parametrize(("n_layers", "rule"), [(12, "thirds"), (12, "published"), (24, "published"), (24, "original")])
+def test_rates_are_those_of_the_published_solution_where_it_names_the_layers(n_layers, rule):
     model = model_of(n_layers)
     found = rates(model, settings(lr_groups=rule, head_lr_factor=20.0))
-    assert found == pytest.approx({name: original_rate(name, 20.0) for name, _ in model.named_parameters()})
+    assert found == pytest.approx({name: published_rate(name, 20.0) for name, _ in model.named_parameters()})
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_pattern_that_matches_nothing_or_what_another_took_is_refused(patterns
 
 
 def test_the_original_rule_on_fewer_layers_than_it_names_is_refused():
-    with pytest.raises(RecipeError, match="original names layers 0 to 11, this encoder has 4"):
-        pair_groups(model_of(4), settings(lr_groups="original"))
+    with pytest.raises(RecipeError, match="published names layers 0 to 11, this encoder has 4"):
+        pair_groups(model_of(4), settings(lr_groups="published"))
 
 
 @pytest.mark.parametrize("entry", ["word_embeddings", "=2", "x=", "x=-1", "x=nan", "x=inf"])

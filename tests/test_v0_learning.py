@@ -87,12 +87,12 @@ def test_training_pairs_of_one_label_are_said_aloud(tmp_path, caplog):
     ("overrides", "chain"),
     [
         ((), "original"),
-        (("prepare.contest_set=B", "prepare.corpus=LCQMC"), "original"),
-        (("prepare.explain_file=rows.jsonl",), "original"),
+        (("prepare.contest_set=B", "prepare.corpus=LCQMC"), "published"),
+        (("prepare.explain_file=rows.jsonl",), "published"),
         (("prepare.train_file=mine.csv", "prepare.dev_file=d.csv", "prepare.test_file=t.csv"), "clean"),
         (("prepare.train_file=mine.csv", "prepare.dev_share=0.1", "prepare.test_share=0.1"), "clean"),
         (("prepare.corpus=LCQMC",), "clean"),
-        (("prepare.train_file=mine.csv", "similarity_v1.chain=original"), "original"),
+        (("prepare.train_file=mine.csv", "similarity_v1.chain=original"), "published"),
         (("similarity_v1.chain=clean",), "clean"),
     ],
 )
@@ -101,8 +101,8 @@ def test_the_chain_that_comes_first_follows_from_the_rows_to_explain(overrides, 
 
 
 @pytest.mark.parametrize("name", ["demo", "lcqmc_quick", "lcqmc_small", "competition"])
-def test_our_recipes_hand_in_the_original_chain(name):
-    assert load_recipe(name).chain == "original"
+def test_our_recipes_hand_in_the_published_chain(name):
+    assert load_recipe(name).chain == "published"
 
 
 def run_on_own_pairs(tmp_path, capsys, *overrides) -> SimpleNamespace:

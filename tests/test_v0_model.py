@@ -335,9 +335,9 @@ def test_more_frozen_layers_than_there_are_is_refused():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (("batch_form=packed", "mixup=layer"), "mixup layer would blend whole lines"),
-        (("batch_form=packed", "freelb_eps=1"), "FreeLB moves each pair in a ball of its own"),
-        (("batch_form=packed", "pack_length=32"), "does not fit into a line of pack_length 32"),
+        (("batch_form=packed", "mixup=layer"), "mixup: layer would blend whole packed sequences"),
+        (("batch_form=packed", "freelb_eps=1"), "freelb_eps: 1 needs batch_form: rows"),
+        (("batch_form=packed", "pack_length=32"), "pack_length: 32 is too small for one row of max_length: 64"),
         (("pool=median",), "'weighted_layers'"),
         (("n_outputs=3",), "found 3"),
         (("head_dropout=1",), "head_dropout"),

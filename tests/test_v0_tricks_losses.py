@@ -195,10 +195,10 @@ def test_an_encoder_of_one_layer_has_no_inner_layer_to_blend_after():
         ({"mixup_alpha": 0.0}, "mixup_alpha"),
         ({"mixup": "everywhere"}, "mixup"),
         ({"r_drop": float("nan")}, "r_drop"),
-        ({"fgm_eps": 1.0, "pgd_eps": 1.0}, "fgm_eps and pgd_eps: one attack at a time"),
-        ({"freelb_eps": 1.0, "awp_gamma": 0.01}, "freelb_eps and awp_gamma: one attack at a time"),
-        ({"ema_decay": 0.9, "swa_start": 0.5}, "one average at a time"),
-        ({"n_outputs": 1}, "n_outputs 1 needs loss bce"),
+        ({"fgm_eps": 1.0, "pgd_eps": 1.0}, "fgm_eps: 1 and pgd_eps: 1: only one attack at a time"),
+        ({"freelb_eps": 1.0, "awp_gamma": 0.01}, "freelb_eps: 1 and awp_gamma: 0.01: only one attack at a time"),
+        ({"ema_decay": 0.9, "swa_start": 0.5}, "only one average at a time"),
+        ({"n_outputs": 1}, "loss: ce needs n_outputs: 2; with n_outputs: 1 use loss: bce"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(recipe, said):

@@ -151,7 +151,7 @@ def test_no_more_gradients_are_taken_than_are_reported(steep, monkeypatch):
 def test_the_recipe_hands_the_tolerance_over_and_refuses_it_for_even_points(tmp_path, capsys):
     told = SimilarityV1(method="integrated_gradients", ig_steps=50, ig_rule="adaptive", ig_tolerance=1e-3)
     assert method_options(told) == {"steps": 50, "rule": "adaptive", "tolerance": 1e-3, "reduce": "l2"}
-    with pytest.raises(ValueError, match="ig_tolerance takes ig_rule adaptive, found right"):
+    with pytest.raises(ValueError, match=r"ig_tolerance: 0\.001 needs ig_rule: adaptive, found ig_rule: right"):
         SimilarityV1(method="integrated_gradients", ig_tolerance=1e-3)
     options = ("--ig-steps", 20, "--ig-rule", "adaptive", "--ig-tolerance", 0.01)
     _, out, _ = run_cli(capsys, "explain", "--model", tiny_classifier(tmp_path), *options, *PAIRS[0])

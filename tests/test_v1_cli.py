@@ -66,7 +66,7 @@ def test_extract_writes_rationales_and_scores(model, pairs_file, tmp_path, capsy
         (("--ig-steps", "1.5"), "--ig-steps: invalid int value: '1.5'"),
         (("--batch-tokens", "-1"), "--batch-tokens: Input should be greater than or equal to 64"),
         (("--method", "magic"), "--method: invalid choice: 'magic'"),
-        (("--method", "gradient_x_input", "--ig-steps", "8"), "gradient_x_input has one step, found ig_steps 8"),
+        (("--method", "gradient_x_input", "--ig-steps", "8"), "ig_steps: 8 needs method: integrated_gradients"),
     ],
 )
 def test_settings_out_of_range_are_refused(model, pairs_file, tmp_path, capsys, options, message):
@@ -162,7 +162,7 @@ def test_refine_writes_one_chain_where_one_is_asked_for(pairs_file, tmp_path, ca
     (tmp_path / "raw.txt").write_text("1\t1\t0\t0\n2\t0\t0\t0\n3\t0\t0\t0\n")
     (tmp_path / "originals.tsv").write_text("甲\t乙\n")
     options = ("--pairs", pairs_file, "--rationales", tmp_path / "raw.txt", "--originals", tmp_path / "originals.tsv")
-    for chain, n_files in (("clean", 2), ("original", 4), ("both", 6)):
+    for chain, n_files in (("clean", 2), ("published", 4), ("original", 4), ("both", 6)):
         folder = tmp_path / chain
         status, _, err = run_cli(capsys, "refine", *options, "--output-dir", folder, "--chain", chain)
         assert status == 0 and len(list(folder.iterdir())) == n_files
@@ -246,7 +246,7 @@ def test_the_stage_writes_both_chains_a_valid_zip_figures_and_a_report(run, caps
     stage = run_dir / "similarity_v1"
     assert status == 0 and out == ""
     assert {path.name for path in (stage / "submit").iterdir()} == SUBMIT_FILES
-    assert err.rstrip().endswith(f"handed in (chain original): {stage}/submit/sim_rationale_f1_f2_f3.zip")
+    assert err.rstrip().endswith(f"handed in (chain published): {stage}/submit/sim_rationale_f1_f2_f3.zip")
     assert "3 rows" in err and " s\n" in err
     manifest = StageFolder(run_dir, "similarity_v1").manifest()
     assert manifest["handed_in"] == "submit/sim_rationale_f1_f2_f3.zip" and manifest["rows"] == 3

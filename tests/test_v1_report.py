@@ -113,7 +113,7 @@ def test_the_report_holds_scores_baselines_chains_and_pairs(finished):
     assert [(row["id"], row.get("gold"), row.get("of")) for row in page.rows] == [(1, 1, None), (2, 0, None), (3, 1, 1)]
     first = page.rows[0]
     assert first["words"] == [list(PAIRS[0].words_q), list(PAIRS[0].words_t)]
-    assert set(first["chosen"]) == {"raw", "original", "clean", "gold"}
+    assert set(first["chosen"]) == {"raw", "published", "clean", "gold"}
     (scores,) = first["scores"].values()
     assert [len(side) for side in scores] == [6, 6] and first["chosen"]["gold"] == [[0], [0]]
 

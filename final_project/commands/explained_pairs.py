@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb in COMMAND_VERBS:
         return run_command([sys.executable, "-m", COMMAND_VERBS[verb][0], verb, *rest])
     if verb in STAGE_VERBS:
-        if "-h" in rest or "--help" in rest:
-            return run_command([sys.executable, "-m", STAGE_VERBS[verb], "--help"])
+        if help_option := next((word for word in rest if word in ("-h", "--help", "--help-all")), ""):
+            return run_command([sys.executable, "-m", STAGE_VERBS[verb], help_option])
         return run_stages([STAGE_VERBS[verb], *rest])
     if verb in ("run", "demo"):
         return run_stages(["--recipe", "demo", *rest] if verb == "demo" else rest)

@@ -1,4 +1,4 @@
-"""Transitive augmentation of labelled pairs, the original's rule.
+"""Transitive augmentation of labelled pairs, the published solution's rule.
 
 Where s means the same as p1 and as p2, p1 and p2 mean the same; where s means the same as p but not as n, p and n
 differ. Chinese corpora of this kind repeat a first sentence often enough for this to yield new pairs.
@@ -6,17 +6,10 @@ differ. Chinese corpora of this kind repeat a first sentence often enough for th
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import logging
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from final_project.cli import print_json
 from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs, write_pairs_csv
-
-log = logging.getLogger(__name__)
 
 
 def augment_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -38,7 +31,7 @@ def implied_pairs(positives: list[str], negatives: list[str]) -> list[Pair]:
     So that the group's ratio r = positives / negatives holds among the new pairs too, the new positives are cut to
     r times the new negatives and the other way round, both counted before the cut. A group with one label only
     implies nothing. int() truncates towards zero: a fraction of a pair is not enough for a pair; and r is divided
-    once as a float, since exact fractions would keep a few rows more and break the original's bytes.
+    once as a float, as the published solution does: exact fractions would keep a few rows more.
     """
     if not positives or not negatives:
         return []
@@ -47,21 +40,3 @@ def implied_pairs(positives: list[str], negatives: list[str]) -> list[Pair]:
     different = list(itertools.product(positives, negatives))
     n_same, n_different = int(len(different) * ratio), int(len(same) / ratio)
     return [Pair(*sides, 1) for sides in same[:n_same]] + [Pair(*sides, 0) for sides in different[:n_different]]
-
-
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("augment", help="add the pairs that labelled pairs imply")
-    parser.add_argument("--input", type=Path, required=True, help="labelled pairs: CSV, TSV or JSONL")
-    parser.add_argument("--output", type=Path, required=True, help="CSV to write")
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    pairs = read_pairs(arguments.input, labelled=True)
-    augmented = list(augment_pairs(pairs))
-    write_pairs_csv(arguments.output, augmented)
-    n_positive = sum(pair.label for pair in augmented)
-    log.info(
-        "augment: wrote %s: %d rows from %d, %d positive", arguments.output, len(augmented), len(pairs), n_positive
-    )
-    print_json({"rows_in": len(pairs), "rows": len(augmented), "positive": n_positive, "output": str(arguments.output)})

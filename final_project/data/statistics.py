@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from final_project.cli import print_json
 from final_project.data.checks import Known, in_both, repeating
-from final_project.data.fingerprints import UNKNOWN, Fingerprints, distinct, fingerprints, found_in
-from final_project.data.tables import iter_pairs
+from final_project.data.fingerprints import UNKNOWN, Fingerprints, distinct, found_in
 
 QUANTILES = (0, 0.5, 0.9, 0.99, 1)
 LENGTH_EDGES = (*range(0, 100, 5), 100)  # in characters; the last bin takes all that is longer
@@ -108,21 +103,3 @@ def _aligned(rows: list[list[Any]]) -> list[str]:
         )
         for row in texts
     ]
-
-
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("stats", help="figures about pairs: JSON on standard output, a table beside it")
-    parser.add_argument("--input", type=Path, required=True, action="append", help="pairs; may be given several times")
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    sets = {str(path): fingerprints(iter_pairs(path)) for path in arguments.input}
-    facts = {name: describe(prints) for name, prints in sets.items()}
-    between = overlaps(sets)
-    print(statistics_table(facts, between), file=sys.stderr)
-    # One file answers with its own figures, several with one entry each.
-    if len(facts) == 1:
-        print_json(next(iter(facts.values())))
-    else:
-        print_json({"sets": facts, "overlaps": between})

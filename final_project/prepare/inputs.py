@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from final_project.artifacts import file_digest
-from final_project.data.corpora import CONTEST_SOURCE, CORPORA, contest_places, find_corpus, locate
 from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.inventory import COLLECTION, data_folders, find_parts, places
+from final_project.data.corpora.registry import CONTEST_SOURCE, CORPORA, contest_places, find_corpus, locate
 from final_project.data.pairs import Pair
 from final_project.data.plain_text import SUFFIXES, text_pairs
 from final_project.data.tables import iter_pairs

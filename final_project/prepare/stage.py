@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 import time
@@ -12,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import digest_of, write_json
-from final_project.cli import add_recipe_arguments, recipe_from
 from final_project.data.augment import augment_pairs
 from final_project.data.checks import Known
 from final_project.data.contest import write_json_lines, write_segmented
-from final_project.data.download import add_download_arguments, download_from
 from final_project.data.fingerprints import Fingerprinter, Fingerprints, fingerprints
 from final_project.data.groups import connected_groups, held_out_rows
 from final_project.data.pair_table import PairTable, write_pair_table
@@ -27,7 +24,6 @@ from final_project.prepare.facts import gather_facts, tell
 from final_project.prepare.inputs import find_inputs
 from final_project.prepare.material import Material, read_material, segment_by_script
 from final_project.prepare.selection import select_text, select_training
-from final_project.recipe import describe_fields
 from final_project.settings import Prepare, Recipe
 from final_project.stage_folder import StageFolder
 
@@ -190,21 +186,3 @@ def gold_record(row: GoldRow) -> dict[str, Any]:
         "text_t_seg": list(row.words_t),
     }
     return record | ({"rel_ids": list(row.rel_ids)} if row.sample_type == "ori" else {})
-
-
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser(
-        "prepare",
-        help="stage 1: pairs, text and rows to explain from raw files or the built-in generator",
-        epilog="settings, given after -- as key=value:\n" + describe_fields("prepare"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_recipe_arguments(parser)
-    add_download_arguments(parser)
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    recipe = recipe_from(arguments)
-    download_from(arguments, Path(recipe.prepare.data_dir))
-    prepare(recipe, arguments.force)

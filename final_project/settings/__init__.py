@@ -1,4 +1,4 @@
-"""Every setting of a recipe: its type, default, range, unit and meaning, said once; a file a section.
+"""Every setting of a recipe: its type, default, range, unit and meaning, in one place; one file per section.
 
 `--help` of a stage, the checks on a recipe and the manifests all read these classes.
 A recipe is one YAML file that holds only what differs from these defaults.
@@ -25,11 +25,11 @@ __all__ = [
 class Recipe(Section):
     """One experiment: all stages."""
 
-    name: str = setting("", "name of the run; the recipe file's own name")
-    runs_dir: str = setting("runs", "folder that takes the runs", "path")
-    nproc: int = setting(1, "processes on this machine, one a device", "processes", ge=1, le=1024)
-    seed: int = setting(111, "seed of shuffling, masking, dropout and initial weights", ge=0)
-    patience_s: int = setting(1800, "longest wait for a silent or missing process before giving up", "seconds", ge=5)
+    name: str = setting("", "name of the run; empty = the name of the recipe file")
+    runs_dir: str = setting("runs", "folder of all runs", "path", common=True)
+    nproc: int = setting(1, "processes on this machine, one per device", "processes", common=True, ge=1, le=1024)
+    seed: int = setting(111, "seed of shuffling, masking, dropout and initial weights", common=True, ge=0)
+    patience_s: int = setting(1800, "how long processes wait for each other before the run fails", "seconds", ge=5)
     prepare: Prepare = Prepare()
     encoder: Encoder = Encoder()
     posttrain: Posttrain = Posttrain()
@@ -39,11 +39,11 @@ class Recipe(Section):
     @property
     def chain(self) -> str:
         """The refinement chain that comes first."""
-        return self.similarity_v1.chain or ("original" if self.prepare.explains_contest else "clean")
+        return self.similarity_v1.chain or ("published" if self.prepare.explains_contest else "clean")
 
     def conflicts(self) -> Iterator[str]:
         if self.encoder.init == "scratch":
             for stage in ("posttrain", "similarity_v0"):
                 length = getattr(self, stage).max_length
                 if length > self.encoder.max_positions:
-                    yield f"{stage}.max_length {length} exceeds encoder.max_positions {self.encoder.max_positions}"
+                    yield f"{stage}.max_length: {length} exceeds encoder.max_positions: {self.encoder.max_positions}"

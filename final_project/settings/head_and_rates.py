@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from final_project.settings.section import setting
+from final_project.settings.section import ORIGINAL_MEANS_PUBLISHED, setting
 from final_project.settings.training import Training
 
 Pool = Literal["cls", "mean", "max", "attention", "weighted_layers", "last_four"]
@@ -15,30 +15,39 @@ Pool = Literal["cls", "mean", "max", "attention", "weighted_layers", "last_four"
 class HeadAndRates(Training):
     """The part of similarity_v0 that builds the model and its groups of weights."""
 
-    pool: Pool = setting("cls", "how hidden states become one vector; cls is BERT's own and stays a standard folder")
-    n_outputs: Literal[1, 2] = setting(2, "logits of the head: two classes, or one target through a sigmoid", "logits")
-    head_dropout: float | None = setting(None, "dropout before the last layer; null = the encoder's", ge=0, lt=1)
+    pool: Pool = setting(
+        "cls", "how the hidden states become one vector; cls = BERT's head, saved as transformers' own", common=True
+    )
+    n_outputs: Literal[1, 2] = setting(2, "outputs of the head: two classes, or one through a sigmoid", "logits")
+    head_dropout: float | None = setting(
+        None, "dropout probability before the last layer; null = the encoder's", "fraction", ge=0, lt=1
+    )
     multi_dropout_samples: int = setting(1, "dropout masks on the pooled vector; 1 = plain dropout", "masks", ge=1)
     multi_dropout_reduce: Literal["sum", "mean"] = setting(
-        "mean", "what becomes of the logits under these masks; sum is the original's"
+        "mean", "how the logits of these masks are combined; the published solution takes the sum"
     )
-    freeze_embeddings: bool = setting(False, "leave the embeddings as they are")
-    freeze_layers: int = setting(0, "lowest layers of the encoder that are left as they are", "layers", ge=0)
-    lr_groups: Literal["flat", "thirds", "original", "decay"] = setting(
+    freeze_embeddings: bool = setting(False, "do not train the embeddings")
+    freeze_layers: int = setting(0, "lowest layers of the encoder that are not trained", "layers", ge=0)
+    lr_groups: Annotated[Literal["flat", "thirds", "published", "decay"], ORIGINAL_MEANS_PUBLISHED] = setting(
         "flat",
-        "rates of the layers: all lr; lower third lr/2.6, upper third lr*2.6; the same for layers 0-11 alone, those "
-        "above at lr, as the original; or lr * lr_decay^(layers above)",
+        "learning rates by layer. flat: lr everywhere. thirds: lr/2.6, lr, lr*2.6 in the lower, middle, upper third. "
+        "published: thirds of layers 0-11, lr above. decay: lr * lr_decay^(number of layers above)",
     )
-    lr_decay: float = setting(0.95, "factor from each layer to the one below it (lr_groups: decay)", gt=0, le=1)
-    head_lr_factor: float = setting(1.0, "the last layer's rate over lr (all lr_groups but flat)", gt=0, le=1000)
+    lr_decay: float = setting(0.95, "ratio of a layer's rate to that of the layer above (lr_groups: decay)", gt=0, le=1)
+    head_lr_factor: float = setting(
+        1.0, "rate of the head's last layer, as a multiple of lr (lr_groups other than flat)", gt=0, le=1000
+    )
     lr_patterns: list[str] = setting(
-        [], "rates of chosen weights, each `pattern=factor`: a glob over weight names, and its rate over lr", "names"
+        [], "rates of single weights, each pattern=factor: a glob over weight names and a multiple of lr", "names"
     )
 
     def conflicts(self) -> Iterator[str]:
         yield from super().conflicts()
         if self.lr_groups == "flat" and self.head_lr_factor != 1:
-            yield f"head_lr_factor {self.head_lr_factor} is for lr_groups thirds, original or decay; found flat"
+            yield (
+                f"head_lr_factor: {self.head_lr_factor} has no effect with lr_groups: flat; use thirds, published or "
+                "decay"
+            )
         for entry in self.lr_patterns:
             pattern, _, factor = entry.rpartition("=")
             if not pattern or not _is_positive(factor):

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from final_project.settings.section import Section, setting
 
-Policy = Literal["keep", "report", "drop"]  # keep: not even looked for
+Policy = Literal["keep", "report", "drop"]  # keep: the check is skipped
 BUILT_IN = "demo"  # the corpus of the built-in pairs
 DEFAULT_SHARE = 0.1  # of own training pairs, held out for a split that the recipe does not name
 Split = Literal["dev", "test"]
@@ -18,43 +18,80 @@ CleaningStep = Literal["nfkc", "tags", "entities", "control", "space", "half_wid
 class Prepare(Section):
     """Which pairs to read, clean and split, and which rows to explain."""
 
-    corpus: str = setting(BUILT_IN, "name of a registered corpus, or demo for the built-in pairs")
-    data_dir: str = setting("data", "folder that holds the raw corpora", "path")
-    train_file: str = setting("", "own training pairs instead of the corpus's; empty = the corpus's", "path")
-    dev_file: str = setting("", "own development pairs; empty = the corpus's, or held out of train_file", "path")
-    test_file: str = setting(
-        "", "own test pairs, with or without labels; empty = the corpus's, or held out of train_file", "path"
+    corpus: str = setting(BUILT_IN, "name of a registered corpus, or demo for the built-in pairs", common=True)
+    data_dir: str = setting("data", "folder of the raw corpora", "path", common=True)
+    train_file: str = setting("", "own training pairs; empty = those of the corpus", "path", common=True)
+    dev_file: str = setting(
+        "", "own dev pairs; empty = those of the corpus, or held out of train_file", "path", common=True
     )
-    explain_file: str = setting("", "contest JSONL with the rows to explain; empty = the test pairs", "path")
-    contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, found below data_dir")
-    demo_pairs: int = setting(8000, "size of the built-in training split", "pairs", ge=100, le=1_000_000)
-    demo_seed: int = setting(2022, "seed of the built-in generator", ge=0)
+    test_file: str = setting(
+        "",
+        "own test pairs, with or without labels; empty = those of the corpus, or held out of train_file",
+        "path",
+        common=True,
+    )
+    explain_file: str = setting("", "contest JSONL of the rows to explain; empty = the test pairs", "path", common=True)
+    contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, looked for below data_dir", common=True)
+    demo_pairs: int = setting(
+        8000, "size of the built-in training split (corpus: demo)", "pairs", common=True, ge=100, le=1_000_000
+    )
+    demo_seed: int = setting(2022, "seed of the built-in pairs (corpus: demo)", ge=0)
     dev_share: float = setting(
-        0.0, "share of the training pairs held out as dev; 0 = the dev file, or 0.1", ge=0, le=0.5
+        0.0,
+        "fraction of the training pairs held out as dev; 0 = the dev file, or 0.1 of train_file",
+        "fraction",
+        ge=0,
+        le=0.5,
     )
     test_share: float = setting(
-        0.0, "share of the training pairs held out as test; 0 = the test file, or 0.1", ge=0, le=0.5
+        0.0,
+        "fraction of the training pairs held out as test; 0 = the test file, or 0.1 of train_file",
+        "fraction",
+        ge=0,
+        le=0.5,
     )
-    split_seed: int = setting(2022, "seed of what is held out; pairs that share a sentence stay together", ge=0)
-    clean: list[CleaningStep] = setting([], "cleaning steps; none reproduces the original's bytes", "names")
-    duplicates: Policy = setting("report", "repeated training pairs, either order, by normal form and label")
-    contradictions: Policy = setting("report", "training pairs that occur with both labels")
-    leaks: Policy = setting("report", "training pairs that occur in a set that will be scored")
-    near_duplicates: float = setting(0.0, "Jaccard similarity from which pairs count as repeated; 0 = off", ge=0, lt=1)
-    text_corpora: list[str] = setting([], "corpora that join the post-training text; all = every one at hand", "names")
-    text_parts: Literal["merged", "all"] = setting("merged", "their files: those of the published collection, or all")
+    split_seed: int = setting(
+        2022, "seed that chooses held-out pairs; pairs that share a sentence stay in one split", ge=0
+    )
+    clean: list[CleaningStep] = setting([], "cleaning steps; the published solution has none", "names", common=True)
+    duplicates: Policy = setting(
+        "report", "repeated training pairs: same label and normalised sentences, in either order", common=True
+    )
+    contradictions: Policy = setting("report", "training pairs that occur with both labels", common=True)
+    leaks: Policy = setting("report", "training pairs that also occur in a set that is scored", common=True)
+    near_duplicates: float = setting(
+        0.0, "lowest Jaccard similarity at which pairs count as repeated; 0 = off", ge=0, lt=1
+    )
+    text_corpora: list[str] = setting(
+        [], "corpora added to the post-training text; all = every one found", "names", common=True
+    )
+    text_parts: Literal["merged", "all"] = setting(
+        "merged", "files of these corpora: those that the published collection merged, or all"
+    )
     text_files: list[str] = setting(
-        [], "plain text and JSON that join the post-training text: files, folders; all = text/ in data_dir", "names"
+        [],
+        "plain text and JSON added to the post-training text: files or folders; all = text/ below data_dir",
+        "names",
+        common=True,
     )
-    text_duplicates: Policy = setting("report", "repeated pairs in the post-training text, whatever their label")
-    text_leaks: Policy = setting("drop", "pairs in that text that share a sentence with a set that will be scored")
-    keep_out: list[str] = setting([], "more that is scored: A, B (contest sets), corpora (dev, test), files", "names")
-    augment: bool = setting(False, "transitive augmentation of the training pairs that holds each label ratio")
+    text_duplicates: Policy = setting("report", "repeated pairs in the post-training text, with any label")
+    text_leaks: Policy = setting(
+        "drop", "pairs of the post-training text that share a sentence with a set that is scored"
+    )
+    keep_out: list[str] = setting(
+        [], "further sets that are scored: A, B (contest sets), corpora (their dev and test), files", "names"
+    )
+    augment: bool = setting(False, "add the training pairs that others imply, at the same label ratio", common=True)
 
     @property
     def is_own(self) -> bool:
         """Whether own training pairs stand in the place of a corpus; no built-in pair takes part then."""
         return self.corpus == BUILT_IN and bool(self.train_file)
+
+    @property
+    def explains_contest(self) -> bool:
+        """Whether the rows to explain are those of a contest, or the built-in ones in their form."""
+        return bool(self.explain_file or self.contest_set or (self.corpus == BUILT_IN and not self.is_own))
 
     @property
     def pairs_name(self) -> str:
@@ -70,19 +107,13 @@ class Prepare(Section):
             return 0.0
         return getattr(self, f"{split}_share") or (DEFAULT_SHARE if self.is_own else 0.0)
 
-    @property
-    def explains_contest(self) -> bool:
-        """Whether the rows to explain are those of a contest, or the built-in ones in their form."""
-        own = self.train_file or self.test_file or self.test_share
-        return bool(self.explain_file or self.contest_set or (self.corpus == "demo" and not own))
-
     def conflicts(self) -> Iterator[str]:
         yield from self._unpaired()
         if 0 < self.near_duplicates < 0.5:
-            yield f"near_duplicates {self.near_duplicates}: 0 (off), or 0.5 and more; less is not alike"
+            yield f"near_duplicates: {self.near_duplicates} is too low a similarity; use 0 (off) or at least 0.5"
         shares = {split: self.share_of(split) for split in get_args(Split)}
         if sum(shares.values()) > 0.5:
-            yield f"dev_share {shares['dev']} and test_share {shares['test']} leave less than half to train on"
+            yield f"dev_share: {shares['dev']} and test_share: {shares['test']} leave less than half of the pairs"
 
     def _unpaired(self) -> Iterator[str]:
         """Own files without the pairs that they go with, and splits that are named twice."""

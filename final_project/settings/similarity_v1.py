@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from final_project.settings.section import Section, setting
+from final_project.settings.section import ORIGINAL_MEANS_PUBLISHED, Section, setting
 
-# what each way of scoring words can be told, beside the target
+# the options of each attribution method, besides the target
 OPTIONS = {
     "gradient_x_input": ("reduce",),
     "integrated_gradients": ("ig_steps", "ig_rule", "ig_tolerance", "baseline", "reduce"),
@@ -32,72 +32,100 @@ MethodName = Literal[
 class SimilarityV1(Section):
     """Rationales: attribution, selection, refinement, submission, report."""
 
-    method: MethodName = setting("gradient_x_input", "how words are scored")
-    ig_steps: int = setting(1, "points on the path of integrated gradients", "steps", ge=1, le=1000)
+    method: MethodName = setting("gradient_x_input", "attribution method: how words are scored", common=True)
+    ig_steps: int = setting(
+        1, "integrated gradients: points on the path; more are more exact", "steps", common=True, ge=1, le=1000
+    )
     ig_rule: Literal["right", "midpoint", "gauss_legendre", "adaptive"] = setting(
-        "right", "where they lie; right is the original's sum, adaptive the most exact: where the model's answer moves"
+        "right",
+        "integrated gradients: where the points lie. right: the published solution's Riemann sum. adaptive: the most "
+        "exact, more points where the model's answer changes",
     )
     ig_tolerance: float | None = setting(
         None,
-        "completeness error that is allowed, to the rise of the answer: each row takes as many more steps as it needs, "
-        "up to 2000; null: no more than ig_steps",
-        "share",
+        "Largest completeness error, as a fraction of |F(text) - F(baseline)|. Steps are added per row until it is met "
+        "(at most 2000). null: exactly ig_steps.",
+        "fraction",
         gt=0,
         le=1,
     )
     baseline: Literal["zero", "mask", "pad"] | None = setting(
-        None, "what stands for a word that is not there; null: zero for gradients, mask where words are left out"
+        None,
+        "what replaces an absent word: a zero vector, [MASK] or [PAD]; null = zero for gradient methods, mask for "
+        "methods that leave words out",
+        common=True,
     )
-    reduce: Literal["l2", "sum"] = setting("l2", "from a gradient's hidden dimensions to one score; sum is signed")
+    reduce: Literal["l2", "sum"] = setting(
+        "l2", "how a gradient's hidden dimensions become one score: norm (never negative), or signed sum"
+    )
     samples: int | None = setting(
-        None, "noisy copies, or choices of words left out; null: 20 and 200", "samples", ge=2, le=100_000
+        None,
+        "noisy copies of a row (null = 20), or masks of left-out words in lime and kernel_shap (null = 200)",
+        "samples",
+        ge=2,
+        le=100_000,
     )
     noise: float | None = setting(
         None,
-        "standard deviation of noise, to that of the embeddings; null: 0.15 in smooth_grad, 0.05 in grad_shap",
-        "share",
+        "standard deviation of the noise, as a fraction of the embeddings'; null = 0.15 in smooth_grad, 0.05 in "
+        "grad_shap",
+        "fraction",
         ge=0,
         le=10,
     )
     target: Literal["predicted", "both"] | Annotated[int, Field(ge=0)] = setting(
-        "predicted", "what is explained: the decided class, a class by number, or both against each other"
+        "predicted", "what is explained: the predicted class, a class by its number, or both against each other"
     )
-    precision: Literal["fp32", "bf16"] = setting("fp32", "arithmetic of the model while it is explained")
-    ratio: float = setting(0.705, "share of the words chosen in each sentence", "share", gt=0, le=1)
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "compute dtype of the model while it is explained", common=True
+    )
+    ratio: float = setting(
+        0.705, "fraction of the words chosen in each sentence (select: ratio)", "fraction", common=True, gt=0, le=1
+    )
     select: Literal["ratio", "top_k", "threshold", "mass"] = setting(
-        "ratio", "how many words are chosen: a share of them, a number, by score, or by share of all score"
-    )
-    top_k: int = setting(5, "words chosen in each sentence, for select top_k", "words", ge=1)
+        "ratio", "how words are chosen: a fraction of them, a number, by score, or by fraction of the total score",
+        common=True,
+    )  # fmt: skip
+    top_k: int = setting(5, "words chosen in each sentence (select: top_k)", "words", common=True, ge=1)
     score_share: float = setting(
-        0.5, "least share of the sentence's highest score, for select threshold", "share", gt=0, le=1
+        0.5, "lowest score chosen, as a fraction of the sentence's highest (select: threshold)", "fraction", gt=0, le=1
     )
-    mass_share: float = setting(0.8, "share of the sentence's score that is held, for select mass", "share", gt=0, le=1)
-    chain: Literal["original", "clean"] | None = setting(
+    mass_share: float = setting(
+        0.8, "fraction of the sentence's total score that the chosen words reach (select: mass)", "fraction", gt=0, le=1
+    )
+    chain: Annotated[Literal["published", "clean"] | None, ORIGINAL_MEANS_PUBLISHED] = setting(
         None,
-        "which refined file comes first; null: original for rows of a contest or the demo, clean for other pairs",
+        "refinement that comes first. published: f1, f2, f3 of the published solution, which copy answers between "
+        "rows. clean: copies nothing. null: published for rows of a contest or the demo, clean for other pairs",
+        common=True,
     )
     clean_order: Literal["stable", "importance"] = setting(
-        "stable", "shared words in the clean chain: one order in all sentences, or the model's own"
+        "stable", "order of shared words in the clean chain: the same in all sentences, or by the model's scores"
     )
     batch_tokens: int | None = setting(
         None,
-        "most tokens in one pass of the model, padding included; null: 1024 on a CPU, 16384 on CUDA",
+        "most tokens in one forward pass, padding included; null = 1024 on a CPU, 16384 on CUDA",
         "tokens",
+        common=True,
         ge=64,
     )
-    shard_rows: int = setting(512, "rows of a unit of work, the most that a kill costs a process", "rows", ge=1)
+    shard_rows: int = setting(
+        512, "rows saved at a time: the most work that an interrupted process loses", "rows", ge=1
+    )
     threads: int = setting(
-        1, "CPU threads of a process: their number may change last digits, that of the processes does not", "threads",
-        ge=1, le=1024,
+        1, "CPU threads of a process; unlike the number of processes it may change the last digits of scores",
+        "threads", common=True, ge=1, le=1024,
     )  # fmt: skip
-    report_pairs: int = setting(20_000, "most pairs listed in the report, evenly spread", "pairs", ge=0)
+    report_pairs: int = setting(
+        20_000, "most pairs listed in the report, evenly spread over the rows", "pairs", common=True, ge=0
+    )
 
     def conflicts(self) -> Iterator[str]:
         if self.method == "gradient_x_input" and self.ig_steps != 1:
-            yield f"gradient_x_input has one step, found ig_steps {self.ig_steps}: use integrated_gradients"
+            yield f"ig_steps: {self.ig_steps} needs method: integrated_gradients; method: {self.method} has one step"
             return
         if self.ig_tolerance is not None and self.method == "integrated_gradients" and self.ig_rule != "adaptive":
-            yield f"ig_tolerance takes ig_rule adaptive, found {self.ig_rule}"
+            yield f"ig_tolerance: {self.ig_tolerance:g} needs ig_rule: adaptive, found ig_rule: {self.ig_rule}"
         for name in dict.fromkeys(name for options in OPTIONS.values() for name in options):
             if name not in OPTIONS[self.method] and getattr(self, name) != type(self).model_fields[name].default:
-                yield f"{self.method} knows no {name}, found {getattr(self, name)}"
+                yield f"{name}: {getattr(self, name)} is not an option of method: {self.method}"

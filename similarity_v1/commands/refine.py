@@ -1,4 +1,4 @@
-"""`refine`: refine raw rationales by the original and the clean chain."""
+"""`refine`: refine raw rationales by the published and the clean chain."""
 
 from __future__ import annotations
 
@@ -21,11 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rationales", type=Path, required=True, help="raw rationales, text or zip")
     add("--originals", type=Path, required=True, help="TSV that original rows were taken from (LCQMC test)")
     add("--output-dir", type=Path, required=True, help="folder for the refined files")
-    add("--chain", choices=("both", "original", "clean"), default="both", help="which chain to write (default: both)")
+    add(
+        "--chain", choices=("both", "published", "clean"), default="both", type=_chain,
+        help="which chain to write (default: both)",
+    )  # fmt: skip
     add(
         "--clean-order", choices=ORDERS, default=SimilarityV1().clean_order,
         help="shared words in the clean chain: one order in all sentences, or the model's own (default: %(default)s)",
     )  # fmt: skip
+
+
+def _chain(text: str) -> str:
+    """`original` is the older spelling of `published`."""
+    return "published" if text == "original" else text
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     pairs = read_segmented(arguments.pairs)
     raw = align_rows(arguments.rationales, read_submission(arguments.rationales), pairs)
     figures = {"rows": len(raw), "output_dir": str(arguments.output_dir)}
-    if arguments.chain in ("both", "original"):
+    if arguments.chain in ("both", "published"):
         _, counts = write_original_chain(arguments.output_dir, pairs, raw, read_originals(arguments.originals))
         figures |= counts
         if not counts["originals"]:

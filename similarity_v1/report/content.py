@@ -72,7 +72,7 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     if not run_dir.is_dir():
         raise ArtifactError(f"{run_dir}: no such run; bash run.sh writes runs to runs/NAME")
     evaluation = read_object(run_dir / "similarity_v1" / "evaluation.json")
-    settings = SimilarityV1(chain="original").model_dump() | ((evaluation or {}).get("settings") or {})
+    settings = SimilarityV1(chain="published").model_dump() | ((evaluation or {}).get("settings") or {})
     statistics = read_object(run_dir / "prepare" / "statistics.json") or {}
     result = run_dir / "similarity_v0" / "result"
     scores = read_object(result / "scores.json")

@@ -51,8 +51,8 @@ def read_explained(run_dir: Path, method: str, pair_map: Path | None = None) -> 
     """
     stage, prepared = run_dir / "similarity_v1", run_dir / "prepare"
     files = {chain: stage / "submit" / name for chain, name in LAST_FILE.items()}
-    if not files["original"].is_file():  # it is for rows of the contest
-        del files["original"]
+    if not files["published"].is_file():  # it is for rows of the contest
+        del files["published"]
     needed = (prepared / "explain.jsonl", stage / "scores.jsonl", *files.values())
     if not all(path.is_file() for path in needed):
         return None

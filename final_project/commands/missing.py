@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from final_project.errors import ArtifactError
-from final_project.places import base_dirs
+from final_project.model.start_folder import place_of_init
 from final_project.prepare.inputs import find_inputs
 from final_project.settings import Recipe
 
@@ -40,23 +40,3 @@ def _look_at_start(recipe: Recipe, stage: str) -> None:
         from final_project.model.start import require_fit_start
 
         require_fit_start(place, settings.max_length, f"{stage}.max_length", masks)
-
-
-def place_of_init(init: str, allow_download: bool) -> str:
-    """Resolve `encoder.init` to a folder, or to a hub name where downloads are allowed.
-
-    A hub name `owner/model` is first looked for as a folder and below models/. Raises ArtifactError saying what to
-    place where.
-    """
-    places = [Path(init)]
-    for base in base_dirs():
-        places += [base / init, base / "models" / init, base / "models" / init.rsplit("/", 1)[-1]]
-    for folder in places:
-        if (folder / "config.json").is_file():
-            return str(folder)
-    if allow_download:
-        return init
-    raise ArtifactError(
-        f"encoder {init!r} is not here: place its transformers folder (config.json, weights, tokenizer) at "
-        f"models/{init.rsplit('/', 1)[-1]}, or allow the download with -- encoder.allow_download=true"
-    )

@@ -18,9 +18,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from final_project.cli import print_json
-from final_project.data.corpora import CORPORA
 from final_project.data.corpora.entry import Corpus, Counts
 from final_project.data.corpora.inventory import data_folders, places
+from final_project.data.corpora.registry import CORPORA
 from final_project.data.corpora.stock import Stock, take_stock
 from final_project.errors import DataError, ProjectError
 
@@ -186,16 +186,14 @@ def _print(table: Table) -> None:
     Console(width=min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns), highlight=False).print(table)
 
 
-def add_command(subparsers: argparse._SubParsersAction) -> None:
-    parser = subparsers.add_parser("corpora", help="the corpora: files, counts, terms; what lies in a data folder")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object on standard output")
     form.add_argument("--markdown", action="store_true", help="the table of docs/CORPORA.md")
     parser.add_argument("--data", type=Path, metavar="DIR", help="find and count what lies below this folder")
-    parser.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     corpora = list(CORPORA.values())
     if arguments.markdown and arguments.data:
         raise ProjectError("--markdown shows what is known of the corpora and takes no --data")

@@ -17,8 +17,8 @@ import sys
 
 from final_project import strict_json
 from final_project.cli import add_recipe_arguments, recipe_from
+from final_project.commands.missing import missing_inputs
 from final_project.errors import ArtifactError, RecipeError
-from final_project.inputs import missing_inputs
 from final_project.recipe import STAGES
 from final_project.settings import Recipe
 from final_project.stages import training_stage_state
@@ -28,13 +28,11 @@ log = logging.getLogger(__name__)
 MULTI_PROCESS = ("posttrain", "similarity_v0", "similarity_v1")
 
 
-def add_command(subparsers) -> None:
-    parser = subparsers.add_parser("plan", help="print the command of each stage, as run.sh runs it")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE")
     parser.add_argument("--dry-run", action="store_true", help="print all commands, finished stages included")
     parser.add_argument("--check", action="store_true", help="print nothing; only look for missing data and weights")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

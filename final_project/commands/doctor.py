@@ -12,8 +12,8 @@ from importlib import metadata
 from typing import Any
 
 from final_project.cli import print_json, recipe_from
+from final_project.commands.missing import missing_inputs
 from final_project.errors import EnvironmentProblem
-from final_project.inputs import missing_inputs
 from final_project.places import CHECKOUT
 from final_project.recipe import STAGES
 from final_project.settings import Recipe
@@ -23,11 +23,9 @@ DISTRIBUTION = "explained-pairs"
 INSTALL = "bash run.sh sets everything up" if CHECKOUT else f"pip install {DISTRIBUTION}"
 
 
-def add_command(subparsers) -> None:
-    parser = subparsers.add_parser("doctor", help="look whether this machine is fit for a recipe")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="demo", help="name in recipes/ or a YAML file (default: demo)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, after --")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:

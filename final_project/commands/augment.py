@@ -1,0 +1,29 @@
+"""`augment`: add the pairs that labelled pairs imply."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from final_project.cli import print_json
+from final_project.data.augment import augment_pairs
+from final_project.data.tables import read_pairs, write_pairs_csv
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--input", type=Path, required=True, help="labelled pairs: CSV, TSV or JSONL")
+    parser.add_argument("--output", type=Path, required=True, help="CSV to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    pairs = read_pairs(arguments.input, labelled=True)
+    augmented = list(augment_pairs(pairs))
+    write_pairs_csv(arguments.output, augmented)
+    n_positive = sum(pair.label for pair in augmented)
+    log.info(
+        "augment: wrote %s: %d rows from %d, %d positive", arguments.output, len(augmented), len(pairs), n_positive
+    )
+    print_json({"rows_in": len(pairs), "rows": len(augmented), "positive": n_positive, "output": str(arguments.output)})

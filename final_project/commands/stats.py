@@ -1,0 +1,28 @@
+"""`stats`: figures about files of pairs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from final_project.cli import print_json
+from final_project.data.fingerprints import fingerprints
+from final_project.data.statistics import describe, overlaps, statistics_table
+from final_project.data.tables import iter_pairs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--input", type=Path, required=True, action="append", help="pairs; may be given several times")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    sets = {str(path): fingerprints(iter_pairs(path)) for path in arguments.input}
+    facts = {name: describe(prints) for name, prints in sets.items()}
+    between = overlaps(sets)
+    print(statistics_table(facts, between), file=sys.stderr)
+    # One file answers with its own figures, several with one entry each.
+    if len(facts) == 1:
+        print_json(next(iter(facts.values())))
+    else:
+        print_json({"sets": facts, "overlaps": between})
