@@ -43,15 +43,15 @@ from transformers import (  # noqa: E402
     PreTrainedTokenizerBase,
 )
 
-from final_project.data.contest import read_segmented  # noqa: E402
-from final_project.data.demo_pairs import build_demo  # noqa: E402
+from final_project.data.demo.pairs import build_demo  # noqa: E402
+from final_project.data.files.contest import read_segmented  # noqa: E402
 from final_project.model.folder import load_classifier  # noqa: E402
-from final_project.model.tokens import build_tokenizer  # noqa: E402
-from similarity_v1.embedding_calls import embedding_block  # noqa: E402
-from similarity_v1.encoding import encode, pad  # noqa: E402
-from similarity_v1.explainer import Explainer  # noqa: E402
-from similarity_v1.probe import probing  # noqa: E402
-from similarity_v1.words import words_of  # noqa: E402
+from final_project.tokens.tokenizer import build_tokenizer  # noqa: E402
+from similarity_v1.explain.embedding_calls import embedding_block  # noqa: E402
+from similarity_v1.explain.encoding import encode, pad  # noqa: E402
+from similarity_v1.explain.explainer import Explainer  # noqa: E402
+from similarity_v1.explain.probe import probing  # noqa: E402
+from similarity_v1.explain.segmentation import words_of  # noqa: E402
 
 PADDED_TO, CAPTUM_ROWS, VOCAB, STEPS, SAMPLES = 64, 32, 21_128, 8, 200
 SLOW_PAIRS = 5  # what leaves words out one row at a time takes seconds a pair

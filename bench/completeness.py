@@ -24,11 +24,11 @@ import numpy as np
 import torch
 
 from final_project.cli import run_main
-from final_project.data.contest import read_segmented
-from similarity_v1.encoding import encode, pad, token_batches
-from similarity_v1.explainer import Explainer
-from similarity_v1.methods import method_named
-from similarity_v1.probe import Probe, probing
+from final_project.data.files.contest import read_segmented
+from similarity_v1.explain.encoding import encode, pad, token_batches
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.methods import method_named
+from similarity_v1.explain.probe import Probe, probing
 
 COMPLETE = 1e-3
 RULES: dict[str, dict[str, Any]] = {

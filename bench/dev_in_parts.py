@@ -3,7 +3,7 @@
     python bench/dev_in_parts.py --run runs/lcqmc_small [--output FILE.json]
 
 By how many of a pair's sentences occur in training; with the two sentences exchanged, and by the mean of both orders;
-and as a loader without this project sees the folder: without its own parts (final_project/model/own_parts.py).
+and as a loader without this project sees the folder: without its own parts (final_project/model/custom_parts.py).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from figures import show
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs
-from final_project.model.own_parts import OWN_PARTS
+from final_project.data.files.tables import read_pairs
+from final_project.data.records import Pair
+from final_project.model.custom_parts import OWN_PARTS
 from similarity_v0.api import PairClassifier
 
 

@@ -33,17 +33,17 @@ import torch  # noqa: E402
 from figures import show  # noqa: E402
 from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 
-from final_project.data.contest import write_segmented  # noqa: E402
-from final_project.data.demo_pairs import build_demo  # noqa: E402
-from final_project.data.pairs import SegmentedPair  # noqa: E402
-from final_project.model.tokens import build_tokenizer  # noqa: E402
+from final_project.data.demo.pairs import build_demo  # noqa: E402
+from final_project.data.files.contest import write_segmented  # noqa: E402
+from final_project.data.records import SegmentedPair  # noqa: E402
 from final_project.settings import SimilarityV1  # noqa: E402
-from similarity_v1.extract import Explainer, select_rationales  # noqa: E402
-from similarity_v1.submission import format_row, write_submission  # noqa: E402
+from final_project.tokens.tokenizer import build_tokenizer  # noqa: E402
+from similarity_v1.extract.worker import Worker  # noqa: E402
+from similarity_v1.rationales.submission import format_row, write_submission  # noqa: E402
 
 CORES = os.cpu_count() or 1
 EXTRACT = ("-m", "similarity_v1", "extract")
-TORCHRUN = ("-m", "final_project.training.torchrun", "--nproc-per-node=2", "--standalone")
+TORCHRUN = ("-m", "final_project.parallel.torchrun", "--nproc-per-node=2", "--standalone")
 
 
 class Bench:
@@ -68,18 +68,19 @@ class Bench:
         return self.extract("threads", f"--threads={CORES}")
 
     def loop(self) -> float:
-        explainer = Explainer(self.model, SimilarityV1())
+        worker = Worker(self.model, SimilarityV1())
         began = time.perf_counter()
         with (self.folder / "loop.txt").open("w", encoding="utf-8") as file:
             for pair in self.pairs:
-                (row,) = select_rationales(explainer.explain([pair]), explainer.settings.ratio)
+                ((scores,), _) = worker.score([pair])
+                row = scores.chosen(worker.settings.ratio)
                 file.write(format_row(row))
         return self.n_rows / (time.perf_counter() - began)
 
     def at_once(self) -> float:
-        explainer = Explainer(self.model, SimilarityV1())
+        worker = Worker(self.model, SimilarityV1())
         began = time.perf_counter()
-        rows = select_rationales(explainer.explain(self.pairs), explainer.settings.ratio)
+        rows = [scores.chosen(worker.settings.ratio) for scores in worker.score(self.pairs)[0]]
         write_submission(self.folder / "at_once.txt", rows)
         return self.n_rows / (time.perf_counter() - began)
 

@@ -51,14 +51,14 @@ from transformers import (  # noqa: E402
     TrainingArguments,
 )
 
-from final_project.data.pairs import Pair  # noqa: E402
-from final_project.model.token_table import open_token_table, write_token_table  # noqa: E402
+from final_project.data.records import Pair  # noqa: E402
+from final_project.parallel.world import started_world  # noqa: E402
 from final_project.recipe import load_recipe  # noqa: E402
+from final_project.tokens.token_table import open_token_table, write_token_table  # noqa: E402
 from final_project.training.engines import build_engine  # noqa: E402
 from final_project.training.loop import run_loop  # noqa: E402
 from final_project.training.precision import resolve_precision  # noqa: E402
 from final_project.training.throughput import work_of  # noqa: E402
-from final_project.training.world import started_world  # noqa: E402
 from similarity_v0.model import PairModel  # noqa: E402
 from similarity_v0.param_groups import pair_groups  # noqa: E402
 from similarity_v0.task import PairTask  # noqa: E402

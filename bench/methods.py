@@ -5,7 +5,7 @@
 
 With --output the file is written anew after each method, with FILE.methods.jsonl beside it, from which the same command
 goes on after a kill or an end by --minutes; methods that are there are not run again, those that failed are. Without a
-pair map each row that allows one gets a perturbed twin (`similarity_v1.twins`), so that any pairs have a MAP.
+pair map each row that allows one gets a perturbed row (`similarity_v1.evaluate.perturb`): any pairs have a MAP.
 Chains: raw, original (with --originals), clean, and clean with the model's own order of the shared words.
 
 map               consistency; that of the method `random` is what a chain gives by rule, whatever the model says
@@ -38,17 +38,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from final_project.artifacts import digest_of, file_digest, write_text
 from final_project.cli import run_main
-from final_project.data.contest import read_json_lines, read_segmented
-from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.data.files.contest import read_json_lines, read_segmented
+from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import ArtifactError, ProjectError
-from similarity_v1.clean import refine_clean
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
-from similarity_v1.figures import References, figures_of, measure
-from similarity_v1.gold import read_gold, read_pair_map
-from similarity_v1.refine import Originals, read_originals, refine_f2, refine_f3
-from similarity_v1.selection import n_chosen, select
-from similarity_v1.twins import KEEPS_LABEL, make_twin
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.evaluate.figures import References, figures_of, measure
+from similarity_v1.evaluate.gold import read_gold, read_pair_map
+from similarity_v1.evaluate.perturb import KEEPS_LABEL, make_twin
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.rationales.clean_chain import refine_clean
+from similarity_v1.rationales.published_chain import Originals, read_originals, refine_f2, refine_f3
+from similarity_v1.rationales.selection import n_chosen, select
 
 REFERENCE = "gradient_x_input"
 OPTIONS: dict[str, dict[str, Any]] = {  # cheap ones first, so that an early end leaves most of the table

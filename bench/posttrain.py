@@ -40,17 +40,17 @@ from transformers import (  # noqa: E402
     TrainingArguments,
 )
 
-from final_project.data.demo_pairs import build_demo  # noqa: E402
-from final_project.data.lines import read_lines  # noqa: E402
+from final_project.data.demo.pairs import build_demo  # noqa: E402
+from final_project.data.files.lines import read_lines  # noqa: E402
 from final_project.model.encoder import masked_lm_from_scratch  # noqa: E402
-from final_project.model.token_table import write_token_table  # noqa: E402
-from final_project.model.tokens import build_tokenizer  # noqa: E402
+from final_project.parallel.world import started_world  # noqa: E402
 from final_project.recipe import load_recipe  # noqa: E402
+from final_project.tokens.token_table import write_token_table  # noqa: E402
+from final_project.tokens.tokenizer import build_tokenizer  # noqa: E402
 from final_project.training.engines import build_engine  # noqa: E402
 from final_project.training.loop import run_loop  # noqa: E402
 from final_project.training.precision import resolve_precision  # noqa: E402
 from final_project.training.throughput import work_of  # noqa: E402
-from final_project.training.world import started_world  # noqa: E402
 from posttrain.model import MaskedLm  # noqa: E402
 from posttrain.task import MaskedLmTask  # noqa: E402
 

@@ -36,11 +36,11 @@ from sentence_transformers.cross_encoder import CrossEncoder  # noqa: E402
 from small_classifier import MAX_LENGTH, labelled_pairs, small_classifier, tokenizer_of  # noqa: E402
 from transformers import pipeline  # noqa: E402
 
-from final_project.data.pairs import Pair  # noqa: E402
-from final_project.data.tables import write_pairs_csv  # noqa: E402
-from final_project.training.world import World  # noqa: E402
+from final_project.data.files.tables import write_pairs_csv  # noqa: E402
+from final_project.data.records import Pair  # noqa: E402
+from final_project.parallel.world import World  # noqa: E402
 from similarity_v0 import PairClassifier  # noqa: E402
-from similarity_v0.predict_file import predict_file  # noqa: E402
+from similarity_v0.commands.predict import predict_file  # noqa: E402
 
 BATCHES = (32, 128)
 OURS = ("classifier", "file", "classifier_bf16")

@@ -78,9 +78,9 @@ def grow(folder: Path, sizes: list[int], repeats: int) -> list[dict]:
 SEARCH = """
 import json, sys, time
 from pathlib import Path
-from final_project.data.contest import read_segmented
-from similarity_v1.bleu import best_hypotheses
-from similarity_v1.refine import read_originals
+from final_project.data.files.contest import read_segmented
+from similarity_v1.rationales.bleu import best_hypotheses
+from similarity_v1.rationales.published_chain import read_originals
 folder = Path(sys.argv[1])
 pairs, originals = read_segmented(folder / "pairs.jsonl"), read_originals(folder / "originals.tsv")
 known = [originals.holds(pair) for pair in pairs]

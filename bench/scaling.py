@@ -34,7 +34,7 @@ ENGINES = {
 def run(runs: Path, ranks: int, settings: list[str]) -> tuple[float, float]:
     """(tokens a second, highest memory in MB) of one run of the stage."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    launcher = ("final_project.training.torchrun", f"--nproc-per-node={ranks}", "--standalone", "-m", "posttrain")
+    launcher = ("final_project.parallel.torchrun", f"--nproc-per-node={ranks}", "--standalone", "-m", "posttrain")
     command = [sys.executable, "-m", *launcher, "--recipe", "demo", "--force", "--", *settings, f"runs_dir={runs}"]
     subprocess.run(command, cwd=ROOT, check=True, env=environment)
     rows = measured(runs / "demo" / "posttrain", "tokens_per_s")

@@ -10,9 +10,9 @@ import torch
 from made_pairs import make_sentences, write_made_pairs
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs
-from final_project.model.tokens import build_tokenizer
+from final_project.data.files.tables import read_pairs
+from final_project.data.records import Pair
+from final_project.tokens.tokenizer import build_tokenizer
 
 MAX_LENGTH, VOCAB = 64, 21_128
 SIZES = {"num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}

@@ -17,7 +17,7 @@ from figures import measured
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from final_project.artifacts import folder_atomic
-from final_project.stage_folder import StageFolder
+from final_project.run.stage_folder import StageFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 

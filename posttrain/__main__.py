@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from final_project.cli import end_process, recipe_from, run_commands, run_main, stage_arguments
-from final_project.training.stage import run_training_stage
+from final_project.run.run_stage import run_training_stage
 
 
 def main(argv: Sequence[str]) -> int | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from final_project.model.packing import pack_rows
-from final_project.model.token_table import TokenTable, pad_rows
+from final_project.tokens.packing import pack_rows
+from final_project.tokens.token_table import TokenTable, pad_rows
 from final_project.training.batching import MicroBatch
 from posttrain.masking import Masking
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from final_project.data.lines import read_lines
+from final_project.data.files.lines import read_lines
 from final_project.errors import DataError
 
 

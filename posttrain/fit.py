@@ -16,20 +16,20 @@ from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch, 
 from final_project.model.finite import weights_at_fault
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
-from final_project.model.packing import first_position_of
 from final_project.model.start_folder import place_of_init
-from final_project.model.token_table import is_token_table_whole, write_token_table
-from final_project.model.tokens import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
-from final_project.model.vocabulary import teach, unknown_units
+from final_project.parallel.world import World
+from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
-from final_project.stage_folder import StageFolder
+from final_project.tokens.packing import first_position_of
+from final_project.tokens.token_table import is_token_table_whole, write_token_table
+from final_project.tokens.tokenizer import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
+from final_project.tokens.vocabulary import teach, unknown_units
 from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
 from final_project.training.throughput import work_of
 from final_project.training.weights import with_ties
-from final_project.training.world import World
 from posttrain.corpus import plain_texts, read_texts
 from posttrain.model import MaskedLm
 from posttrain.task import MaskedLmTask

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from final_project.model.token_table import TokenRows
+from final_project.tokens.token_table import TokenRows
 
 DRAWS = 3  # of each token: whether it is predicted, what becomes of it, which random token
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

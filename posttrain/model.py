@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
 from final_project.model.model_inputs import takes_token_types
-from final_project.model.packing import block_mask, score_dtype
+from final_project.tokens.packing import block_mask, score_dtype
 
 HEAD_ROWS = 32
 """The head works on a multiple of so many rows."""
@@ -40,7 +40,7 @@ class MaskedLm(nn.Module):
     ) -> torch.Tensor:
         """(B, T) inputs and M positions into the flattened B*T -> logits (M, V).
 
-        With position_ids the lines hold several rows, and attention_mask numbers them (final_project/model/packing.py).
+        With position_ids the lines hold several rows, numbered by attention_mask (final_project/tokens/packing.py).
         """
         if position_ids is not None:
             attention_mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.model.dtype))

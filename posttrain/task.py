@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from final_project.errors import TrainingError
-from final_project.model.packing import first_position_of
-from final_project.model.token_table import open_token_table
 from final_project.settings import Recipe
+from final_project.tokens.packing import first_position_of
+from final_project.tokens.token_table import open_token_table
 from final_project.training.batching import MicroBatch, batches_by_length, share_of_rank
 from final_project.training.engines.base import Engine
 from final_project.training.guard import told_rows

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from final_project.cli import end_process, recipe_from, run_commands, run_main, stage_arguments
-from final_project.training.stage import run_training_stage
+from final_project.run.run_stage import run_training_stage
 
 COMMANDS = {
-    "predict": ("similarity_v0.predict_file", "predict the pairs of a file; print scores if they have labels"),
-    "ensemble": ("similarity_v0.ensemble_files", "combine several files of predictions; print scores with --gold"),
+    "predict": ("similarity_v0.commands.predict", "predict the pairs of a file; print scores if they have labels"),
+    "ensemble": ("similarity_v0.commands.ensemble", "combine several files of predictions; print scores with --gold"),
     "soup": (
-        "similarity_v0.soup_folders",
+        "similarity_v0.commands.soup",
         "average the weights of several models; the threshold is the best on --dev, without it the likelier label wins",
     ),
     "sweep": (
-        "similarity_v0.sweep",
+        "similarity_v0.commands.sweep",
         "train variants of a recipe over seeds and compare them; status 1 if a trial failed",
     ),
-    "export": ("similarity_v0.export", "export a classifier to another format and print a JSON summary"),
+    "export": ("similarity_v0.commands.export", "export a classifier to another format and print a JSON summary"),
 }
 
 

@@ -14,16 +14,16 @@ from transformers import PreTrainedTokenizerBase
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
 from final_project.errors import CallError, RecipeError
+from final_project.model.cls_only_layer import spare_unread_tokens
 from final_project.model.decision import Decision, load_decision
 from final_project.model.device import chosen_device
 from final_project.model.finite import NotFinite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import inspect_inputs
-from final_project.model.token_table import Row, tokenised
 from final_project.model.turns import alone_with
+from final_project.parallel.world import World
+from final_project.tokens.token_table import Row, tokenised
 from final_project.training.precision import autocast, resolve_precision
-from final_project.training.world import World
-from similarity_v0.last_layer import spare_unread_tokens
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from final_project.model.packing import pack_rows
-from final_project.model.token_table import TokenRows, TokenTable, pad_rows
+from final_project.tokens.packing import pack_rows
+from final_project.tokens.token_table import TokenRows, TokenTable, pad_rows
 from final_project.training.batching import MicroBatch
 
 

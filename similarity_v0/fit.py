@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.tables import read_pairs
+from final_project.data.files.tables import read_pairs
 from final_project.model.folder import load_tokenizer
 from final_project.model.learning import Learning
 from final_project.model.start_folder import place_of_init
-from final_project.model.token_table import is_token_table_whole, open_token_table, write_token_table
+from final_project.parallel.world import World
+from final_project.run.stage_folder import RECORD_NAME, StageFolder
 from final_project.settings import Recipe
-from final_project.stage_folder import RECORD_NAME, StageFolder
+from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision
-from final_project.training.world import World
-from similarity_v0.folds import fit_folds
+from similarity_v0.decision.review import labelled, read_predictions, write_review
+from similarity_v0.folds.train import fit_folds
 from similarity_v0.record import append_record
-from similarity_v0.review import labelled, read_predictions, write_review
 from similarity_v0.splits import NAMES, chosen_rows, require_fit_for_decision, require_labels
 from similarity_v0.training_run import Fitted, Material, train_model
 

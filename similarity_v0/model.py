@@ -2,7 +2,7 @@
 
 h = encoder(x); p = tanh(W_p h_[CLS] + b); z = W_c dropout(p) + c: the two-layer MLP on [CLS] of the original solution,
 which is what BertForSequenceClassification holds. So a saved model is a standard folder. With another pool it is a
-PooledClassifier (final_project/model/pooled_classifier.py). Shapes: B pairs, T tokens, H hidden, C outputs; P packed
+PooledClassifier (final_project/model/heads/classifier.py). Shapes: B pairs, T tokens, H hidden, C outputs; P packed
 lines of S tokens.
 """
 
@@ -17,14 +17,14 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
+from final_project.model.custom_parts import add_own_parts
+from final_project.model.heads.classifier import PooledClassifier
+from final_project.model.heads.multi_dropout import MultiDropout
 from final_project.model.loading import load_start
 from final_project.model.model_inputs import takes_token_types
-from final_project.model.own_parts import add_own_parts
-from final_project.model.packing import block_mask, score_dtype
-from final_project.model.pooled_classifier import PooledClassifier
 from final_project.settings import SimilarityV0
+from final_project.tokens.packing import block_mask, score_dtype
 from final_project.training.weights import with_ties
-from similarity_v0.multi_dropout import MultiDropout
 
 LABELS = {1: {0: "same"}, 2: {0: "different", 1: "same"}}
 """Names of the outputs, by their number."""

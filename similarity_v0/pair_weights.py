@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from final_project.model.token_table import TokenTable
+from final_project.tokens.token_table import TokenTable
 
 PairWeights = Literal["equal", "like_dev"]
 

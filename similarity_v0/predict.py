@@ -14,9 +14,9 @@ import torch
 from final_project.model.decision import probabilities_of
 from final_project.model.finite import require_finite
 from final_project.model.model_inputs import ModelInputs, evaluation_mode, padding_matters
-from final_project.model.token_table import TokenTable, pad_rows
+from final_project.parallel.world import World
+from final_project.tokens.token_table import TokenTable, pad_rows
 from final_project.training.batching import batches_by_length, share_of_rank
-from final_project.training.world import World
 from similarity_v0.model import PairModel
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 32768}

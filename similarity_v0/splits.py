@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from final_project.data.fingerprints import distinct, fingerprints, found_in
-from final_project.data.pairs import Pair
-from final_project.data.tables import iter_pairs
+from final_project.data.files.tables import iter_pairs
+from final_project.data.quality.fingerprints import distinct, fingerprints, found_in
+from final_project.data.records import Pair
 from final_project.errors import DataError
 from final_project.settings import SimilarityV0
 

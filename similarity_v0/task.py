@@ -13,20 +13,20 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.errors import TrainingError
+from final_project.model.custom_parts import own_parts
 from final_project.model.decision import Decision
 from final_project.model.finite import NotFinite, weights_at_fault
-from final_project.model.own_parts import own_parts
-from final_project.model.packing import first_position_of
-from final_project.model.token_table import TokenTable
 from final_project.settings import Recipe
+from final_project.tokens.packing import first_position_of
+from final_project.tokens.token_table import TokenTable
 from final_project.training.batching import MicroBatch, steps_per_epoch
 from final_project.training.engines.base import Engine
 from final_project.training.guard import told_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
-from similarity_v0.card import model_card
+from similarity_v0.decision.results import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
+from similarity_v0.export.model_card import model_card
 from similarity_v0.model import PairModel
-from similarity_v0.outcome import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
 from similarity_v0.pair_weights import pair_weights
 from similarity_v0.predict import predict_probabilities
 from similarity_v0.train_step import Step, train_step

@@ -14,12 +14,12 @@ from transformers import PreTrainedTokenizerBase
 from final_project.artifacts import end_replacement
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
-from final_project.model.token_table import TokenTable
+from final_project.parallel.world import World
 from final_project.settings import Precision, Recipe
+from final_project.tokens.token_table import TokenTable
 from final_project.training.engines import build_engine
 from final_project.training.loop import run_loop
 from final_project.training.throughput import work_of
-from final_project.training.world import World
 from similarity_v0.model import pair_model_from
 from similarity_v0.param_groups import pair_groups
 from similarity_v0.task import PairTask

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from final_project.run.run_stage import run_training_stage
+from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
-from final_project.stage_folder import StageFolder
-from final_project.training.stage import run_training_stage
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,10 @@ def run_stage(recipe: Recipe, force: bool = False) -> None:
 
 def _work(recipe: Recipe, folder: StageFolder, world: Any) -> tuple[list[str], dict[str, Any]]:
     # torch takes seconds to import; a finished stage answers without it.
-    from similarity_v1.produce import explain, produce
-    from similarity_v1.ranks import together
+    from similarity_v1.pipeline import explain, produce
 
     explain(recipe, folder.path, world)
-    made = together(world, lambda: produce(recipe, folder.path) if world.is_first else None)
+    made = world.run_on_all_ranks(lambda: produce(recipe, folder.path) if world.is_first else None)
     if made is None:
         return [], {}
     return made.outputs, {"rows": made.rows, "handed_in": made.handed_in}

@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from final_project.errors import ArtifactError  # noqa: E402
-from similarity_v1.explainer import Explainer  # noqa: E402
-from similarity_v1.methods import METHODS  # noqa: E402
+from similarity_v1.explain.explainer import Explainer  # noqa: E402
+from similarity_v1.explain.methods import METHODS  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "CLASSIFIERS.md"
 BEGIN, END = "<!-- table: python tests/architecture_sweep.py -->", "<!-- end of the table -->"

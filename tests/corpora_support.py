@@ -9,7 +9,7 @@ from typing import NamedTuple
 from final_project.__main__ import main
 from final_project.cli import run_main
 from final_project.data.corpora.registry import CORPORA
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SAMPLES = SHARED / "samples"

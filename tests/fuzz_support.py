@@ -12,7 +12,7 @@ import unicodedata
 
 from test_corpora_fuzz import MUTATIONS, PIECES, bytes_of, text_of
 
-from final_project.data.pairs import Pair, SegmentedPair
+from final_project.data.records import Pair, SegmentedPair
 
 WORDS = SegmentedPair(1, "怎么 退货", "如何退掉", ("怎么", "退货"), ("如何", "退", "掉"))
 CONTEST = [WORDS, SegmentedPair(2, "你好", "您好", ("你好",), ("您", "好"))]

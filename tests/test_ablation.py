@@ -12,14 +12,14 @@ from conftest import ROOT
 from tiny_models import tiny_config
 from transformers import BertModel
 
-from final_project.data.demo_pairs import build_demo
-from final_project.data.tables import write_pairs_csv
-from final_project.model.tokens import build_tokenizer
-from final_project.progress import read_metrics
-from final_project.stage_folder import StageFolder
-from final_project.training.world import World
+from final_project.data.demo.pairs import build_demo
+from final_project.data.files.tables import write_pairs_csv
+from final_project.parallel.world import World
+from final_project.run.progress import read_metrics
+from final_project.run.stage_folder import StageFolder
+from final_project.tokens.tokenizer import build_tokenizer
 from similarity_v0.fit import fit
-from similarity_v0.sweep_file import Trial, difference, read_sweep
+from similarity_v0.sweep.spec import Trial, difference, read_sweep
 
 SWEEP = ROOT / "recipes" / "sweeps" / "ablation.yaml"
 VARIANTS = read_sweep(SWEEP).variants

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from final_project.model.attention import let_attention_suit
-from final_project.model.packing import block_mask
+from final_project.model.attention_backend import let_attention_suit
+from final_project.tokens.packing import block_mask
 
 CPU = torch.device("cpu")
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from final_project.data.demo_pairs import build_demo
-from final_project.data.pairs import Pair
-from final_project.data.tables import write_pairs_csv
+from final_project.data.demo.pairs import build_demo
+from final_project.data.files.tables import write_pairs_csv
+from final_project.data.records import Pair
 
 PEERS = ROOT / "bench" / "peers"
 N_TRAIN, N_DEV = 200, 60
@@ -47,10 +47,10 @@ def run_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def model_folder(run_folder) -> Path:
     """A random BERT as posttrain starts one, with match types."""
-    from final_project.data.tables import read_pairs
+    from final_project.data.files.tables import read_pairs
     from final_project.model.encoder import masked_lm_from_scratch
-    from final_project.model.tokens import build_tokenizer
     from final_project.recipe import load_recipe
+    from final_project.tokens.tokenizer import build_tokenizer
 
     pairs = read_pairs(run_folder / "prepare" / "train.csv")
     tokenizer = build_tokenizer((text for pair in pairs for text in (pair.sentence1, pair.sentence2)), 2000)

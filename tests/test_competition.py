@@ -12,9 +12,9 @@ import torch
 from conftest import run_sh
 from transformers import BertConfig, BertForMaskedLM
 
-from final_project.data.contest import write_segmented
-from final_project.data.demo_pairs import build_demo
-from final_project.model.tokens import build_tokenizer
+from final_project.data.demo.pairs import build_demo
+from final_project.data.files.contest import write_segmented
+from final_project.tokens.tokenizer import build_tokenizer
 
 pytestmark = pytest.mark.usefixtures("environment_of_run_sh")
 

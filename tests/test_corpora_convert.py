@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from corpora_support import FORMS, PLAIN, Form, convert, json_lines, read, write
 
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.corpus}-{form.name}")

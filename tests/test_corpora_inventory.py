@@ -18,7 +18,7 @@ from final_project.data.corpora.entry import Corpus, Part
 from final_project.data.corpora.inventory import data_folders, find_part, find_parts, missing_parts, places
 from final_project.data.corpora.registry import CORPORA
 from final_project.data.corpora.stock import Tally, take_stock
-from final_project.data.tables import iter_pairs
+from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora.tar.xz"

@@ -10,7 +10,7 @@ import pytest
 from corpora_support import FORMS, NAMES, NO, OPEN, PLAIN, SAMPLES, YES, read, read_text, write
 
 from final_project.data.corpora.registry import CORPORA, find_corpus
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 from final_project.errors import DataError
 
 # What is registered

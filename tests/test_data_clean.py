@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from final_project.data.clean import STEPS, Cleaner
-from final_project.data.pairs import Pair
+from final_project.data.quality.clean import STEPS, Cleaner
+from final_project.data.records import Pair
 
 REMAINS = ("tags", "entities", "control", "space")
 EVERY_CHARACTER = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from corpora_support import convert, read
 
-from final_project.data.column_names import SENTENCES, is_header
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs, write_pairs_csv
+from final_project.data.files.column_names import SENTENCES, is_header
+from final_project.data.files.tables import read_pairs, write_pairs_csv
+from final_project.data.records import Pair
 from final_project.errors import DataError
 
 OPEN = [Pair("怎么退货", "如何退掉商品"), Pair("多少钱", "贵吗")]

@@ -8,13 +8,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from final_project.data import demo_grammar as grammar
-from final_project.data.demo_meanings import ALL_ROLES, conflicting_roles, entity_split, frame_split, frame_text
-from final_project.data.demo_pairs import N_DEV, N_ORIGINALS, N_TWINS, build_demo
-from final_project.data.demo_sentences import PERTURBATIONS, Piece, text_of
-from final_project.data.fingerprints import fingerprints
-from final_project.data.overlap_baseline import overlap_baseline
-from final_project.data.statistics import describe, overlaps
+from final_project.data.demo import grammar
+from final_project.data.demo.meanings import ALL_ROLES, conflicting_roles, entity_split, frame_split, frame_text
+from final_project.data.demo.pairs import N_DEV, N_ORIGINALS, N_TWINS, build_demo
+from final_project.data.demo.sentences import PERTURBATIONS, Piece, text_of
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.quality.overlap_baseline import overlap_baseline
+from final_project.data.quality.statistics import describe, overlaps
 
 SPLITS = ("train", "dev", "test")
 

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from final_project.data import fingerprints as module
-from final_project.data.checks import Known, contradicting, repeating
-from final_project.data.fingerprints import fingerprints, found_in, joined, normal_form
-from final_project.data.pairs import Pair
+from final_project.data.quality import fingerprints as module
+from final_project.data.quality.checks import Known, contradicting, repeating
+from final_project.data.quality.fingerprints import fingerprints, found_in, joined, normal_form
+from final_project.data.records import Pair
 
 
 def awkward_pairs(seed, count=400):

@@ -28,13 +28,13 @@ from fuzz_support import (
     strict_json,
 )
 
-from final_project.data.contest import read_segmented, write_segmented
-from final_project.data.tables import read_pairs, write_pairs_csv
+from final_project.data.files.contest import read_segmented, write_segmented
+from final_project.data.files.tables import read_pairs, write_pairs_csv
 from final_project.errors import ProjectError
-from similarity_v0.ensemble_files import read_predictions
-from similarity_v1.gold import read_gold
-from similarity_v1.submission import format_row, read_submission, write_submission, write_zip
-from similarity_v1.word_scores import read_scores
+from similarity_v0.commands.ensemble import read_predictions
+from similarity_v1.evaluate.gold import read_gold
+from similarity_v1.rationales.submission import format_row, read_submission, write_submission, write_zip
+from similarity_v1.rationales.word_scores import read_scores
 
 OF_ANOTHER_FORMAT = (AssertionError, ValueError, LookupError, csv.Error, RecursionError, AttributeError, TypeError)
 OF_ANOTHER_FORMAT += (StopIteration,)

@@ -9,7 +9,7 @@ from v1_support import run_cli, tiny_classifier
 
 from final_project.errors import CallError, DataError
 from similarity_v0 import PairClassifier
-from similarity_v1.explainer import Explainer
+from similarity_v1.explain.explainer import Explainer
 
 PAIRS = [("怎么退货", "如何退掉商品"), ("你好", "您好")]
 FRAME = pd.DataFrame(PAIRS, columns=["a", "b"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from final_project.data.groups import connected_groups, grouped_folds, held_out_rows, stratified_folds
+from final_project.data.quality.groups import connected_groups, grouped_folds, held_out_rows, stratified_folds
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora.tar.xz"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from final_project.data import near_duplicates as module
-from final_project.data.near_duplicates import near_duplicates
+from final_project.data.quality import near_duplicates as module
+from final_project.data.quality.near_duplicates import near_duplicates
 
 LETTERS = [chr(number) for number in range(0x4E00, 0x4E00 + 300)]
 

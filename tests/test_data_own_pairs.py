@@ -4,18 +4,18 @@ import itertools
 import json
 
 import pytest
+from final_project.inputs import missing_inputs
 
 from final_project.cli import run_main
-from final_project.data.contest import read_segmented, segmented_pair, write_segmented
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs, write_pairs_csv
+from final_project.data.files.contest import read_segmented, segmented_pair, write_segmented
+from final_project.data.files.tables import read_pairs, write_pairs_csv
+from final_project.data.records import Pair
 from final_project.errors import DataError, ProjectError, RecipeError
-from final_project.inputs import missing_inputs
 from final_project.model.decision import Decision
 from final_project.prepare.stage import prepare
 from final_project.recipe import load_recipe
 from similarity_v0.__main__ import main as similarity_v0
-from similarity_v0.card import model_card
+from similarity_v0.export.model_card import model_card
 
 N = {"train": 100, "dev": 10, "test": 20}
 SHARES = {"dev": 0.2, "test": 0.3}

@@ -4,10 +4,10 @@ import datasets
 import numpy as np
 import pytest
 
-from final_project.data import pair_table
-from final_project.data.fingerprints import fingerprints
-from final_project.data.pair_table import write_pair_table
-from final_project.data.pairs import Pair
+from final_project.data.files import pair_table
+from final_project.data.files.pair_table import write_pair_table
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.records import Pair
 
 ROWS = [("LCQMC" if k % 3 else "AFQMC", Pair(f"句{k}", f'"引号"\t{k}\n', (0, 1, None)[k % 3])) for k in range(50)]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from final_project.data.plain_text import LONGEST, sentences_of, text_pairs
+from final_project.data.files.plain_text import LONGEST, sentences_of, text_pairs
 from final_project.errors import DataError
 
 

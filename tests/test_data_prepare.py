@@ -13,14 +13,14 @@ from conftest import ROOT
 
 from final_project.artifacts import file_digest
 from final_project.cli import run_main
-from final_project.data.contest import read_segmented
 from final_project.data.corpora import inventory
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs
+from final_project.data.files.contest import read_segmented
+from final_project.data.files.tables import read_pairs
+from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
 from final_project.prepare.stage import prepare
 from final_project.recipe import load_recipe
-from final_project.stage_folder import StageFolder
+from final_project.run.stage_folder import StageFolder
 
 PAIR_FILES = ("train.csv", "dev.csv", "test.csv")
 FILES = (*PAIR_FILES, "text.tsv", "explain.jsonl", "originals.tsv", "statistics.json")

@@ -9,8 +9,8 @@ import pytest
 from final_project.__main__ import main
 from final_project.cli import run_main
 from final_project.data.corpora.registry import find_corpus
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs, write_pairs_csv, write_pairs_tsv
+from final_project.data.files.tables import read_pairs, write_pairs_csv, write_pairs_tsv
+from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
 
 GOOD = [Pair("怎么去北京", "去北京怎么走", 1), Pair("怎么去北京", "怎么去南京", 0)]

@@ -8,10 +8,9 @@ import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.fingerprints import fingerprints
-from final_project.data.overlap_baseline import overlap_baseline, overlap_features
-from final_project.data.pairs import Pair
-from final_project.data.statistics import (
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.quality.overlap_baseline import overlap_baseline, overlap_features
+from final_project.data.quality.statistics import (
     LENGTH_EDGES,
     describe,
     overlaps,
@@ -19,6 +18,7 @@ from final_project.data.statistics import (
     shared_sentences,
     statistics_table,
 )
+from final_project.data.records import Pair
 
 PAIRS = [
     Pair("甲乙", "甲乙丙", 1),

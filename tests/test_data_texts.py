@@ -10,10 +10,10 @@ from corpora_support import read
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.contest import read_segmented
-from final_project.data.pairs import Pair
-from final_project.data.plain_text import text_pairs
-from final_project.data.tables import read_pairs, write_pairs_csv
+from final_project.data.files.contest import read_segmented
+from final_project.data.files.plain_text import text_pairs
+from final_project.data.files.tables import read_pairs, write_pairs_csv
+from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
 from final_project.errors import DataError, RecipeError
 from final_project.recipe import load_recipe

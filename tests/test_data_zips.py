@@ -11,7 +11,7 @@ import pytest
 
 from final_project.data.download.archive import unpack
 from final_project.errors import DataError
-from similarity_v1.submission import read_submission, write_zip
+from similarity_v1.rationales.submission import read_submission, write_zip
 
 TEXT = b"1\t1\t3,0\t5,0,1\n2\t0\t2\t1,0\n"
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tiny_models import TOKENIZERS, tiny_tokenizer
 from tokenizers import processors
 
-from final_project.model import encode as module
-from final_project.model.encode import encode_rows, kept_tokens
-from final_project.model.token_table import tokenised
-from similarity_v1.encoding import encode
-from similarity_v1.faithfulness import Judge
+from final_project.tokens import encode as module
+from final_project.tokens.encode import encode_rows, kept_tokens
+from final_project.tokens.token_table import tokenised
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.encoding import encode
 
 TEXT = st.text(st.sampled_from("怎么开通花呗ab cdé １ＡＢ\u0301ﷺ\u200d👍\u3000[CLS]How"), max_size=24)
 CLS, SEP = ("[CLS]", 2), ("[SEP]", 3)

@@ -18,6 +18,7 @@ from v1_support import pair, run_cli, write_pairs
 from v1_support import tiny_classifier as contest_classifier
 
 from final_project.cli import run_main
+from final_project.data.files.predictions import write_predictions
 from final_project.errors import ArtifactError, TrainingError
 from final_project.model.finite import NotFinite, require_finite, weights_at_fault
 from final_project.model.folder import load_classifier
@@ -26,12 +27,11 @@ from final_project.settings import SimilarityV0
 from posttrain.fit import export
 from similarity_v0.__main__ import main as v0
 from similarity_v0.api import PairClassifier
-from similarity_v0.export_check import compare
+from similarity_v0.export.check import compare
+from similarity_v0.folds.soup import mean_weights
 from similarity_v0.model import pair_model_from
-from similarity_v0.prediction_files import write_predictions
-from similarity_v0.soup import mean_weights
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.explainer import Explainer
 
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("手机号码", "号码多少"), ("花呗", "借呗")]
 BAD = {"nan": float("nan"), "inf": float("inf"), "minus inf": float("-inf")}

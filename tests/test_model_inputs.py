@@ -11,16 +11,16 @@ from final_project.errors import ArtifactError
 from final_project.model.decision import Decision
 from final_project.model.folder import longest_input
 from final_project.model.model_inputs import inspect_inputs, padding_id, padding_matters
-from final_project.model.token_table import tokenised
+from final_project.parallel.world import World
+from final_project.tokens.token_table import tokenised
 from final_project.training.batching import batches_by_length
-from final_project.training.world import World
 from similarity_v0.api import PairClassifier
-from similarity_v0.export_check import compare, torch_scorer
+from similarity_v0.export.check import compare, torch_scorer
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
-from similarity_v1.encoding import token_batches
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.encoding import token_batches
+from similarity_v1.explain.explainer import Explainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -119,7 +119,7 @@ def test_evaluation_in_training_finds_it_out_from_its_own_rows(kind, tokenizer):
 
 
 def test_the_check_of_an_export_lays_rows_of_one_length_together(tokenizer):
-    from final_project.data.pairs import Pair
+    from final_project.data.records import Pair
 
     model = built("fnet", tokenizer)
     asked = []

@@ -20,10 +20,10 @@ from final_project.model.start import require_fit_start
 from final_project.settings import SimilarityV0
 from posttrain.model import MaskedLm
 from similarity_v0.api import PairClassifier
-from similarity_v0.export import FORMATS
+from similarity_v0.commands.export import FORMATS
 from similarity_v0.model import PairModel, pair_model_from
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.explainer import Explainer
 
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("a", "abc")]
 

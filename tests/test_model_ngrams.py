@@ -15,12 +15,12 @@ from transformers import AutoModelForSequenceClassification
 from final_project.errors import ArtifactError
 from final_project.model.encoder import masked_lm_from_scratch
 from final_project.model.folder import load_classifier
-from final_project.model.packing import pack_rows
-from final_project.model.token_table import TokenRows
-from final_project.model.tokens import build_tokenizer
 from final_project.recipe import load_recipe
-from similarity_v1.encoding import EncodedRow
-from similarity_v1.probe import Reading, probing
+from final_project.tokens.packing import pack_rows
+from final_project.tokens.token_table import TokenRows
+from final_project.tokens.tokenizer import build_tokenizer
+from similarity_v1.explain.encoding import EncodedRow
+from similarity_v1.explain.probe import Reading, probing
 
 TEXTS = [("今天天气很好", "天气今天不好"), ("一", "一二三一"), ("完全不同", "毫无相似")]
 SMALL = ("n_layers=2", "hidden_size=32", "n_heads=2", "intermediate_size=64", "max_positions=64", "dropout=0")

@@ -8,8 +8,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from final_project.model.folder import MOST_TOKENS, longest_input
 from final_project.model.positions import n_positions
 from similarity_v0.api import PairClassifier
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.explainer import Explainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ENCODER = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}

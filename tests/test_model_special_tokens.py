@@ -8,17 +8,17 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 from final_project.model.folder import load_tokenizer
-from final_project.model.token_table import tokenised
-from final_project.model.tokens import (
+from final_project.tokens.token_table import tokenised
+from final_project.tokens.tokenizer import (
     build_tokenizer,
     load_init_tokenizer,
     special_tokens_meant,
     with_special_tokens_as_text,
 )
 from similarity_v0 import PairClassifier
-from similarity_v1.alignment import align, word_spans
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.alignment import align, word_spans
+from similarity_v1.explain.explainer import Explainer
 
 TEXTS = [
     f"{before}{token}{after}" for token in BERT_SPECIAL for before, after in (("", ""), ("怎么", "开"), ("a ", " b"))

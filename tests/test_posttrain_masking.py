@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from final_project.model.token_table import TokenRows, open_token_table, write_token_table
-from final_project.model.tokens import build_tokenizer
+from final_project.tokens.token_table import TokenRows, open_token_table, write_token_table
+from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.batching import MicroBatch, epoch_steps, share_of_rank
 from final_project.training.prefetch import built_ahead
 from posttrain.batches import BatchMaker

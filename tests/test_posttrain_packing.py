@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForMaskedLM, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from final_project.errors import ArtifactError
-from final_project.model.packing import block_mask, fill_lines, first_position_of, pack_rows
-from final_project.model.token_table import TokenRows, pad_rows
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
-from final_project.stage_folder import StageFolder
-from final_project.training.world import World
+from final_project.run.stage_folder import StageFolder
+from final_project.tokens.packing import block_mask, fill_lines, first_position_of, pack_rows
+from final_project.tokens.token_table import TokenRows, pad_rows
 from posttrain.fit import fit
 from posttrain.model import MaskedLm
 

@@ -10,12 +10,12 @@ from tiny_models import tiny_config, tiny_masked_lm
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertTokenizer, RobertaConfig, RobertaForMaskedLM
 
 from final_project.errors import ArtifactError, DataError
-from final_project.model.token_table import open_token_table, write_token_table
-from final_project.model.tokens import build_tokenizer
-from final_project.model.vocabulary import teach, unknown_units
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
-from final_project.stage_folder import StageFolder
-from final_project.training.world import World
+from final_project.run.stage_folder import StageFolder
+from final_project.tokens.token_table import open_token_table, write_token_table
+from final_project.tokens.tokenizer import build_tokenizer
+from final_project.tokens.vocabulary import teach, unknown_units
 from posttrain.fit import fit, start_model
 
 TEXTS = ["手机怎么截图", "苹果手机怎么样", "手机壳怎么选", "怎么样才能截图", "囧囧的手机ωφ好", "ωφ手机囧"]

@@ -8,10 +8,10 @@ import datasets
 import pytest
 
 from final_project.data.corpora import inventory
-from final_project.data.fingerprints import normal_form
-from final_project.data.lines import read_lines
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs
+from final_project.data.files.lines import read_lines
+from final_project.data.files.tables import read_pairs
+from final_project.data.quality.fingerprints import normal_form
+from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
 from final_project.prepare.inputs import find_inputs
 from final_project.prepare.stage import prepare

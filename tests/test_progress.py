@@ -19,14 +19,14 @@ from conftest import ROOT, environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from final_project.errors import EnvironmentProblem
-from final_project.progress import Journal, read_metrics
-from final_project.trackers import TensorBoard, require_wandb
+from final_project.run.progress import Journal, read_metrics
+from final_project.run.trackers import TensorBoard, require_wandb
 
 CODE = """
 import time
 from pathlib import Path
 from final_project.cli import set_up_logging
-from final_project.progress import Journal
+from final_project.run.progress import Journal
 set_up_logging()
 journal = Journal(Path({folder!r}), "fit", 6, 0, 2)
 for step in range(1, 7):
@@ -118,7 +118,7 @@ def test_weights_and_biases_is_asked_for_by_name_and_its_absence_said():
 WANDB_CODE = """
 import json, sys
 from pathlib import Path
-from final_project.progress import Journal
+from final_project.run.progress import Journal
 
 first = int(sys.argv[2])
 journal = Journal(Path(sys.argv[1]), "fit", 4, first, 1, wandb="pairs")

@@ -12,9 +12,9 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from similarity_v0.sweep_file import Trial, read_sweep
-from similarity_v0.sweep_run import Outcome
-from similarity_v0.sweep_table import write_tables
+from similarity_v0.sweep.runner import Outcome
+from similarity_v0.sweep.spec import Trial, read_sweep
+from similarity_v0.sweep.table import write_tables
 
 CURVE = [
     {"name": "quick", "minutes": 8, "dev_accuracy": 0.74},

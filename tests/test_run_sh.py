@@ -83,7 +83,7 @@ def test_several_processes_get_torchrun_or_the_launcher_of_deepspeed():
     (world_info,) = [word.split("=", 1)[1] for word in lines[0].split() if word.startswith("--world_info=")]
     assert json.loads(base64.urlsafe_b64decode(world_info)) == {"node0": [0, 1, 2, 3]}
     for stage, line in zip(("similarity_v0", "similarity_v1"), lines[1:], strict=True):
-        assert f"final_project.training.torchrun --nproc-per-node=4 --standalone -m {stage}" in line
+        assert f"final_project.parallel.torchrun --nproc-per-node=4 --standalone -m {stage}" in line
 
 
 def test_several_machines_are_taken_from_the_environment():
@@ -162,7 +162,7 @@ def test_the_same_call_again_skips_every_stage(whole_run):
     ("override", "runs_again"),
     [
         ("similarity_v1.ratio=0.5", ["similarity_v1"]),
-        ("similarity_v0.threshold=margin", ["similarity_v0", "similarity_v1"]),
+        ("similarity_v0.decision.threshold=margin", ["similarity_v0", "similarity_v1"]),
     ],
 )
 def test_a_changed_value_reruns_only_what_depends_on_it(override, runs_again, whole_run, copy_of):

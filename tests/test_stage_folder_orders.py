@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from final_project.stage_folder import StageFolder
+from final_project.run.stage_folder import StageFolder
 
 SETTINGS = ("A", "B", "C")
 ENDS = ("finishes", "is killed", "is killed early", "is refused")

@@ -15,8 +15,8 @@ import pytest
 from conftest import environment
 
 from final_project.errors import RecipeError
-from final_project.model.packing import fill_lines
 from final_project.recipe import load_recipe
+from final_project.tokens.packing import fill_lines
 from final_project.training.batching import epoch_steps, steps_per_epoch
 from final_project.training.prefetch import built_ahead
 

@@ -11,10 +11,10 @@ from test_training_loop import SETTINGS, Recorder, engine_in_evaluation_mode
 from training_support import run_on_two_ranks, tiny_run, write_corpus
 
 from final_project.errors import ArtifactError
-from final_project.progress import read_metrics
+from final_project.parallel.world import World
+from final_project.run.progress import read_metrics
 from final_project.training.checkpoint import Checkpoints
 from final_project.training.loop import run_loop
-from final_project.training.world import World
 
 EVERY_STEP = SETTINGS.model_copy(update={"checkpoint_every": 1, "log_every": 1})
 

@@ -17,8 +17,8 @@ from tiny_models import tiny_tokenizer
 
 from final_project.artifacts import damage_of, end_replacement, folder_atomic, seal
 from final_project.errors import ArtifactError
-from final_project.model.token_table import is_token_table_whole, open_token_table, write_token_table
-from final_project.progress import read_metrics
+from final_project.run.progress import read_metrics
+from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.engines.full_state import WEIGHTS_FILE
 from similarity_v0.best_weights import BestWeights
 

@@ -11,7 +11,7 @@ import torch
 from test_training_loop import SETTINGS, Recorder, engine_in_evaluation_mode
 
 from final_project.errors import TrainingError
-from final_project.progress import read_metrics
+from final_project.run.progress import read_metrics
 from final_project.training.guard import FiniteGuard
 from final_project.training.loop import run_loop
 
@@ -95,8 +95,8 @@ def test_a_resumed_run_goes_on_counting():
 
 
 def test_rows_are_told_with_their_text(tmp_path):
-    from final_project.model.token_table import open_token_table, write_token_table
-    from final_project.model.tokens import build_tokenizer
+    from final_project.tokens.token_table import open_token_table, write_token_table
+    from final_project.tokens.tokenizer import build_tokenizer
     from final_project.training.guard import told_rows
 
     tokenizer = build_tokenizer(["你好吗", "天气不错"], 100)

@@ -8,10 +8,10 @@ import torch
 from tiny_models import tiny_classifier
 
 from final_project.errors import ArtifactError
+from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
 from final_project.training.engines import build_engine
 from final_project.training.loop import run_loop
-from final_project.training.world import World
 from similarity_v0.model import PairModel
 
 

@@ -12,8 +12,8 @@ from training_support import settings_of
 
 from final_project import plan
 from final_project.errors import EnvironmentProblem
+from final_project.parallel.world import started_world
 from final_project.recipe import load_recipe
-from final_project.training.world import started_world
 
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 

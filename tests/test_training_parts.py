@@ -11,11 +11,12 @@ from tiny_models import random_inputs, tiny_masked_lm
 from transformers import get_scheduler
 
 from final_project.errors import ArtifactError, RecipeError
-from final_project.model.token_table import open_token_table, pad_rows, write_token_table
-from final_project.model.tokens import build_tokenizer
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
+from final_project.run.stage_folder import StageFolder
 from final_project.settings import Posttrain
-from final_project.stage_folder import StageFolder
+from final_project.tokens.token_table import open_token_table, pad_rows, write_token_table
+from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.batching import (
     batches_by_length,
     epoch_steps,
@@ -36,7 +37,6 @@ from final_project.training.optim import (
 )
 from final_project.training.precision import FIRST_SCALE, GROW_AFTER, LossScale
 from final_project.training.weights import distinct_weights, save_tensors, with_ties
-from final_project.training.world import World
 
 LENGTHS = np.random.default_rng(0).integers(4, 60, 1003)
 

@@ -16,12 +16,12 @@ from test_training_engines import largest_difference, weights_of
 from test_training_resume import last_step, weights_digest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from final_project.training.torchrun import order_of_blame
+from final_project.parallel.torchrun import order_of_blame
 
-OWN_TORCHRUN = "final_project.training.torchrun"
+OWN_TORCHRUN = "final_project.parallel.torchrun"
 NOTED = """
 import signal, sys, time
-from final_project.training import signals
+from final_project.parallel import signals
 signals.ECHO_S = 0.2
 with signals.stop_requests() as stop:
     print("ready", flush=True)

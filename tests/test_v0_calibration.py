@@ -13,15 +13,15 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
-from final_project.data.groups import stratified_folds
+from final_project.data.quality.groups import stratified_folds
 from final_project.errors import ArtifactError, TrainingError
 from final_project.model.calibration import Calibration, logit, sigmoid
 from final_project.model.decision import Decision, load_decision
 from final_project.settings import SimilarityV0
-from similarity_v0.calibration import FOLDS, N_BINS, cross_fitted, fit_calibration, reliability
-from similarity_v0.outcome import decide, write_outcome
-from similarity_v0.scores import measure_of_threshold
-from similarity_v0.threshold import best_threshold
+from similarity_v0.decision.fit_calibration import FOLDS, N_BINS, cross_fitted, fit_calibration, reliability
+from similarity_v0.decision.results import decide, write_outcome
+from similarity_v0.decision.scores import measure_of_threshold
+from similarity_v0.decision.threshold import best_threshold
 
 METHODS = ("temperature", "platt", "isotonic")
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import TINY, call, stage
 from test_training_resume import LONGER, kill_at, weights_digest
 
-from similarity_v0.folds import is_fold_done
+from similarity_v0.folds.train import is_fold_done
 from similarity_v0.record import append_record
 
 NAME = "similarity_v0"

@@ -20,12 +20,12 @@ from transformers import BertForSequenceClassification
 from final_project.cli import run_main
 from final_project.model.decision import Decision, load_decision
 from final_project.model.folder import load_tokenizer
-from final_project.model.tokens import build_tokenizer
+from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.weights import save_tensors
 from similarity_v0.__main__ import main
 from similarity_v0.api import PairClassifier
-from similarity_v0.ensemble import combined, fitted_weights
-from similarity_v0.soup import greedy_choice
+from similarity_v0.folds.ensemble import combined, fitted_weights
+from similarity_v0.folds.soup import greedy_choice
 
 PAIRS = [
     ("今天天气好吗", "天气好不好"),

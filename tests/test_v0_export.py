@@ -12,19 +12,19 @@ import torch
 from tiny_models import tiny_config, tiny_masked_lm
 from transformers import BertForSequenceClassification, pipeline
 
-from final_project.data.demo_pairs import build_demo
+from final_project.data.demo.pairs import build_demo
 from final_project.errors import ArtifactError, DataError
+from final_project.model.bigram_embedding import describe_ngrams
+from final_project.model.custom_parts import add_own_parts
 from final_project.model.decision import Decision, probabilities_of
 from final_project.model.folder import load_classifier
-from final_project.model.matches import describe_matches
-from final_project.model.ngrams import describe_ngrams
-from final_project.model.own_parts import add_own_parts
-from final_project.model.tokens import build_tokenizer
+from final_project.model.match_types import describe_matches
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV0
+from final_project.tokens.tokenizer import build_tokenizer
 from similarity_v0.__main__ import main
-from similarity_v0.card import escaped, exported_card, last_part, model_card
-from similarity_v0.export_onnx import onnx_scorer
+from similarity_v0.export.model_card import escaped, exported_card, last_part, model_card
+from similarity_v0.export.onnx import onnx_scorer
 from similarity_v0.model import pair_model_from
 
 PAIRS = build_demo(100, 5).train[:40]

@@ -18,13 +18,13 @@ from tiny_models import tiny_config
 from transformers import BertForMaskedLM
 
 from final_project.cli import run_main
-from final_project.data.pairs import Pair
-from final_project.data.tables import read_pairs, write_pairs_csv
+from final_project.data.files.tables import read_pairs, write_pairs_csv
+from final_project.data.records import Pair
 from final_project.model.decision import load_decision
-from final_project.model.tokens import build_tokenizer
 from final_project.recipe import load_recipe
-from final_project.stage_folder import StageFolder
-from final_project.stages import training_stage_state
+from final_project.run.stage_folder import StageFolder
+from final_project.run.stage_key import training_stage_state
+from final_project.tokens.tokenizer import build_tokenizer
 from similarity_v0.__main__ import main
 from similarity_v0.api import PairClassifier
 
@@ -160,7 +160,7 @@ def test_the_stage_counts_as_one_with_its_outputs_and_its_record(finished):
     assert {"result/oof.csv", "result/folds.json", "result/threshold.json"} <= manifest["outputs"].keys()
     assert manifest["rows"]["train"] == 40
     (record,) = rows_of(finished / "result_record.csv")
-    assert record["similarity_v0.folds"] == str(K)
+    assert record["similarity_v0.folds.train"] == str(K)
     assert float(record["dev_accuracy"]) == pytest.approx(manifest["scores"]["dev"]["accuracy"])
     assert not list(finished.glob("folds/*/checkpoints"))
 

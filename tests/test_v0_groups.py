@@ -13,12 +13,12 @@ from training_support import ENGINES, largest_difference, run_on_two_ranks
 from transformers import BertModel
 
 from final_project.errors import RecipeError
-from final_project.model.pooled_classifier import PooledClassifier
+from final_project.model.heads.classifier import PooledClassifier
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV0
 from final_project.training.engines import build_engine
 from final_project.training.optim import MOMENTS, optimizer_groups, set_lr
-from final_project.training.world import World
 from similarity_v0.batches import PairBatch
 from similarity_v0.model import PairModel
 from similarity_v0.param_groups import pair_groups

@@ -14,7 +14,7 @@ from v1_support import make_run, pair, run_cli
 
 from final_project.model.learning import Learning, wilson_interval
 from final_project.recipe import load_recipe
-from final_project.stage_folder import StageFolder
+from final_project.run.stage_folder import StageFolder
 from similarity_v0.fit import warn_of_nothing_learnt
 from similarity_v1.report import write_report
 

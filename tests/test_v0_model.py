@@ -24,17 +24,17 @@ from transformers import (
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import probabilities_of
 from final_project.model.folder import load_classifier
+from final_project.model.heads.classifier import PooledClassifier
+from final_project.model.heads.pools import POOLS
 from final_project.model.loading import load_weights
-from final_project.model.packing import first_position_of
-from final_project.model.pooled_classifier import PooledClassifier
-from final_project.model.pools import POOLS
-from final_project.model.token_table import TokenTable
-from final_project.model.tokens import build_tokenizer
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV0
+from final_project.tokens.packing import first_position_of
+from final_project.tokens.token_table import TokenTable
+from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.batching import MicroBatch
 from final_project.training.engines import build_engine
-from final_project.training.world import World
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.model import PairModel, pair_model_from
 from similarity_v0.param_groups import pair_groups

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from final_project.model.token_table import TokenTable
+from final_project.tokens.token_table import TokenTable
 from similarity_v0.pair_weights import LARGEST, N_BINS, SMALLEST, cells, overlaps, pair_weights
 
 

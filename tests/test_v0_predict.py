@@ -20,15 +20,15 @@ from training_support import run_on_two_ranks
 from transformers import BertForMaskedLM, BertForSequenceClassification, RobertaForSequenceClassification
 
 from final_project.cli import run_main
+from final_project.model.cls_only_layer import FirstTokenLayer, spare_unread_tokens
 from final_project.model.decision import Decision
-from final_project.model.tokens import build_tokenizer
-from final_project.training.world import World
+from final_project.parallel.world import World
+from final_project.tokens.tokenizer import build_tokenizer
 from similarity_v0 import PairClassifier, api
 from similarity_v0.__main__ import main
-from similarity_v0.last_layer import FirstTokenLayer, spare_unread_tokens
-from similarity_v0.predict_file import predict_file
-from similarity_v0.scores import scores_of
-from similarity_v0.tally import Tally
+from similarity_v0.commands.predict import predict_file
+from similarity_v0.decision.scores import scores_of
+from similarity_v0.decision.streaming_scores import Tally
 
 PAIRS = [("今天天气好吗", "天气好不好"), ("怎么退货", "如何退掉商品呢"), ("好", "不好")]
 

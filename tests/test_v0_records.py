@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from final_project.data.pairs import Pair
-from final_project.data.tables import write_pairs_csv
+from final_project.data.files.predictions import write_predictions
+from final_project.data.files.tables import write_pairs_csv
+from final_project.data.records import Pair
 from final_project.recipe import load_recipe
-from similarity_v0 import review
-from similarity_v0.prediction_files import write_predictions
+from similarity_v0.decision import review
+from similarity_v0.decision.review import confusion, curve, surest_mistakes, write_review
 from similarity_v0.record import append_record
-from similarity_v0.review import confusion, curve, surest_mistakes, write_review
 
 
 def test_the_curve_has_a_row_an_evaluation_with_the_training_loss_since_the_last():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from final_project.data.fingerprints import fingerprints
-from final_project.data.pairs import Pair
-from final_project.data.statistics import describe
-from final_project.data.tables import write_pairs_csv
+from final_project.data.files.tables import write_pairs_csv
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.quality.statistics import describe
+from final_project.data.records import Pair
 from final_project.errors import DataError
 from final_project.settings import SimilarityV0
 from similarity_v0.splits import require_fit_for_decision

@@ -12,11 +12,11 @@ from scipy.stats import ttest_rel
 
 from final_project.errors import RecipeError
 from final_project.recipe import load_recipe
-from similarity_v0 import sweep_table
-from similarity_v0.sweep_file import Trial, read_sweep
-from similarity_v0.sweep_run import Outcome, Runner
-from similarity_v0.sweep_search import search
-from similarity_v0.sweep_table import holm, interval_over_pairs, paired_t, rows_of, write_tables
+from similarity_v0.sweep import table as sweep_table
+from similarity_v0.sweep.runner import Outcome, Runner
+from similarity_v0.sweep.search import search
+from similarity_v0.sweep.spec import Trial, read_sweep
+from similarity_v0.sweep.table import holm, interval_over_pairs, paired_t, rows_of, write_tables
 
 
 def write_sweep(folder: Path, text: str, name: str = "tries.yaml") -> Path:

@@ -10,8 +10,8 @@ import pytest
 from reference import values_of_all_cuts
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from similarity_v0.scores import Measure, scores_of
-from similarity_v0.threshold import Cuts, best_threshold, bootstrap_interval, threshold_of_margin
+from similarity_v0.decision.scores import Measure, scores_of
+from similarity_v0.decision.threshold import Cuts, best_threshold, bootstrap_interval, threshold_of_margin
 
 COSTS = (3.0, 0.7)
 MEASURES = {
@@ -170,5 +170,5 @@ def test_the_interval_of_the_value_is_that_of_a_share():
 def test_drawing_in_parts_is_drawing_at_once(monkeypatch):
     pairs = drawn_pairs(60, seed=4)
     at_once = bootstrap_interval(*pairs, seed=5)
-    monkeypatch.setattr("similarity_v0.threshold.CHUNK_NUMBERS", 60 * 7)
+    monkeypatch.setattr("similarity_v0.decision.threshold.CHUNK_NUMBERS", 60 * 7)
     assert bootstrap_interval(*pairs, seed=5) == at_once

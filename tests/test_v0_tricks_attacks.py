@@ -10,9 +10,9 @@ from reference import fgm_gradients
 from tiny_models import PAD, random_inputs, tiny_classifier
 from torch.nn import functional as F
 
+from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
 from final_project.training.engines import build_engine
-from final_project.training.world import World
 from similarity_v0.model import PairModel
 from similarity_v0.tricks.attack import EmbeddingAttack
 from similarity_v0.tricks.awp import Awp

@@ -10,7 +10,7 @@ import torch
 from training_support import ENGINES, OFFLOADED, largest_difference, run_on_two_ranks
 from v0_support import pair_run, write_start
 
-from final_project.training.world import World
+from final_project.parallel.world import World
 
 PGD = ("pgd_eps=1", "r_drop=1", "lr_groups=decay")
 TRICKS = {

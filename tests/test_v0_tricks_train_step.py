@@ -9,11 +9,11 @@ import torch
 from reference import SlowTraining
 from tiny_models import random_inputs, tiny_classifier
 
+from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
 from final_project.training.batching import seed_of
 from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
-from final_project.training.world import World
 from similarity_v0.batches import PairBatch
 from similarity_v0.model import PairModel
 from similarity_v0.train_step import Step, train_step

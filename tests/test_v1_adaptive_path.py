@@ -10,11 +10,11 @@ from transformers import BertTokenizer
 from v1_support import CHARACTERS, SPECIAL, run_cli, tiny_classifier
 
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import method_options
-from similarity_v1.explainer import Explainer
-from similarity_v1.methods import adaptive_path
-from similarity_v1.methods.adaptive_path import LOOKS, MOST_STEPS, first_panels, panel_edges
-from similarity_v1.probe import Probe
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.from_settings import method_options
+from similarity_v1.explain.methods import adaptive_path
+from similarity_v1.explain.methods.adaptive_path import LOOKS, MOST_STEPS, first_panels, panel_edges
+from similarity_v1.explain.probe import Probe
 
 PAIRS = [
     ("怎么开通花呗", "如何关闭花呗"),

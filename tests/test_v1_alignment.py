@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from tiny_models import TOKENIZERS, tiny_sequence_classifier, tiny_tokenizer
 from v1_support import golden, pair, tiny_classifier
 
-from final_project.data.pairs import SegmentedPair
+from final_project.data.records import SegmentedPair
 from final_project.settings import SimilarityV1
-from similarity_v1.alignment import align, word_spans
-from similarity_v1.encoding import encode
-from similarity_v1.explainer import Explainer as AnyExplainer
-from similarity_v1.selection import select
-from similarity_v1.words import RULES, words_of
+from similarity_v1.explain.alignment import align, word_spans
+from similarity_v1.explain.encoding import encode
+from similarity_v1.explain.explainer import Explainer as AnyExplainer
+from similarity_v1.explain.segmentation import RULES, words_of
+from similarity_v1.rationales.selection import select
 
 
 def test_alignment_agrees_with_the_published_one():
@@ -80,40 +80,40 @@ AWKWARD = [
 
 @pytest.mark.parametrize("text", AWKWARD, ids=lambda text: unicodedata.name(text[0], "lone surrogate"))
 def test_every_given_word_of_awkward_text_is_ranked(text, tmp_path):
-    from similarity_v1.extract import Explainer, select_rationales
+    from similarity_v1.extract.worker import Worker
 
-    explainer = Explainer(tiny_classifier(tmp_path), SimilarityV1(ratio=1.0))
+    worker = Worker(tiny_classifier(tmp_path), SimilarityV1(ratio=1.0))
     row = pair(1, text, "怎么开通")
-    explained = explainer.explain([row])
+    explained, _ = worker.score([row])
     assert len(explained[0].scores_q) == len(row.words_q)
     assert np.isfinite(explained[0].scores_q).all() and max(explained[0].scores_q) > 0
-    assert sorted(select_rationales(explained, 1.0)[0].words_q) == list(range(len(row.words_q)))
+    assert sorted(explained[0].chosen(1.0).words_q) == list(range(len(row.words_q)))
 
 
 def test_a_pair_longer_than_the_positions_is_cut_with_a_count_and_still_ranked(tmp_path, caplog):
-    from similarity_v1.extract import Explainer, select_rationales
+    from similarity_v1.extract.worker import Worker, warn_truncated
 
-    explainer = Explainer(tiny_classifier(tmp_path, max_positions=16), SimilarityV1())
+    worker = Worker(tiny_classifier(tmp_path, max_positions=16), SimilarityV1())
     long, short = "怎么开通花呗" * 10, "如何关闭"
+    explained, cut_ids = worker.score([pair(7, short, long), pair(8, short, short)])
     with caplog.at_level("WARNING"):
-        explained = explainer.explain([pair(7, short, long), pair(8, short, short)])
-    assert "1 of 2 pairs are longer than the model's 16 positions" in caplog.text and "first id: 7" in caplog.text
+        warn_truncated(cut_ids, 2)
+    assert "1 of 2 pairs are longer than the model's positions" in caplog.text and "first id: 7" in caplog.text
     scores = explained[0].scores_t
     assert len(scores) == 60 and min(scores[:9]) > 0 and set(scores[9:]) == {0.0}
     assert min(explained[0].scores_q) > 0, "the longer sentence is cut first"
-    rationale = select_rationales(explained, 1.0)[0]
+    rationale = explained[0].chosen(1.0)
     assert sorted(rationale.words_t) == list(range(9)), "a word that was not read is no rationale"
     assert explained[0].unread_t == tuple(range(9, 60)) and explained[0].unread_q == explained[1].unread_t == ()
 
 
 def test_words_longer_than_tokens_sum_their_pieces(tmp_path):
-    from similarity_v1.extract import Explainer
+    from similarity_v1.extract.worker import Worker
 
-    explainer = Explainer(tiny_classifier(tmp_path), SimilarityV1())
-    by_char = explainer.explain([pair(1, "怎么开通花呗", "如何关闭")])[0]
-    by_word = explainer.explain(
-        [SegmentedPair(1, "怎么开通花呗", "如何关闭", ("怎么", "开通", "花呗"), ("如何关闭",))]
-    )[0]
+    worker = Worker(tiny_classifier(tmp_path), SimilarityV1())
+    by_char = worker.score([pair(1, "怎么开通花呗", "如何关闭")])[0][0]
+    given = SegmentedPair(1, "怎么开通花呗", "如何关闭", ("怎么", "开通", "花呗"), ("如何关闭",))
+    by_word = worker.score([given])[0][0]
     np.testing.assert_allclose(by_word.scores_q, np.reshape(by_char.scores_q, (3, 2)).sum(1), rtol=1e-6)
     np.testing.assert_allclose(by_word.scores_t, [sum(by_char.scores_t)], rtol=1e-6)
 

@@ -7,8 +7,8 @@ from architectures import tiny_family
 from tiny_models import tiny_sequence_classifier, tiny_tokenizer
 
 from final_project.errors import ArtifactError
-from final_project.model.pooled_classifier import PooledClassifier
-from similarity_v1.explainer import Explainer
+from final_project.model.heads.classifier import PooledClassifier
+from similarity_v1.explain.explainer import Explainer
 
 ROWS = [("怎么开通花呗", "如何关闭花呗"), ("手机", "手机号码")]
 

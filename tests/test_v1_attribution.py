@@ -6,11 +6,11 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from v1_support import golden, pair, tiny_classifier
 
-from final_project.data.contest import read_segmented
+from final_project.data.files.contest import read_segmented
 from final_project.settings import SimilarityV1
-from similarity_v1.encoding import token_batches
-from similarity_v1.extract import Explainer, select_rationales
-from similarity_v1.probe import Reading, probing
+from similarity_v1.explain.encoding import token_batches
+from similarity_v1.explain.probe import Reading, probing
+from similarity_v1.extract.worker import Worker
 
 PAIRS = [
     pair(1, "怎么开通花呗", "如何关闭花呗"),
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 
 def explain(folder, pairs=PAIRS, **settings):
-    return Explainer(folder, SimilarityV1(method="integrated_gradients", **settings)).explain(pairs)
+    return Worker(folder, SimilarityV1(method="integrated_gradients", **settings)).score(pairs)[0]
 
 
 def scores_of(rows):
@@ -50,7 +50,7 @@ def test_extract_agrees_with_the_published_formula(n_steps, batch_tokens):
         for found, wanted in ((row.scores_q, scores[1 : 1 + n_q]), (row.scores_t, scores[2 + n_q : -1])):
             assert np.abs(np.subtract(found, wanted)).max() <= 1e-5 * max(wanted)
     lines = (folder / f"sim_rationale_ig{n_steps}.txt").read_text().splitlines()
-    for rationale, line, row in zip(select_rationales(rows, 0.705), lines, rows, strict=True):
+    for rationale, line, row in zip([row.chosen(0.705) for row in rows], lines, rows, strict=True):
         for chosen, wanted, scores in zip(
             (rationale.words_q, rationale.words_t), line.split("\t")[2:], (row.scores_q, row.scores_t), strict=True
         ):
@@ -98,22 +98,22 @@ def test_batch_size_order_and_padding_change_nothing(folder):
 @pytest.mark.parametrize("n_rows", [1, 7, 64])
 def test_padding_to_the_longest_equals_buckets(folder, n_rows):
     pairs = [pair(i, "怎么开通花呗"[: 1 + i % 6], "如何关闭花呗手机"[: 1 + i % 8]) for i in range(64)]
-    explainer = Explainer(folder, SimilarityV1())
-    expected = scores_of(explainer.explain(pairs))
-    padded = [row for i in range(0, 64, n_rows) for row in explainer.explain(pairs[i : i + n_rows])]
+    worker = Worker(folder, SimilarityV1())
+    expected = scores_of(worker.score(pairs)[0])
+    padded = [row for i in range(0, 64, n_rows) for row in worker.score(pairs[i : i + n_rows])[0]]
     np.testing.assert_allclose(scores_of(padded), expected, rtol=0, atol=1e-5 * expected.max())
 
 
 def test_one_step_is_gradient_times_input(folder):
-    by_name = Explainer(folder, SimilarityV1(method="gradient_x_input")).explain(PAIRS)
+    by_name = Worker(folder, SimilarityV1(method="gradient_x_input")).score(PAIRS)[0]
     assert by_name == explain(folder, ig_steps=1)
 
 
 def test_the_model_comes_back_as_it_was(folder):
-    explainer = Explainer(folder, SimilarityV1())
-    model = explainer.any_row.model.train()
+    worker = Worker(folder, SimilarityV1())
+    model = worker.explainer.model.train()
     model.classifier.weight.requires_grad_(False)
-    explainer.explain(PAIRS)
+    worker.score(PAIRS)
     assert all(module.training for module in model.modules())
     assert all(p.grad is None for p in model.parameters())
     assert not model.classifier.weight.requires_grad
@@ -122,7 +122,7 @@ def test_the_model_comes_back_as_it_was(folder):
 
 
 def test_the_model_comes_back_even_when_a_batch_fails(folder):
-    model = Explainer(folder, SimilarityV1()).any_row.model
+    model = Worker(folder, SimilarityV1()).explainer.model
     inputs = {"input_ids": torch.tensor([[10**6]]), "attention_mask": torch.tensor([[1]])}
     with pytest.raises(IndexError), probing(model, inputs, [], Reading(), True):
         pass

@@ -12,15 +12,15 @@ from test_v1_serve import GENEROUS, serving
 from v1_support import tiny_classifier
 
 from final_project.artifacts import write_text
-from final_project.data.contest import write_segmented
-from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.data.files.contest import write_segmented
+from final_project.data.records import Rationale, SegmentedPair
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import explainer_of
-from similarity_v1.chains import LAST_FILE
+from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.rationales.chains import LAST_FILE
+from similarity_v1.rationales.selection import Selection
+from similarity_v1.rationales.submission import format_row
 from similarity_v1.report import write_explanation, write_report
-from similarity_v1.selection import Selection
-from similarity_v1.submission import format_row
 
 N_ROWS = 4167  # contest set B
 CHARACTERS = "怎么如何开通关闭花呗借手机号码多少钱好看吗的了是在有"

@@ -10,9 +10,9 @@ from v1_support import tiny_classifier
 from final_project.artifacts import write_text
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import explainer_of
+from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.rationales.selection import Selection
 from similarity_v1.report import write_explanation, write_report
-from similarity_v1.selection import Selection
 
 LONG = "怎么开通花呗" * 120
 ENGLISH = "How do I open it? " * 60

@@ -15,14 +15,14 @@ import pytest
 from conftest import ROOT, command, environment
 from v1_support import CHARACTERS, pair, run_cli, tiny_classifier, write_pairs
 
-from final_project.data.contest import read_segmented
-from final_project.data.pairs import SegmentedPair
+from final_project.data.files.contest import read_segmented
+from final_project.data.records import SegmentedPair
 from final_project.errors import DataError
-from similarity_v1.selection import select
-from similarity_v1.shards import ShardFolder, find_shards
-from similarity_v1.submission import read_submission
+from similarity_v1.extract.shards import ShardFolder, find_shards
+from similarity_v1.rationales.selection import select
+from similarity_v1.rationales.submission import read_submission
 
-OWN_TORCHRUN = "final_project.training.torchrun"
+OWN_TORCHRUN = "final_project.parallel.torchrun"
 N_PAIRS, SHARD_ROWS = 1190, 30
 
 

@@ -8,8 +8,8 @@ import pytest
 from v1_support import ROOT, gold_row, make_run, pair, run_cli, tiny_classifier, write_pairs
 
 from final_project.model.decision import Decision
-from final_project.stage_folder import StageFolder
-from similarity_v1.submission import read_submission, validate
+from final_project.run.stage_folder import StageFolder
+from similarity_v1.rationales.submission import read_submission, validate
 
 PAIRS = [
     pair(1, "怎么开通花呗", "如何开通花呗"),

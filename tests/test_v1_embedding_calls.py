@@ -8,8 +8,8 @@ from tiny_models import tiny_sequence_classifier, tiny_tokenizer
 from v1_support import pair, run_cli, write_pairs
 
 from final_project.errors import ArtifactError
-from similarity_v1.explainer import Explainer
-from similarity_v1.methods import METHODS
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.methods import METHODS
 
 ROW = ("怎么开通花呗", "如何关闭花呗")
 

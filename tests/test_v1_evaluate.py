@@ -5,13 +5,13 @@ import pytest
 import torch
 from v1_support import gold_row, golden, pair, run_cli, tiny_classifier, write_jsonl, write_pairs
 
-from final_project.data.pairs import Rationale
+from final_project.data.records import Rationale
 from final_project.model.folder import load_classifier
-from similarity_v1.faithfulness import Judge, chosen_texts, rest_texts, text_of
-from similarity_v1.figures import References, measure
-from similarity_v1.metrics import compare, macro_f1_of, mean_of, resampling
-from similarity_v1.submission import write_submission
-from similarity_v1.word_scores import WordScores, scores_line
+from similarity_v1.evaluate.faithfulness import Judge, chosen_texts, rest_texts, text_of
+from similarity_v1.evaluate.figures import References, measure
+from similarity_v1.evaluate.metrics import compare, macro_f1_of, mean_of, resampling
+from similarity_v1.rationales.submission import write_submission
+from similarity_v1.rationales.word_scores import WordScores, scores_line
 
 PAIRS = [pair(k, "怎么开通花呗"[k % 3 :], "如何关闭手机号码"[k % 4 :]) for k in range(12)]
 ROWS = [Rationale(p.id, p.id % 2, (0, 1), (len(p.words_t) - 1, 0)) for p in PAIRS]

@@ -8,11 +8,11 @@ from v1_support import tiny_classifier
 
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.decision import Decision
-from final_project.model.pooled_classifier import PooledClassifier
-from similarity_v1.embedding_calls import embedding_block
-from similarity_v1.explainer import Explainer
-from similarity_v1.methods import METHODS
-from similarity_v1.probe import evaluating, frozen
+from final_project.model.heads.classifier import PooledClassifier
+from similarity_v1.explain.embedding_calls import embedding_block
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.methods import METHODS
+from similarity_v1.explain.probe import evaluating, frozen
 
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("How do I open it", "how to close it"), ("手机", "手机号码是多少 abc 123")]
 KIND = {"roberta": "byte_bpe", "xlm-roberta": "unigram"}
@@ -223,7 +223,6 @@ def test_memory_does_not_grow_with_the_steps(tmp_path):
 
 
 def test_a_notebook_shows_words_and_scores(tmp_path):
-    pytest.importorskip("similarity_v1.report.inline")
     (row,) = Explainer.from_folder(tiny_classifier(tmp_path)).explain([("<b>开", "如何")])
     assert "<b>开" not in row._repr_html_() and "&lt;" in row._repr_html_()
     assert sorted(row.ranked(1)) == [0, 1]

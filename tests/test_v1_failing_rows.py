@@ -9,7 +9,7 @@ from test_v1_serve import PAIR, serving
 from v1_support import pair, run_cli, tiny_classifier, write_pairs
 
 from final_project.errors import DataError, RecipeError
-from similarity_v1.explainer import Explainer, RowError
+from similarity_v1.explain.explainer import Explainer, RowError
 from similarity_v1.serve.waiting_line import WaitingLine
 
 BAD = "手"  # the model of these tests fails wherever this token is read

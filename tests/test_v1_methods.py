@@ -15,13 +15,13 @@ from v1_support import CHARACTERS, SPECIAL, tiny_classifier
 from final_project.errors import RecipeError
 from final_project.settings import SimilarityV1
 from final_project.settings.similarity_v1 import OPTIONS
-from similarity_v1.attribution import method_options
-from similarity_v1.encoding import encode, pad
-from similarity_v1.explainer import Explainer
-from similarity_v1.methods import METHODS, method_named
-from similarity_v1.methods.gradients import path_rule
-from similarity_v1.methods.left_out import CHOICES_PER_UNIT, KernelShap, local_weights, shapley_values
-from similarity_v1.probe import Reading, probing
+from similarity_v1.explain.encoding import encode, pad
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.from_settings import method_options
+from similarity_v1.explain.methods import METHODS, method_named
+from similarity_v1.explain.methods.gradients import path_rule
+from similarity_v1.explain.methods.left_out import CHOICES_PER_UNIT, KernelShap, local_weights, shapley_values
+from similarity_v1.explain.probe import Reading, probing
 
 PAIRS = [
     ("怎么开通花呗", "如何关闭花呗"),

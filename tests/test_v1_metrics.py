@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import f1_score
 from v1_support import METRIC_SUITES, golden, metric_suite, pair
 
-from final_project.data.pairs import GoldRow, Rationale
-from similarity_v1 import baselines
-from similarity_v1.figures import References, figures_of, measure, n_repeating, precision_of_sides
-from similarity_v1.metrics import (
+from final_project.data.records import GoldRow, Rationale
+from similarity_v1.evaluate import baselines
+from similarity_v1.evaluate.figures import References, figures_of, measure, n_repeating, precision_of_sides
+from similarity_v1.evaluate.metrics import (
     Removal,
     aopc,
     average_precision,

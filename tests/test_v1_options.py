@@ -11,7 +11,7 @@ import torch
 from tiny_models import tiny_classifier, tiny_sequence_classifier, tiny_tokenizer
 from v1_support import pair
 
-from final_project.data.pairs import Rationale
+from final_project.data.records import Rationale
 from final_project.errors import DataError, EnvironmentProblem, RecipeError
 from final_project.model.decision import Decision
 from final_project.model.device import chosen_device
@@ -19,22 +19,22 @@ from final_project.settings import SimilarityV1
 from final_project.settings.similarity_v1 import OPTIONS, MethodName
 from similarity_v0.api import PairClassifier
 from similarity_v0.model import PairModel
-from similarity_v1.attribution import method_options
-from similarity_v1.clean import ORDERS, refine_clean
 from similarity_v1.commands.options import MODEL_OPTIONS
-from similarity_v1.evaluate import Asked
-from similarity_v1.explainer import PRECISIONS, Explainer
-from similarity_v1.faithfulness import Judge
-from similarity_v1.figures import References, measure
-from similarity_v1.length import by_gold
-from similarity_v1.methods import METHODS, method_named
-from similarity_v1.methods.gradients import IntegratedGradients
-from similarity_v1.methods.noise import SmoothGrad
-from similarity_v1.metrics import best_gold_set, partial_match, ranking
-from similarity_v1.options import kinds_of
-from similarity_v1.refine import Originals, refine_f2, refine_f3
-from similarity_v1.selection import Rule, Selection, n_chosen, select
-from similarity_v1.twins import make_twin
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.evaluate.figures import References, measure
+from similarity_v1.evaluate.files import Asked
+from similarity_v1.evaluate.learn_length import by_gold
+from similarity_v1.evaluate.metrics import best_gold_set, partial_match, ranking
+from similarity_v1.evaluate.perturb import make_twin
+from similarity_v1.explain.explainer import PRECISIONS, Explainer
+from similarity_v1.explain.from_settings import method_options
+from similarity_v1.explain.methods import METHODS, method_named
+from similarity_v1.explain.methods.gradients import IntegratedGradients
+from similarity_v1.explain.methods.noise import SmoothGrad
+from similarity_v1.explain.option_checks import kinds_of
+from similarity_v1.rationales.clean_chain import ORDERS, refine_clean
+from similarity_v1.rationales.published_chain import Originals, refine_f2, refine_f3
+from similarity_v1.rationales.selection import Rule, Selection, n_chosen, select
 
 SETTING = {"steps": "ig_steps", "rule": "ig_rule", "tolerance": "ig_tolerance"}  # where a setting has another name
 PYTHON_ALONE = {"seed"}

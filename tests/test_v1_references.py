@@ -5,10 +5,10 @@ import json
 import pytest
 from v1_support import METRIC_SUITES, metric_suite, pair, run_cli, write_jsonl, write_pairs
 
-from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
-from similarity_v1.gold import read_gold, read_labels, read_pair_map
-from similarity_v1.submission import write_submission
+from similarity_v1.evaluate.gold import read_gold, read_labels, read_pair_map
+from similarity_v1.rationales.submission import write_submission
 
 
 @pytest.fixture(params=METRIC_SUITES)

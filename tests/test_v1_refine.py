@@ -8,11 +8,11 @@ import pytest
 from nltk.translate.bleu_score import modified_precision
 from v1_support import corpus_file, golden, pair, run_cli
 
-from final_project.data.pairs import Rationale, SegmentedPair
+from final_project.data.records import Rationale, SegmentedPair
 from final_project.errors import DataError
-from similarity_v1.bleu import best_hypotheses, bleu
-from similarity_v1.clean import ORDERS, nearly_match, refine_clean
-from similarity_v1.refine import Originals, read_originals, refine_f1, refine_f2, refine_f3
+from similarity_v1.rationales.bleu import best_hypotheses, bleu
+from similarity_v1.rationales.clean_chain import ORDERS, nearly_match, refine_clean
+from similarity_v1.rationales.published_chain import Originals, read_originals, refine_f1, refine_f2, refine_f3
 
 NAMES = ("sim_rationale_f1.txt", "sim_rationale_f1_f2.txt", "sim_rationale_f1_f2_f3.txt")
 
@@ -88,8 +88,8 @@ def test_the_search_finds_what_comparing_every_pair_finds():
 def test_the_search_is_exact_however_little_of_the_index_it_reads(monkeypatch, alphabet, candidates):
     hypotheses, references = random_texts(40, 5, alphabet), random_texts(50, 6, alphabet)
     hypotheses += [*references[:5], references[7] + references[8], references[9][:3]]
-    monkeypatch.setattr("similarity_v1.bleu.CANDIDATES", candidates)
-    monkeypatch.setattr("similarity_v1.bleu.FIRST_ROUND", 1)
+    monkeypatch.setattr("similarity_v1.rationales.bleu.CANDIDATES", candidates)
+    monkeypatch.setattr("similarity_v1.rationales.bleu.FIRST_ROUND", 1)
     for reference, found in zip(references, best_hypotheses(hypotheses, references), strict=True):
         scores = [bleu(hypothesis, reference) for hypothesis in hypotheses]
         assert found == scores.index(max(scores))
@@ -104,7 +104,7 @@ def test_blocks_and_the_order_of_references_do_not_change_the_search(monkeypatch
     hypotheses, references = random_texts(50, 5), random_texts(70, 6)
     whole = best_hypotheses(hypotheses, references)
     for name, value in (("BLOCK_CELLS", 120), ("BLOCK_REFERENCES", 7), ("BLOCK_PAIRS", 5)):
-        monkeypatch.setattr(f"similarity_v1.bleu.{name}", value)
+        monkeypatch.setattr(f"similarity_v1.rationales.bleu.{name}", value)
     assert best_hypotheses(hypotheses, references) == whole
     assert best_hypotheses(hypotheses, references[::-1]) == whole[::-1]
 

@@ -2,10 +2,10 @@
 
 from v1_support import corpus_file, pair
 
-from final_project.data.contest import read_segmented
-from final_project.data.demo_pairs import build_demo
-from final_project.data.pairs import Rationale
-from similarity_v1.refine import KEEP_OWN_ROWS, Originals, read_originals, refine_f3
+from final_project.data.demo.pairs import build_demo
+from final_project.data.files.contest import read_segmented
+from final_project.data.records import Rationale
+from similarity_v1.rationales.published_chain import KEEP_OWN_ROWS, Originals, read_originals, refine_f3
 
 OTHER = pair(1, "花呗怎么开", "开花呗如何啊")
 EXCEPTED = (

@@ -10,10 +10,10 @@ from test_v1_serve import serving
 from tiny_models import tiny_sequence_classifier, tiny_tokenizer
 from v1_support import pair, run_cli, write_pairs
 
-from similarity_v1.explain import answer_of
-from similarity_v1.explainer import Explainer
-from similarity_v1.report.inline import explanation_html, explanation_record
-from similarity_v1.selection import Selection
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.explanation import explanation_html, explanation_record
+from similarity_v1.explain.terminal import answer_of
+from similarity_v1.rationales.selection import Selection
 
 PAIR = ("怎么开通花呗", "如何关闭花呗")
 NAMES = {0: "fluency", 1: "adequacy", 2: "style"}

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 from v1_support import gold_row, make_run, pair, run_cli
 
-from final_project.data.pairs import SegmentedPair
+from final_project.data.records import SegmentedPair
 from similarity_v1.report import pictures
 from similarity_v1.report.content import spread
 from similarity_v1.report.curves import chart

@@ -7,9 +7,9 @@ from v1_support import run_cli
 
 from final_project.__main__ import main as core
 from final_project.cli import run_main
-from final_project.data.fingerprints import fingerprints
-from final_project.data.pairs import Pair
-from final_project.data.statistics import LENGTH_EDGES, describe, overlaps, shared_sentences
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.quality.statistics import LENGTH_EDGES, describe, overlaps, shared_sentences
+from final_project.data.records import Pair
 from similarity_v1.report.data_pictures import bar, data_pictures, heat_map
 from similarity_v1.report.lengths import BOTTOM, TOP, WIDTH, histograms
 

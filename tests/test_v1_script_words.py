@@ -7,18 +7,18 @@ import pytest
 from test_v1_serve import GENEROUS, serving
 from v1_support import CHARACTERS, run_cli, tiny_classifier
 
-from final_project.data.contest import read_segmented
-from final_project.data.pairs import Pair
-from final_project.data.script_words import words_by_script
+from final_project.data.files.contest import read_segmented
+from final_project.data.records import Pair
 from final_project.prepare.material import segment_by_script
 from final_project.prepare.stage import prepare
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV1
-from similarity_v1.alignment import blanks_after
-from similarity_v1.attribution import explainer_of
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import text_of
-from similarity_v1.words import words_of
+from final_project.text.script_words import words_by_script
+from similarity_v1.evaluate.faithfulness import text_of
+from similarity_v1.explain.alignment import blanks_after
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.segmentation import words_of
 
 TEXTS = {
     "How do I reset my password?": "How do I reset my password ?",

@@ -3,7 +3,7 @@ import json
 import pytest
 from v1_support import golden
 
-from similarity_v1.selection import Selection, n_chosen, select
+from similarity_v1.rationales.selection import Selection, n_chosen, select
 
 
 def test_the_share_is_rounded_up():

@@ -19,9 +19,9 @@ from v1_support import run_cli, tiny_classifier
 from final_project.errors import DataError, EnvironmentProblem, RecipeError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import explainer_of
-from similarity_v1.explainer import Explainer
-from similarity_v1.selection import Selection, select, selection_of
+from similarity_v1.explain.explainer import Explainer
+from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.rationales.selection import Selection, select, selection_of
 from similarity_v1.serve import server
 from similarity_v1.serve.app import Served, create_app
 from similarity_v1.serve.limits import MAX_CLIENTS, Limits, RateLimiter

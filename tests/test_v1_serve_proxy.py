@@ -16,7 +16,7 @@ from v1_support import run_cli, tiny_classifier
 
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import explainer_of
+from similarity_v1.explain.from_settings import explainer_of
 from similarity_v1.serve import server
 from similarity_v1.serve.app import Served, create_app
 

@@ -4,10 +4,10 @@ import zipfile
 import pytest
 from v1_support import pair, run_cli, write_pairs
 
-from final_project.data.pairs import Rationale
+from final_project.data.records import Rationale
 from final_project.errors import ArtifactError, DataError
-from similarity_v1 import submission
-from similarity_v1.submission import read_submission, validate, write_submission, write_zip
+from similarity_v1.rationales import submission
+from similarity_v1.rationales.submission import read_submission, validate, write_submission, write_zip
 
 PAIRS = [pair(1, "怎么开通", "如何关闭花呗"), pair(2, "多少钱", "贵吗")]
 ROWS = [Rationale(1, 1, (3, 0), (5, 0, 1)), Rationale(2, 0, (2,), (1, 0))]

@@ -10,8 +10,8 @@ from v1_support import tiny_classifier
 
 from final_project.model.turns import alone_with
 from similarity_v0.api import PairClassifier
-from similarity_v1.explainer import Explainer
-from similarity_v1.faithfulness import Judge
+from similarity_v1.evaluate.faithfulness import Judge
+from similarity_v1.explain.explainer import Explainer
 
 PAIRS = [
     ("怎么开通花呗", "如何关闭花呗"),

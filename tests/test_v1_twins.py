@@ -3,11 +3,11 @@ import json
 import pytest
 from v1_support import pair, run_cli, write_pairs
 
-from final_project.data.contest import read_segmented, without_spaces
-from final_project.data.pairs import SegmentedPair
-from similarity_v1.gold import read_pair_map
-from similarity_v1.lexicon import LITTLE, LOOKALIKES, SYNONYMS, plain_form, says_little
-from similarity_v1.twins import KEEPS_LABEL, KINDS, make_twin
+from final_project.data.files.contest import read_segmented, without_spaces
+from final_project.data.records import SegmentedPair
+from similarity_v1.evaluate.gold import read_pair_map
+from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS, make_twin
+from similarity_v1.rationales.lexicon import LITTLE, LOOKALIKES, SYNONYMS, plain_form, says_little
 
 ROW = pair(7, "请问，怎么开通花呗的账号？", "为什么3号手机现在打不开了")
 ENGLISH_WORDS = (("How", "do", "I", "buy", "a", "big", "car"), ("start", "to", "help"))

@@ -11,19 +11,19 @@ from test_v1_serve import GENEROUS, serving
 from tiny_models import tiny_tokenizer
 from v1_support import pair, run_cli, tiny_classifier, write_jsonl, write_pairs
 
-from final_project.data.pairs import Rationale
+from final_project.data.records import Rationale
 from final_project.errors import DataError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.attribution import explainer_of
-from similarity_v1.chains import write_clean_chain, write_original_chain
-from similarity_v1.encoding import encode
-from similarity_v1.explain import answer_of
-from similarity_v1.refine import Originals
+from similarity_v1.explain.encoding import encode
+from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.terminal import answer_of
+from similarity_v1.rationales.chains import write_clean_chain, write_original_chain
+from similarity_v1.rationales.published_chain import Originals
+from similarity_v1.rationales.selection import Selection, ranked, select
+from similarity_v1.rationales.word_scores import read_scores
 from similarity_v1.report import write_explanation
 from similarity_v1.report.listing import read_scores as read_listed_scores
-from similarity_v1.selection import Selection, ranked, select
-from similarity_v1.word_scores import read_scores
 
 LONG, SHORT = "怎么开通花呗" * 10, "如何关闭"
 POSITIONS = 16  # 9 of the long text are read: [CLS] 4 [SEP] 9 [SEP]

@@ -15,14 +15,14 @@ import torch.distributed as dist
 from conftest import TINY
 
 from final_project.cli import set_up_libraries
-from final_project.model.token_table import write_token_table
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
 from final_project.settings import Recipe
+from final_project.tokens.token_table import write_token_table
 from final_project.training.batching import epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.optim import set_lr
-from final_project.training.world import World
 from posttrain.corpus import read_texts
 from posttrain.fit import start_model
 from posttrain.model import MaskedLm

@@ -11,16 +11,16 @@ import torch
 from conftest import TINY
 from training_support import tiny_recipe as tiny_posttrain_recipe
 
-from final_project.data.tables import read_pairs
+from final_project.data.files.tables import read_pairs
 from final_project.model.folder import load_tokenizer
-from final_project.model.token_table import open_token_table, write_token_table
+from final_project.parallel.world import World
 from final_project.recipe import load_recipe
 from final_project.settings import Recipe
+from final_project.tokens.token_table import open_token_table, write_token_table
 from final_project.training.batching import epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.optim import set_lr
-from final_project.training.world import World
 from posttrain.fit import start_model
 from similarity_v0.model import pair_model_from
 from similarity_v0.param_groups import pair_groups

@@ -11,9 +11,9 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 from final_project.cli import run_main
-from final_project.data.contest import write_segmented
-from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
-from final_project.stage_folder import StageFolder
+from final_project.data.files.contest import write_segmented
+from final_project.data.records import GoldRow, Rationale, SegmentedPair
+from final_project.run.stage_folder import StageFolder
 from similarity_v1.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,8 +22,8 @@ from scipy.stats import binomtest  # noqa: E402
 
 from final_project.cli import print_json, run_main  # noqa: E402
 from final_project.errors import DataError, RecipeError  # noqa: E402
-from similarity_v0.ensemble_files import labels_by_id, read_labels  # noqa: E402
-from similarity_v0.sweep_table import interval_of_gain  # noqa: E402
+from similarity_v0.commands.ensemble import labels_by_id, read_labels  # noqa: E402
+from similarity_v0.sweep.table import interval_of_gain  # noqa: E402
 
 
 def read_decisions(path: Path) -> dict[str, int]:

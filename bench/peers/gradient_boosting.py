@@ -21,10 +21,10 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from final_project.data.fingerprints import normal_form
-from final_project.data.overlap_baseline import overlap_features
-from final_project.data.pairs import Pair
-from final_project.model.words import word_of_each_character
+from final_project.data.quality.fingerprints import normal_form
+from final_project.data.quality.overlap_baseline import overlap_features
+from final_project.data.records import Pair
+from final_project.tokens.words import word_of_each_character
 
 LONGEST, LSA_SIZE, MOST_TREES = 4, 64, 600
 TRIED = tuple({"learning_rate": rate, "max_leaf_nodes": leaves} for rate, leaves in ((0.1, 31), (0.1, 127), (0.05, 63)))

@@ -22,9 +22,9 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from final_project.data.fingerprints import normal_form
-from final_project.data.overlap_baseline import overlap_features
-from final_project.data.pairs import Pair
+from final_project.data.quality.fingerprints import normal_form
+from final_project.data.quality.overlap_baseline import overlap_features
+from final_project.data.records import Pair
 
 LONGEST, PRODUCTS_OF, HASH_BITS, MOST_ITERATIONS = 3, 2, 21, 200
 PENALTIES = (1.0, 3.0, 10.0, 30.0)

@@ -26,12 +26,12 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 
 from final_project.artifacts import file_digest, write_json  # noqa: E402
 from final_project.cli import print_json, run_main  # noqa: E402
-from final_project.data.pairs import Pair  # noqa: E402
-from final_project.data.tables import read_pairs  # noqa: E402
+from final_project.data.files.predictions import require_known_form, write_predictions  # noqa: E402
+from final_project.data.files.tables import read_pairs  # noqa: E402
+from final_project.data.records import Pair  # noqa: E402
 from final_project.errors import EnvironmentProblem, RecipeError  # noqa: E402
-from similarity_v0.prediction_files import require_known_form, write_predictions  # noqa: E402
+from similarity_v0.decision.threshold import best_threshold  # noqa: E402
 from similarity_v0.splits import chosen_rows, require_labels  # noqa: E402
-from similarity_v0.threshold import best_threshold  # noqa: E402
 
 EVALUATIONS = (10, 5, 2, 1)  # how often dev may be looked at on the way
 EVALUATION_SHARE = 0.1  # of the time, at most: whoever looks at dev more often trains less

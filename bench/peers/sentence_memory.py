@@ -18,7 +18,7 @@ import numpy as np
 from peer import Job, Trained, run_peer
 from sklearn.linear_model import LogisticRegression
 
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 
 
 def train(job: Job) -> Trained:

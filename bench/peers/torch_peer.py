@@ -18,8 +18,8 @@ from peer import FIRST_UPDATES, PROBE_SHARE, PROBE_UPDATES, Course, Job, Trained
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.pairs import Pair
-from final_project.model.tokens import build_tokenizer
+from final_project.data.records import Pair
+from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.optim import lr_factor
 from final_project.training.precision import autocast, resolve_precision
 

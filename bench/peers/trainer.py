@@ -33,7 +33,7 @@ from transformers_peer import (
     train_within,
 )
 
-from similarity_v0.threshold import best_threshold
+from similarity_v0.decision.threshold import best_threshold
 
 
 def train(job: Job) -> Trained:

@@ -28,8 +28,8 @@ from peer import (
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
 
 from final_project.errors import RecipeError
+from final_project.model.custom_parts import OWN_PARTS, add_own_parts, own_parts
 from final_project.model.folder import load_tokenizer
-from final_project.model.own_parts import OWN_PARTS, add_own_parts, own_parts
 from final_project.training.precision import resolve_precision
 
 BATCH, LR, WARMUP_FRAC, WEIGHT_DECAY, MAX_LENGTH = 64, 5e-4, 0.1, 0.01, 64
@@ -40,7 +40,7 @@ MakeTrainer = Callable[[dict[str, Any]], Trainer]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     start = "folder to start from, as posttrain leaves it; with posttrain.epochs=0 its weights are random"
     parser.add_argument("--model", type=Path, required=True, help=start)
-    hint = "give the model the folder's own parts (final_project/model/own_parts.py), which the libraries pass over"
+    hint = "give the model the folder's own parts (final_project/model/custom_parts.py), which the libraries pass over"
     parser.add_argument("--own-parts", action="store_true", help=hint)
     parser.add_argument("--lr", type=float, default=LR, help=f"peak learning rate (default: {LR})")
     add_course_arguments(parser)

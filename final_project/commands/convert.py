@@ -11,8 +11,8 @@ from pathlib import Path
 from final_project.cli import print_json
 from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.registry import CORPORA, find_corpus
-from final_project.data.pairs import Pair
-from final_project.data.tables import write_pairs_csv
+from final_project.data.files.tables import write_pairs_csv
+from final_project.data.records import Pair
 from final_project.errors import DataError, ProjectError
 
 log = logging.getLogger(__name__)

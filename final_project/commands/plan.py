@@ -20,8 +20,8 @@ from final_project.cli import add_recipe_arguments, recipe_from
 from final_project.commands.missing import missing_inputs
 from final_project.errors import ArtifactError, RecipeError
 from final_project.recipe import STAGES
+from final_project.run.stage_key import training_stage_state
 from final_project.settings import Recipe
-from final_project.stages import training_stage_state
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def stage_command(recipe: Recipe, stage: str, arguments: argparse.Namespace, nod
 
 
 def _torchrun(nproc: int, nodes: dict) -> list[str]:
-    launcher = [sys.executable, "-m", "final_project.training.torchrun", f"--nproc-per-node={nproc}"]
+    launcher = [sys.executable, "-m", "final_project.parallel.torchrun", f"--nproc-per-node={nproc}"]
     if nodes["NNODES"] == 1:
         return [*launcher, "--standalone", "-m"]
     launcher += [f"--nnodes={nodes['NNODES']}", f"--node-rank={nodes['NODE_RANK']}"]

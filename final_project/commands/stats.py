@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.fingerprints import fingerprints
-from final_project.data.statistics import describe, overlaps, statistics_table
-from final_project.data.tables import iter_pairs
+from final_project.data.files.tables import iter_pairs
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.quality.statistics import describe, overlaps, statistics_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 
 
 def augment_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:

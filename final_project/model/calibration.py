@@ -1,7 +1,7 @@
 """The map from a classifier's P(1) to a calibrated one: what decision.json holds of it, and how it is applied.
 
 It never decreases, so it changes what a probability says and not which of two pairs is the likelier one. It is fitted
-in similarity_v0/calibration.py; whoever loads the folder applies it.
+in similarity_v0/decision/fit_calibration.py; whoever loads the folder applies it.
 """
 
 from __future__ import annotations

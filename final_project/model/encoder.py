@@ -14,11 +14,11 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from final_project.model.bigram_embedding import describe_ngrams
+from final_project.model.custom_parts import add_own_parts
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_start, load_weights
-from final_project.model.matches import N_TYPES, describe_matches
-from final_project.model.ngrams import describe_ngrams
-from final_project.model.own_parts import add_own_parts
+from final_project.model.match_types import N_TYPES, describe_matches
 from final_project.settings import Encoder
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
+from final_project.model.custom_parts import add_own_parts
+from final_project.model.heads.classifier import PooledClassifier, has_own_head, load_pooled_classifier
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_weights
-from final_project.model.own_parts import add_own_parts
-from final_project.model.pooled_classifier import PooledClassifier, has_own_head, load_pooled_classifier
 from final_project.model.positions import n_positions
-from final_project.model.tokens import with_special_tokens_as_text
+from final_project.tokens.tokenizer import with_special_tokens_as_text
 
 MOST_TOKENS = 2**31 - 1  # where nothing sets a limit: a tokenizer takes no larger number
 

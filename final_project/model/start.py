@@ -7,7 +7,7 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 from final_project.model.folder import load_tokenizer, longest_input
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_start
-from final_project.model.tokens import load_init_tokenizer
+from final_project.tokens.tokenizer import load_init_tokenizer
 
 
 def require_fit_start(place: str, max_length: int, setting: str, masks: bool) -> None:

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from final_project.data.fingerprints import Fingerprints
-from final_project.data.overlap_baseline import overlap_baseline
-from final_project.data.statistics import LENGTH_EDGES, describe, overlaps, shared_sentences, statistics_table
+from final_project.data.quality.fingerprints import Fingerprints
+from final_project.data.quality.overlap_baseline import overlap_baseline
+from final_project.data.quality.statistics import LENGTH_EDGES, describe, overlaps, shared_sentences, statistics_table
 from final_project.prepare.material import Material
 from final_project.prepare.selection import Selection
 

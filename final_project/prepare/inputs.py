@@ -10,9 +10,9 @@ from final_project.artifacts import file_digest
 from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.inventory import COLLECTION, data_folders, find_parts, places
 from final_project.data.corpora.registry import CONTEST_SOURCE, CORPORA, contest_places, find_corpus, locate
-from final_project.data.pairs import Pair
-from final_project.data.plain_text import SUFFIXES, text_pairs
-from final_project.data.tables import iter_pairs
+from final_project.data.files.plain_text import SUFFIXES, text_pairs
+from final_project.data.files.tables import iter_pairs
+from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
 from final_project.settings.prepare import BUILT_IN

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from final_project.data.clean import Cleaner
-from final_project.data.contest import read_segmented
-from final_project.data.demo_pairs import DemoSet, build_demo
-from final_project.data.pairs import GoldRow, Pair, SegmentedPair
-from final_project.data.script_words import words_by_script
+from final_project.data.demo.pairs import DemoSet, build_demo
+from final_project.data.files.contest import read_segmented
+from final_project.data.quality.clean import Cleaner
+from final_project.data.records import GoldRow, Pair, SegmentedPair
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs, Source
 from final_project.settings import Prepare
 from final_project.settings.prepare import BUILT_IN
+from final_project.text.script_words import words_by_script
 
 
 @dataclass

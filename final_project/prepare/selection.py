@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from final_project.data.checks import Known, contradicting, repeating
-from final_project.data.fingerprints import ODD, normal_form
-from final_project.data.pair_table import PairTable
+from final_project.data.files.pair_table import PairTable
+from final_project.data.quality.checks import Known, contradicting, repeating
+from final_project.data.quality.fingerprints import ODD, normal_form
 from final_project.settings import Policy, Prepare
 
 Mask = np.ndarray  # (N,) bool
@@ -57,7 +57,7 @@ class Selection:
 
     def nearly_repeated(self, settings: Prepare) -> dict[str, Mask]:
         """Of the rows that still stay, those that nearly repeat an earlier one."""
-        from final_project.data.near_duplicates import near_duplicates
+        from final_project.data.quality.near_duplicates import near_duplicates
 
         kept_N = self.why_N == STAYS
         texts = ("\n".join(sorted(map(normal_form, (p.sentence1, p.sentence2)))) for p in self.kept.pairs())

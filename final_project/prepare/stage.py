@@ -12,20 +12,20 @@ import numpy as np
 
 from final_project.artifacts import digest_of, write_json
 from final_project.data.augment import augment_pairs
-from final_project.data.checks import Known
-from final_project.data.contest import write_json_lines, write_segmented
-from final_project.data.fingerprints import Fingerprinter, Fingerprints, fingerprints
-from final_project.data.groups import connected_groups, held_out_rows
-from final_project.data.pair_table import PairTable, write_pair_table
-from final_project.data.pairs import GoldRow, Pair
-from final_project.data.tables import write_pairs_csv, write_pairs_tsv
+from final_project.data.files.contest import write_json_lines, write_segmented
+from final_project.data.files.pair_table import PairTable, write_pair_table
+from final_project.data.files.tables import write_pairs_csv, write_pairs_tsv
+from final_project.data.quality.checks import Known
+from final_project.data.quality.fingerprints import Fingerprinter, Fingerprints, fingerprints
+from final_project.data.quality.groups import connected_groups, held_out_rows
+from final_project.data.records import GoldRow, Pair
 from final_project.errors import DataError
 from final_project.prepare.facts import gather_facts, tell
 from final_project.prepare.inputs import find_inputs
 from final_project.prepare.material import Material, read_material, segment_by_script
 from final_project.prepare.selection import select_text, select_training
+from final_project.run.stage_folder import StageFolder
 from final_project.settings import Prepare, Recipe
-from final_project.stage_folder import StageFolder
 
 log = logging.getLogger(__name__)
 

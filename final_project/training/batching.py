@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from final_project.model.packing import fill_lines
+from final_project.tokens.packing import fill_lines
 
 POOL_MICRO_BATCHES = 50  # pools long enough that a micro-batch has one length, short enough to stay shuffled
 

@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 
 from final_project.artifacts import damage_of, remove, seal, write_json
 from final_project.errors import ArtifactError, first_line
+from final_project.parallel.world import World
 from final_project.training.engines.base import Engine
-from final_project.training.world import World
 
 log = logging.getLogger(__name__)
 

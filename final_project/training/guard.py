@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import write_json
 from final_project.errors import TrainingError
-from final_project.model.token_table import TokenTable
+from final_project.tokens.token_table import TokenTable
 
 log = logging.getLogger(__name__)
 

@@ -17,16 +17,16 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from final_project.progress import Journal
+from final_project.parallel.signals import StopRequest, stop_requests
+from final_project.run.progress import Journal
+from final_project.run.trackers import require_wandb
 from final_project.settings import Training
-from final_project.trackers import require_wandb
 from final_project.training.batching import MicroBatch, epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.checkpoint import Checkpoints
 from final_project.training.engines.base import Engine
 from final_project.training.guard import FiniteGuard
 from final_project.training.optim import set_lr
 from final_project.training.prefetch import built_ahead
-from final_project.training.signals import StopRequest, stop_requests
 from final_project.training.throughput import Meter, ModelWork, peak_flops
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from similarity_v1.commands.options import add_pairs_argument, answer
-from similarity_v1.metrics import CONVENTIONS
+from similarity_v1.evaluate.metrics import CONVENTIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.evaluate import Asked, evaluate_files
+    from similarity_v1.evaluate.files import Asked, evaluate_files
 
     began = time.monotonic()
     asked = Asked(

@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from final_project.model.decision import is_pair_folder
-    from similarity_v1.attribution import explainer_of
-    from similarity_v1.explain import answer_of, print_explanation, require_number_of_texts, require_texts
+    from similarity_v1.explain.from_settings import explainer_of
+    from similarity_v1.explain.terminal import answer_of, print_explanation, require_number_of_texts, require_texts
+    from similarity_v1.rationales.selection import selection_of
     from similarity_v1.report import write_explanation
-    from similarity_v1.selection import selection_of
 
     texts = tuple(text for text in (arguments.text_a, arguments.text_b) if text is not None)
     require_texts(*texts)

@@ -19,7 +19,7 @@ from similarity_v1.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from similarity_v1.bulk import Engine, Job
+    from similarity_v1.extract.job import Engine, Job
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.bulk import Job, extract
+    from similarity_v1.extract.job import Job, extract
 
     began = time.monotonic()
     output = arguments.output
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _engine(arguments: argparse.Namespace, job: Job) -> Engine | None:
     if arguments.engine == "ray":
-        from similarity_v1.on_ray import RayEngine
+        from similarity_v1.extract.on_ray import RayEngine
 
         return RayEngine(job.model, job.settings, arguments.ray_address)
     if arguments.ray_address is not None:

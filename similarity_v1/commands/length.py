@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from final_project.data.contest import read_segmented
+from final_project.data.files.contest import read_segmented
 from final_project.settings import SimilarityV1
 from similarity_v1.commands.options import add_pairs_argument, answer
 
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.length import learn
-    from similarity_v1.word_scores import read_scores
+    from similarity_v1.evaluate.learn_length import learn
+    from similarity_v1.rationales.word_scores import read_scores
 
     began = time.monotonic()
     pairs = read_segmented(arguments.pairs)

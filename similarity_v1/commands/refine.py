@@ -7,10 +7,10 @@ import logging
 import time
 from pathlib import Path
 
-from final_project.data.contest import read_segmented
+from final_project.data.files.contest import read_segmented
 from final_project.settings import SimilarityV1
-from similarity_v1.clean import ORDERS
 from similarity_v1.commands.options import add_pairs_argument, answer
+from similarity_v1.rationales.clean_chain import ORDERS
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def _chain(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.chains import write_clean_chain, write_original_chain
-    from similarity_v1.refine import read_originals
-    from similarity_v1.submission import align_rows, read_submission
+    from similarity_v1.rationales.chains import write_clean_chain, write_original_chain
+    from similarity_v1.rationales.published_chain import read_originals
+    from similarity_v1.rationales.submission import align_rows, read_submission
 
     began = time.monotonic()
     pairs = read_segmented(arguments.pairs)

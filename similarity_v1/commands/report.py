@@ -7,7 +7,7 @@ import logging
 import time
 from pathlib import Path
 
-from final_project.stage_folder import StageFolder
+from final_project.run.stage_folder import StageFolder
 from similarity_v1.commands.options import answer
 
 log = logging.getLogger(__name__)

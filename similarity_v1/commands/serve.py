@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from final_project.model.decision import is_pair_folder, load_decision
     from final_project.model.folder import require_model_folder
-    from similarity_v1.attribution import explainer_of
-    from similarity_v1.selection import selection_of
+    from similarity_v1.explain.from_settings import explainer_of
+    from similarity_v1.rationales.selection import selection_of
     from similarity_v1.serve import server
     from similarity_v1.serve.app import Served, create_app
 

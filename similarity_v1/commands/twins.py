@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from similarity_v1.commands.options import add_pairs_argument, answer
-from similarity_v1.twins import KEEPS_LABEL, KINDS
+from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.twin_files import write_twins
+    from similarity_v1.evaluate.perturb_files import write_twins
 
     began = time.monotonic()
     map_file = arguments.pair_map or arguments.output.with_name(f"{arguments.output.stem}.map.jsonl")

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.contest import read_segmented
+from final_project.data.files.contest import read_segmented
 from similarity_v1.commands.options import add_pairs_argument
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.submission import validate
+    from similarity_v1.rationales.submission import validate
 
     figures = validate(arguments.submission, read_segmented(arguments.pairs))
     if figures["rows_with_repeated_index"]:

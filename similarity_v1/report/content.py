@@ -10,7 +10,7 @@ from typing import Any
 from final_project.errors import ArtifactError
 from final_project.model.decision import FILE_NAME, load_decision
 from final_project.model.learning import Learning
-from final_project.progress import read_metrics
+from final_project.run.progress import read_metrics
 from final_project.settings import SimilarityV1
 from similarity_v1.report import fine_tuning, pictures
 from similarity_v1.report.artefacts import read_object

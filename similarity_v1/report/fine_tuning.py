@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from final_project.data.contest import iter_json_lines
+from final_project.data.files.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import BinCounts, Chart, draw, scale, ticks

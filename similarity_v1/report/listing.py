@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from final_project.data.contest import read_json_lines, read_segmented, row_id
-from final_project.data.pairs import GoldRow, Rationale, SegmentedPair
+from final_project.data.files.contest import read_json_lines, read_segmented, row_id
+from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
-from similarity_v1.alignment import blanks_after
-from similarity_v1.chains import LAST_FILE
-from similarity_v1.gold import read_gold, read_pair_map, require_known_ids
-from similarity_v1.metrics import pair_map_of
-from similarity_v1.submission import check_rows, read_submission
-from similarity_v1.word_scores import UNREAD, unread_positions
+from similarity_v1.evaluate.gold import read_gold, read_pair_map, require_known_ids
+from similarity_v1.evaluate.metrics import pair_map_of
+from similarity_v1.explain.alignment import blanks_after
+from similarity_v1.rationales.chains import LAST_FILE
+from similarity_v1.rationales.submission import check_rows, read_submission
+from similarity_v1.rationales.word_scores import UNREAD, unread_positions
 
 OTHER = ".scores.jsonl"
 

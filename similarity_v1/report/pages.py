@@ -15,14 +15,13 @@ import jinja2
 from markupsafe import Markup
 
 from final_project.artifacts import write_text
-from similarity_v1.explanation import Explanation
+from similarity_v1.explain.explanation import Explanation, explanation_html, explanation_record
+from similarity_v1.rationales.selection import Selection
 from similarity_v1.report.content import gather
-from similarity_v1.report.inline import explanation_html, explanation_record
 from similarity_v1.report.safe_json import safe_json
 from similarity_v1.report.texts import FIGURES, PICTURES, SYSTEMS
-from similarity_v1.selection import Selection
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "templates"
 
 
 def write_report(run_dir: str | Path, pair_map: Path | None = None) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from final_project.data.tables import iter_pairs
+from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError
 from similarity_v1.report.curves import BinCounts, Chart, draw, ticks
 from similarity_v1.report.data_pictures import Cell, HeatMap

@@ -25,10 +25,10 @@ from starlette.middleware import Middleware
 
 from final_project.data.texts import why_no_text
 from final_project.errors import ProjectError
-from similarity_v1.explain import answer_of, require_number_of_texts
-from similarity_v1.explainer import RowError
-from similarity_v1.explanation import Explanation
-from similarity_v1.selection import Selection
+from similarity_v1.explain.explainer import RowError
+from similarity_v1.explain.explanation import Explanation
+from similarity_v1.explain.terminal import answer_of, require_number_of_texts
+from similarity_v1.rationales.selection import Selection
 from similarity_v1.serve.gates import BodyGate, HeadGate, HostGate, RateGate, RootGate, SafeHeaders, refusal
 from similarity_v1.serve.limits import Limits
 from similarity_v1.serve.page import page

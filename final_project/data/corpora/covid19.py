@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.labels import LabelRule
-from final_project.data.corpora.rows import Rows
+from final_project.data.corpora.readers.labels import LabelRule
+from final_project.data.corpora.readers.rows import Rows
 
 # The example of a test set has -1 in all rows, for "not known".
 ZERO_ONE_OR_UNKNOWN = LabelRule("0 or 1", {"0": 0, "1": 1, "": None, "-1": None})

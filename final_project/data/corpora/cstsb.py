@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from final_project.data.corpora.columns import NAME_SENTENCES_LABEL, SENTENCES, SENTENCES_LABEL
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.labels import SCORES, ZERO_ONE
-from final_project.data.corpora.rows import Rows
-from final_project.data.lines import read_lines
-from final_project.data.pairs import Pair
+from final_project.data.corpora.readers.columns import NAME_SENTENCES_LABEL, SENTENCES, SENTENCES_LABEL
+from final_project.data.corpora.readers.labels import SCORES, ZERO_ONE
+from final_project.data.corpora.readers.rows import Rows
+from final_project.data.files.lines import read_lines
+from final_project.data.records import Pair
 
 LAYOUTS = (NAME_SENTENCES_LABEL, SENTENCES_LABEL, SENTENCES)
 read_scores = Rows(rules=(SCORES,), layouts=LAYOUTS, separator="||")

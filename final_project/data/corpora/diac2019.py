@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.question_groups import read_groups_or_rows
+from final_project.data.corpora.readers.question_groups import read_groups_or_rows
 
 DIAC2019 = Corpus(
     name="DIAC2019",

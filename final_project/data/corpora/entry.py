@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 
 Counts = tuple[int, int]  # positive, negative
 

@@ -9,7 +9,7 @@ import itertools
 from pathlib import Path
 
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.rows import Rows
+from final_project.data.corpora.readers.rows import Rows
 
 LOOKED_AT = 20  # rows; a row of plain text may be digits only, so many in a row are not
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.labels import ENTAILMENT, ZERO_ONE
-from final_project.data.corpora.rows import Rows
+from final_project.data.corpora.readers.labels import ENTAILMENT, ZERO_ONE
+from final_project.data.corpora.readers.rows import Rows
 
 OCNLI = Corpus(
     name="OCNLI",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from final_project.data.corpora.columns import ID_SENTENCES_LABEL, SENTENCES, SENTENCES_LABEL
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.rows import Rows
+from final_project.data.corpora.readers.columns import ID_SENTENCES_LABEL, SENTENCES, SENTENCES_LABEL
+from final_project.data.corpora.readers.rows import Rows
 
 PAWSX = Corpus(
     name="PAWSX",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from final_project.data.corpora.entry import Corpus, Part
-from final_project.data.corpora.rows import Rows
+from final_project.data.corpora.readers.rows import Rows
 
 # our name, the release's folder, the name in a copy that holds train and valid in one file
 KINDS = (

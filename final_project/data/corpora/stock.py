@@ -16,7 +16,7 @@ from typing import Literal
 
 from final_project.data.corpora.entry import Corpus, Counts, Part
 from final_project.data.corpora.inventory import COLLECTION, find_parts, missing_parts
-from final_project.data.pairs import Pair
+from final_project.data.records import Pair
 from final_project.errors import DataError
 
 State = Literal["agrees", "incomplete", "differs", "absent", "faulty"]

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
 from final_project.data.download.transfer import is_here
-from final_project.data.zips import check_entries, is_plain_file, opened_zip, pieces_of
+from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, pieces_of
 from final_project.errors import ArtifactError, DataError, first_line
 
 PIECE_BYTES = 1 << 20

@@ -23,7 +23,7 @@ from typing import IO
 from final_project.artifacts import file_digest, write_json
 from final_project.data.download.request import Interrupted, RangeRefused, Unreachable, ask, read_piece, version_of
 from final_project.errors import ArtifactError, DataError, EnvironmentProblem
-from final_project.progress import progress
+from final_project.run.progress import progress
 
 log = logging.getLogger(__name__)
 

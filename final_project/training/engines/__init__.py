@@ -7,12 +7,12 @@ import logging
 from torch import nn
 from transformers import PreTrainedModel
 
-from final_project.model.attention import let_attention_suit
+from final_project.model.attention_backend import let_attention_suit
+from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.apex_parts import apex_status, use_fused_layer_norms
 from final_project.training.engines.base import Engine
 from final_project.training.optim import GroupRule, flat_groups, freeze_idle_parameters
-from final_project.training.world import World
 
 log = logging.getLogger(__name__)
 

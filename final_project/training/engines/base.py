@@ -26,11 +26,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.engines.full_state import FullState
 from final_project.training.optim import MOMENTS, first_moments
 from final_project.training.precision import LossScale, autocast
-from final_project.training.world import World
 
 
 class Engine(FullState):

@@ -11,10 +11,10 @@ from fairscale.nn.data_parallel import ShardedDataParallel
 from fairscale.optim.oss import OSS
 from torch import nn
 
+from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
 from final_project.training.optim import ParameterGroup, first_moments, optimizer_class, optimizer_groups, start_moments
-from final_project.training.world import World
 
 
 class FairscaleEngine(Engine):

@@ -12,10 +12,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
-from final_project.training.world import World
 
 
 class Fsdp2Engine(Engine):

@@ -20,11 +20,11 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from final_project.artifacts import write_json
+from final_project.parallel.world import World
 from final_project.settings.training import Optimizer
 from final_project.training.optim import MOMENTS, has_moment
 from final_project.training.precision import LossScale
 from final_project.training.weights import distinct_weights, expect_names, expect_shape, save_tensors
-from final_project.training.world import World
 
 WEIGHTS_FILE = "model.safetensors"
 COUNTS_FILE = "engine.json"

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.engines.base import Engine
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
-from final_project.training.world import World
 
 
 class TorchEngine(Engine):

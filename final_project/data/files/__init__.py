@@ -1,0 +1,1 @@
+"""File formats of pairs, contest rows, texts and predictions, read and written."""

@@ -1,0 +1,1 @@
+"""Processes that work together: ranks and their collectives, the launcher, signals, threads."""

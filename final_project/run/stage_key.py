@@ -1,0 +1,61 @@
+"""Which settings and which earlier stages each stage after prepare depends on, and whether it is up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from final_project.artifacts import digest_of
+from final_project.model.start_folder import place_of_init
+from final_project.run.stage_folder import StageFolder
+from final_project.settings import Recipe
+
+
+@dataclass(frozen=True)
+class StageState:
+    """key: digest of all the stage depends on. resume_key: the same without what changes results by rounding alone,
+    such as the engine; a half-done run of the same resume_key may be gone on with. inputs: digests by stage of what it
+    reads."""
+
+    folder: StageFolder
+    key: str
+    resume_key: str
+    inputs: dict[str, str]
+    engine: str
+
+    @property
+    def is_finished(self) -> bool:
+        return self.folder.is_finished(self.key)
+
+    def require_intact_inputs(self) -> None:
+        """Read all that the stage reads; raises ArtifactError where it is not as the earlier stages wrote it."""
+        for stage in self.inputs.keys() - {"init"}:
+            StageFolder(self.folder.run_dir, stage).require_intact()
+
+
+def training_stage_state(recipe: Recipe, stage: str) -> StageState:
+    """Raises ArtifactError where a stage that this one reads from has not finished."""
+    sections = ("encoder", "posttrain") if stage == "posttrain" else (stage,)
+    run_dir = Path(recipe.runs_dir) / recipe.name
+    inputs = {need: digest_of(StageFolder(run_dir, need).outputs()) for need in _needs(recipe, stage)}
+    init = {"posttrain": recipe.encoder.init, "similarity_v0": recipe.similarity_v0.init}.get(stage, "")
+    if init not in ("", "scratch"):
+        inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
+    keys = []
+    for up_to_rounding in (False, True):
+        settings = {section: getattr(recipe, section).affecting_result(up_to_rounding) for section in sections}
+        keys.append(digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs}))
+    return StageState(StageFolder(run_dir, stage), *keys, inputs, getattr(getattr(recipe, stage), "engine", "torch"))
+
+
+def _needs(recipe: Recipe, stage: str) -> tuple[str, ...]:
+    """The earlier stages that it reads."""
+    if stage == "posttrain" or (stage == "similarity_v0" and recipe.similarity_v0.init):
+        return ("prepare",)
+    return ("prepare", "posttrain") if stage == "similarity_v0" else ("prepare", "similarity_v0")
+
+
+def _stamp_of(folder: Path) -> str:
+    """A digest of names, sizes and times of a folder's files: weights of a gigabyte are not read for every look."""
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    return digest_of([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])

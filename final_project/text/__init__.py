@@ -1,0 +1,1 @@
+"""Texts as features: hashed n-grams for searches, words by script."""

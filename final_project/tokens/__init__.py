@@ -1,0 +1,1 @@
+"""From text to tokens: tokenizers, vocabularies, words, cut rows, token tables, packing."""

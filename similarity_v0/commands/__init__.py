@@ -1,0 +1,1 @@
+"""The subcommands of `python -m similarity_v0`, one module each."""

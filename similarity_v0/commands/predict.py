@@ -1,0 +1,102 @@
+"""The `predict` command: a file of any size in, a file of predictions out, on one process or several.
+
+Rows stream through in chunks, and chunks are dealt out to the ranks in turn. What stands beside what in a batch is
+decided within a chunk, so any number of ranks writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from final_project.cli import print_json
+from final_project.data.files.predictions import prediction_writer, require_known_form
+from final_project.data.files.tables import iter_pairs
+from final_project.data.records import Pair
+from final_project.errors import ArtifactError
+from final_project.parallel.world import World, started_world
+from final_project.run.progress import progress
+from similarity_v0 import api
+from similarity_v0.api import PairClassifier, Scored
+from similarity_v0.decision.streaming_scores import Tally
+
+Result = TypeVar("Result")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="folder of a pair classifier")
+    parser.add_argument("--input", type=Path, required=True,
+                        help="pairs with or without labels: CSV, TSV, JSONL or Parquet")  # fmt: skip
+    parser.add_argument("--output", type=Path, required=True, help=".csv or .parquet to write: row,probability,label")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32",
+                        help="compute dtype; the threshold was found in fp32 (default: fp32)")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """The command: predictions to a file; where the input has labels, its scores to standard output."""
+    with started_world() as world:
+        world.run_on_all_ranks(lambda: refuse_target(arguments.output, arguments.input))
+        load = partial(PairClassifier.load, arguments.model, arguments.precision, world.device)
+        answer = predict_file(world.run_on_all_ranks(load), arguments.input, arguments.output, world)
+        if world.is_first:
+            print_json(answer)
+
+
+def refuse_target(target: Path, source: Path) -> None:
+    require_known_form(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ArtifactError(f"{target}: is the input; name another file to write")
+
+
+def predict_file(classifier: PairClassifier, source: Path, target: Path, world: World) -> dict[str, Any]:
+    """Predict every row of a file, in order; returns rows, rows cut, positives, and scores where there are labels.
+
+    The first rank reads the file once before, so that a fault in its last line costs seconds and no prediction.
+    Raises ArtifactError and DataError; the target is then as it was.
+    """
+    n_rows = count_rows(source, world)
+    tally, has_labels, n_truncated, n_positive = Tally(), False, 0, 0
+    n_rounds = -(-n_rows // (api.CHUNK_ROWS * world.size))
+    with prediction_writer(target) if world.is_first else contextlib.nullcontext() as add:
+        rounds = rounds_of(source, world.size)
+        shown = progress(rounds, n_rounds, "predict", f"x {api.CHUNK_ROWS * world.size:,} rows")
+        for number, chunks in enumerate(shown):
+            mine = chunks[world.rank] if world.rank < len(chunks) else []
+            first_row = (number * world.size + world.rank) * api.CHUNK_ROWS
+            scored = world.gather(world.run_on_all_ranks(partial(score, classifier, mine, first_row)))
+            if not world.is_first:
+                continue
+            for chunk, part in zip(chunks, scored, strict=False):
+                probabilities_N, labels_N = classifier.decide(part.probabilities_NC)
+                add(probabilities_N, labels_N)
+                n_truncated, n_positive = n_truncated + part.n_truncated, n_positive + int(labels_N.sum())
+                if has_labels := chunk[0].label is not None:
+                    tally.add(probabilities_N, labels_N, np.array([pair.label for pair in chunk]))
+    answer = {"rows": n_rows, "truncated": n_truncated, "positive": n_positive}
+    return {**answer, **(tally.scores() if has_labels else {})}
+
+
+def count_rows(source: Path, world: World) -> int:
+    """Rows of the file, every one of them checked by the first rank."""
+    n_rows = world.run_on_all_ranks(lambda: sum(1 for _ in iter_pairs(source)) if world.is_first else 0)
+    return world.gather(n_rows)[0]
+
+
+def rounds_of(source: Path, n_ranks: int) -> Iterator[list[list[Pair]]]:
+    """The file's rows in chunks, as many chunks at a time as there are ranks; fewer in the last round."""
+    pairs = iter_pairs(source)
+    while chunks := [chunk for _ in range(n_ranks) if (chunk := list(islice(pairs, api.CHUNK_ROWS)))]:
+        yield chunks
+
+
+def score(classifier: PairClassifier, chunk: list[Pair], first_row: int) -> Scored:
+    if not chunk:
+        return Scored(np.zeros((0, 2)), 0)
+    return classifier.score([(pair.sentence1, pair.sentence2, pair.label) for pair in chunk], first_row)

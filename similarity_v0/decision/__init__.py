@@ -1,0 +1,1 @@
+"""From probabilities to decisions: scores, threshold, calibration, results, review."""

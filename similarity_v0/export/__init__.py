@@ -1,0 +1,1 @@
+"""A classifier in other formats, and the check that it answers alike."""

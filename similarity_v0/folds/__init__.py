@@ -1,0 +1,1 @@
+"""Several models of one training set: folds, their ensemble, averages of predictions and of weights."""

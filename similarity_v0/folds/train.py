@@ -1,0 +1,150 @@
+"""Fine-tuning in folds: as many models as folds, each trained without the pairs of one fold, and their ensemble.
+
+    folds/K/                 one training, resumable like any other: metrics, checkpoints, result/ (its model folder)
+    folds/K/probabilities.safetensors   P(1) of dev, of test, and of the fold's own pairs, before any calibration
+    folds/K/facts.json       what the manifest and folds.json say of it
+    folds/K/contents.json    sizes and digests, written last: a fold that is as this says is not trained again
+    result/                  the ensemble's predictions and scores, oof.csv, folds.json, and one model folder
+
+A sentence is in one fold only, with all pairs that it links (final_project/data/quality/groups.py). Each fold's
+checkpoint is chosen by dev, as without folds, so its own pairs stay unseen. Shapes: R training rows, K folds, B pairs of a split.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from final_project.artifacts import CONTENTS_FILE, damage_of, seal, write_atomic, write_json
+from final_project.data.files.tables import iter_pairs
+from final_project.data.quality.fingerprints import fingerprints
+from final_project.data.quality.groups import grouped_folds
+from final_project.errors import DataError
+from final_project.run.stage_folder import StageFolder
+from final_project.tokens.token_table import TokenTable
+from similarity_v0.decision.results import decide, scores_at
+from similarity_v0.folds.combine import choose_model, read_fold, write_ensemble, write_oof
+from similarity_v0.predict import predict_probabilities
+from similarity_v0.training_run import Fitted, Material, train_model
+
+log = logging.getLogger(__name__)
+
+
+def fit_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitted:
+    """rows: the training pairs that are dealt out. With one_fold the first model is trained alone, in the stage's own
+    folder, and stands as the stage's result. Raises DataError where the pairs cannot be dealt out."""
+    settings, world = material.recipe.similarity_v0, material.world
+    fold_R = deal_out(folder.run_dir / "prepare" / "train.csv", rows, settings.folds, material.recipe.seed)
+    if settings.one_fold:
+        return _fit_first(material, rows, fold_R, folder.path)
+    for number in range(settings.folds):
+        train_fold(
+            material, rows[fold_R != number], rows[fold_R == number], folder.path / "folds" / str(number), number
+        )
+    folds = [read_fold(folder.path / "folds" / str(number)) for number in range(settings.folds)]
+    model = choose_model(material, folds, folder.path / "folds" / "soup")
+    scores = write_ensemble(material, rows, fold_R, folds, model, folder.path / "result") if world.is_first else {}
+    scores = world.gather(scores)[0]
+    return Fitted(
+        scores,
+        n_train=len(rows),
+        updates=sum(fold.facts["updates"] for fold in folds),
+        seconds=sum(fold.facts["seconds"] for fold in folds),
+        best_step=folds[model.numbers[0]].facts["best_step"],
+        engine=folds[0].facts["engine"],
+    )
+
+
+def deal_out(source: Path, rows: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """The fold of each of these rows of train.csv, (R,). Every model must see both labels."""
+    prints = fingerprints(iter_pairs(source))[rows]
+    try:
+        fold_R = grouped_folds(prints.normal_N2, prints.label_N, n_folds, seed)
+    except ValueError as error:
+        raise DataError(source, f"{error}: take fewer folds") from error
+    for number in range(n_folds):
+        seen = np.unique(prints.label_N[fold_R != number])
+        if len(seen) < 2:
+            raise DataError(
+                source, f"without fold {number} of {n_folds} all pairs have label {seen[0]}: those of the other label "
+                "hang together by sentences that they share, so this cannot be trained in folds",
+            )  # fmt: skip
+    sizes = np.bincount(fold_R)
+    shares = ", ".join(f"{prints.label_N[fold_R == number].mean():.4f}" for number in range(n_folds))
+    log.info("similarity_v0: folds of %s pairs, share of label 1 %s", ", ".join(map(str, sizes)), shares)
+    if sizes.max() > 1.1 * sizes.mean():
+        log.warning("similarity_v0: one fold is larger, since its pairs are linked by sentences that they share")
+    return fold_R
+
+
+def _fit_first(material: Material, rows: np.ndarray, fold_R: np.ndarray, folder: Path) -> Fitted:
+    kept, held = rows[fold_R != 0], rows[fold_R == 0]
+    trained = train_model(material, kept, folder, "similarity_v0")
+    scores = trained.task.finish()
+    table = Part(material.tables["train"], held)
+    oof_BC = predict_probabilities(trained.task.engine.model, table, material.tokenizer.pad_token_id, material.world)
+    decision = decide(material.recipe.similarity_v0, trained.task.final["dev"], trained.task.labels["dev"])
+    if material.world.is_first:
+        write_oof(folder / "result" / "oof.csv", held, np.zeros(len(held), dtype=np.int64), oof_BC, decision)
+    return Fitted.of(trained, scores)
+
+
+def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: Path, number: int) -> None:
+    """Train without the fold's own rows, and leave what the ensemble needs; nothing where it is already there."""
+    world = material.world
+    is_done = world.gather(world.is_first and is_fold_done(folder, number))[0]
+    if is_done:
+        log.info("similarity_v0: fold %d is trained (%s)", number, folder)
+        return
+    trained = train_model(material, kept, folder, f"similarity_v0 fold {number}")
+    task = trained.task
+    scores = task.finish()
+    table = Part(material.tables["train"], held)
+    oof_BC = predict_probabilities(task.engine.model, table, material.tokenizer.pad_token_id, world)
+    if world.is_first:
+        settings, dev_BC = material.recipe.similarity_v0, task.final["dev"]
+        decision = decide(settings, dev_BC, task.labels["dev"])
+        scores["oof"] = scores_at(settings, decision, oof_BC, task.labels["train"][held])
+        positive = {name: p_BC[:, 1].copy() for name, p_BC in {**task.final, "oof": oof_BC}.items()}
+        with write_atomic(folder / "probabilities.safetensors", "wb") as file:
+            file.write(save(positive))
+        facts = asdict(Fitted.of(trained, scores)) | {"n_held": len(held)}
+        write_json(folder / "facts.json", facts)
+        model = [path.relative_to(folder).as_posix() for path in (folder / "result").rglob("*") if path.is_file()]
+        seal(folder, ["facts.json", "probabilities.safetensors", *model])
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    world.barrier()
+
+
+def is_fold_done(folder: Path, number: int) -> bool:
+    """Whether an earlier run has trained this fold and all that it left is whole; a damaged fold is named and removed,
+    since its checkpoints are gone."""
+    if not (folder / CONTENTS_FILE).exists():
+        return False
+    if problem := damage_of(folder):
+        log.warning("%s cannot be used (%s); fold %d is trained again", folder, problem, number)
+        shutil.rmtree(folder)
+    return not problem
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a token table, as a table that can be predicted."""
+
+    table: TokenTable
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return self.table.lengths[self.rows]
+
+    def __getitem__(self, numbers_B: np.ndarray):
+        return self.table[self.rows[numbers_B]]

@@ -1,0 +1,1 @@
+"""Many variants of one recipe, trained one after the other and compared."""

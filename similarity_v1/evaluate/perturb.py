@@ -1,0 +1,201 @@
+"""Perturbed twins: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
+
+A twin is made from its row's content and the seed alone: the same row gives the same twin in any file and order.
+
+kind       what it does                                          keeps the label
+synonym    a word gives way to a near-synonym (lexicon.SYNONYMS)  yes
+typo       a character gives way to one that looks or sounds like it  yes, to a reader
+insertion  a filler or particle joins                             yes
+deletion   a particle goes                                        yes
+swap       the two halves of a sentence change places at a comma  yes
+swap_near  two neighbouring words change places                   mostly: who does what may turn (not by default)
+number     a digit becomes another                                no: it is there to see whether a system notices
+
+Words of the twin are aligned with the original's: `sources` holds for each word of the twin the position it came from,
+or None where it is new. A replaced word keeps its position; one that becomes several gives it to all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from final_project.data.records import SegmentedPair
+from final_project.errors import RecipeError
+from similarity_v1.explain.option_checks import hint, problem_of
+from similarity_v1.rationales.lexicon import FILLERS, LOOKALIKE_GROUP, LOOKALIKES, PARTICLES, SYNONYM_GROUP, SYNONYMS
+
+KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")
+OTHERS = ("swap_near", "number")
+KINDS = (*KEEPS_LABEL, *OTHERS)
+COMMAS = frozenset("，,；;")
+LONGEST_PHRASE = 4  # words that may stand for one entry of the lexicon, where words are characters
+WORDS_ALONE = frozenset("谁啥咋")  # single characters that are words wherever they stand; 能 is also a part of 功能
+
+
+@dataclass(frozen=True)
+class Word:
+    """source: the word's position in the original, None where it is new."""
+
+    text: str
+    source: int | None
+
+
+@dataclass(frozen=True)
+class Twin:
+    """kinds: what was done on each side; sources: see above."""
+
+    pair: SegmentedPair
+    kinds: tuple[tuple[str, ...], tuple[str, ...]]
+    sources: tuple[tuple[int | None, ...], tuple[int | None, ...]]
+
+
+Change = Callable[[list[Word], random.Random], list[Word] | None]  # None where the kind has nothing to do here
+
+
+def make_twin(pair: SegmentedPair, twin_id: int, kinds: Sequence[str], n_changes: int, seed: int) -> Twin | None:
+    """The twin of a row with up to n_changes on each side, or None where no kind finds anything to change. Raises
+    RecipeError where a kind does not exist, or n_changes is no whole number of at least 1."""
+    problems = [
+        f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
+    ]
+    if said := problem_of(int, {"ge": 1}, n_changes):
+        problems.append(f"n_changes: {said}")
+    if problems:
+        raise RecipeError(problems)
+    sides = [
+        _changed(words, kinds, n_changes, random.Random(f"{seed} {side} {pair.query} {pair.title}"))
+        for side, words in enumerate((pair.words_q, pair.words_t))
+    ]
+    (words_q, done_q), (words_t, done_t) = sides
+    if not done_q and not done_t:
+        return None
+    texts = [tuple(word.text for word in words) for words in (words_q, words_t)]
+    sources_q, sources_t = (tuple(word.source for word in words) for words in (words_q, words_t))
+    sentences = [
+        _joined(text, sentence, bool(done))
+        for text, sentence, done in zip(texts, (pair.query, pair.title), (done_q, done_t), strict=True)
+    ]
+    twin = SegmentedPair(twin_id, *sentences, *texts)
+    return Twin(twin, (tuple(done_q), tuple(done_t)), (sources_q, sources_t))
+
+
+def _joined(words: Sequence[str], sentence: str, changed: bool) -> str:
+    """The sentence of changed words: with spaces where the original has them between words."""
+    if not changed:
+        return sentence
+    return ("" if len(sentence.split()) <= 1 else " ").join(words)
+
+
+def _changed(
+    given: Sequence[str], kinds: Sequence[str], n_changes: int, chance: random.Random
+) -> tuple[list[Word], list[str]]:
+    words = [Word(text, place) for place, text in enumerate(given)]
+    done: list[str] = []
+    waiting = list(kinds)
+    while waiting and len(done) < n_changes:
+        kind = waiting.pop(chance.randrange(len(waiting)))
+        changed = CHANGES[kind](words, chance)
+        if changed is not None and [word.text for word in changed] != [word.text for word in words]:
+            words, done = changed, [*done, kind]
+    return words, done
+
+
+def _synonym(words: list[Word], chance: random.Random) -> list[Word] | None:
+    """Longest entries first, so that 为什么 does not become 为啥 by way of 什么."""
+    by_character = all(len(word.text) == 1 or word.text.isascii() for word in words)
+    places = [
+        (start, end)
+        for size in range(LONGEST_PHRASE, 0, -1)
+        for start in range(len(words) - size + 1)
+        for end in (start + size,)
+        for phrase in (_phrase(words, start, end),)
+        if phrase in SYNONYM_GROUP and (len(phrase) > 1 or phrase in WORDS_ALONE or not by_character)
+    ]
+    covered: set[int] = set()
+    free = []
+    for start, end in places:
+        if covered.isdisjoint(range(start, end)):
+            free.append((start, end))
+            covered |= set(range(start, end))
+    if not free:
+        return None
+    start, end = chance.choice(sorted(free))
+    old = _phrase(words, start, end)
+    new = chance.choice([word for word in SYNONYMS[SYNONYM_GROUP[old]] if word != old])
+    pieces = list(new) if by_character and not old.isascii() else [new]
+    replaced = [Word(text, words[min(start + k, end - 1)].source) for k, text in enumerate(pieces)]
+    return [*words[:start], *replaced, *words[end:]]
+
+
+def _phrase(words: Sequence[Word], start: int, end: int) -> str:
+    return "".join(word.text for word in words[start:end])
+
+
+def _typo(words: list[Word], chance: random.Random) -> list[Word] | None:
+    places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in LOOKALIKE_GROUP]
+    if not places:
+        return None
+    k, j = chance.choice(places)
+    text = words[k].text
+    other = chance.choice([char for char in LOOKALIKES[LOOKALIKE_GROUP[text[j]]] if char != text[j]])
+    return [*words[:k], Word(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+
+
+def _insertion(words: list[Word], chance: random.Random) -> list[Word] | None:
+    """A filler in front, or a particle at the end before what closes the sentence. Chinese only."""
+    if all(word.text.isascii() for word in words):
+        return None
+    if chance.random() < 0.5:
+        return [*(Word(text, None) for text in chance.choice(FILLERS)), *words]
+    end = len(words) - (1 if words[-1].text in "？?！!。." and len(words) > 1 else 0)
+    if words[end - 1].text in PARTICLES:
+        return None
+    return [*words[:end], Word(chance.choice("呢啊呀"), None), *words[end:]]
+
+
+def _deletion(words: list[Word], chance: random.Random) -> list[Word] | None:
+    places = [k for k, word in enumerate(words) if word.text in PARTICLES]
+    if not places or len(words) < 3:
+        return None
+    gone = chance.choice(places)
+    return [*words[:gone], *words[gone + 1 :]]
+
+
+def _swap(words: list[Word], chance: random.Random) -> list[Word] | None:
+    places = [k for k, word in enumerate(words) if word.text in COMMAS and 0 < k < len(words) - 1]
+    if not places:
+        return None
+    comma = chance.choice(places)
+    closing = 1 if words[-1].text in "？?！!。." and comma < len(words) - 2 else 0
+    end = len(words) - closing
+    return [*words[comma + 1 : end], words[comma], *words[:comma], *words[end:]]
+
+
+def _swap_near(words: list[Word], chance: random.Random) -> list[Word] | None:
+    if len(words) < 2:
+        return None
+    k = chance.randrange(len(words) - 1)
+    return [*words[:k], words[k + 1], words[k], *words[k + 2 :]]
+
+
+def _number(words: list[Word], chance: random.Random) -> list[Word] | None:
+    places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in "0123456789"]
+    if not places:
+        return None
+    k, j = chance.choice(places)
+    text = words[k].text
+    other = chance.choice([digit for digit in "123456789" if digit != text[j]])
+    return [*words[:k], Word(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+
+
+CHANGES: dict[str, Change] = {
+    "synonym": _synonym,
+    "typo": _typo,
+    "insertion": _insertion,
+    "deletion": _deletion,
+    "swap": _swap,
+    "swap_near": _swap_near,
+    "number": _number,
+}

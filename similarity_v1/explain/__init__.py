@@ -1,0 +1,1 @@
+"""One row explained: a classifier as a function of its embeddings, methods, alignment to words."""

@@ -1,0 +1,90 @@
+"""Gradient times input, and integrated gradients along the straight path from a baseline.
+
+With F the explained number, e the embeddings and e' the baseline (Sundararajan, Taly, Yan 2017; the published
+solution's formula; docs/NUMERICS.md#attribution):
+
+    contribution = (e - e') * sum_s w_s dF/de at e' + a_s (e - e')
+
+Rules for a_s and w_s: `right` takes a_s = s/S, w_s = 1/S, the original's Riemann sum; `midpoint` a_s = (s - 1/2)/S;
+`gauss_legendre` the nodes and weights that are exact for polynomials of degree 2S - 1; `adaptive` places such nodes
+where F moves, for each row (adaptive_path.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from similarity_v1.explain.methods.adaptive_path import gauss_rule, mean_gradient
+from similarity_v1.explain.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.explain.option_checks import Baseline, Options, Reduce, option
+from similarity_v1.explain.probe import Probe
+
+
+@dataclass(frozen=True)
+class GradientTimesInput(Options):
+    reduce: Reduce = "l2"
+    needs_gradient: ClassVar[bool] = True
+
+    def __call__(self, probe: Probe) -> Scores:
+        return Scores(reduce_hidden(probe.gradient_at_input() * probe.embedded_BTH, self.reduce, probe))
+
+
+@dataclass(frozen=True)
+class IntegratedGradients(Options):
+    """steps: S. The error tells whether S is enough.
+
+    tolerance, for the rule `adaptive`: a row takes as many more steps as it needs for an error of at most this share of
+    |F(e) - F(e')|; how many it took is in `Scores.steps_B`.
+    """
+
+    steps: int = option(50, ge=1, le=1000)
+    rule: Literal["right", "midpoint", "gauss_legendre", "adaptive"] = "adaptive"
+    tolerance: float | None = option(None, gt=0, le=1)
+    baseline: Baseline = "zero"
+    reduce: Reduce = "l2"
+    needs_gradient: ClassVar[bool] = True
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.tolerance is not None and self.rule != "adaptive":
+            yield f"tolerance: takes the rule adaptive, found {self.rule!r}"
+
+    def __call__(self, probe: Probe) -> Scores:
+        baseline_BTH = probe.baseline(self.baseline)
+        path_BTH = probe.embedded_BTH - baseline_BTH
+        if self.rule == "adaptive":
+            mean_BTH, steps_B = mean_gradient(probe, baseline_BTH, path_BTH, self.steps, self.tolerance)
+        else:
+            mean_BTH, steps_B = self._mean_gradient(probe, baseline_BTH, path_BTH), None
+        contribution_BTH = mean_BTH * path_BTH
+        error_B = completeness_error(contribution_BTH, baseline_BTH, probe)
+        return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B, steps_B)
+
+    def _mean_gradient(self, probe: Probe, baseline_BTH: Tensor, path_BTH: Tensor) -> Tensor:
+        nodes_S, weights_S = path_rule(self.rule, self.steps)
+        total_BTH = torch.zeros_like(path_BTH)
+        if nodes_S[-1] == 1:  # the end of the path is the untouched forward, which has been made
+            total_BTH += weights_S[-1] * probe.gradient_at_input()
+            nodes_S, weights_S = nodes_S[:-1], weights_S[:-1]
+        nodes_S, weights_S = (
+            torch.tensor(x, dtype=path_BTH.dtype, device=path_BTH.device) for x in (nodes_S, weights_S)
+        )
+        for rows_N, steps_N in probe.points(len(nodes_S)):
+            along_N11 = nodes_S[steps_N].view(-1, 1, 1)
+            gradient_NTH = probe.gradients(baseline_BTH[rows_N] + along_N11 * path_BTH[rows_N], rows_N)
+            total_BTH.index_add_(0, rows_N, gradient_NTH * weights_S[steps_N].view(-1, 1, 1))
+        return total_BTH
+
+
+def path_rule(rule: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes in (0, 1], rising, and weights that sum to 1."""
+    if rule == "gauss_legendre":
+        return gauss_rule(steps)
+    shift = {"right": 0.0, "midpoint": 0.5}[rule]
+    return (np.arange(1, steps + 1) - shift) / steps, np.full(steps, 1 / steps)

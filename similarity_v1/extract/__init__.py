@@ -1,0 +1,1 @@
+"""Rationales of whole files, in shards, on one process, several, or a Ray cluster."""

@@ -1,0 +1,1 @@
+"""From scores to rationales: selection, both refinement chains, submissions."""
