@@ -43,9 +43,10 @@ class DeepLift(Options):
         half = max(len(rows_B) // 2, 1)  # input and baseline go through the model together, so half the rows at a time
         with _TABLE, warnings.catch_warnings(), activations_known_to_captum(probe.model):
             warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
+            require_rows_in_order(probe)
             for some_N in rows_B.split(half):
                 try:
-                    with activations_see_rows(probe.model, 2 * len(some_N)):
+                    with activations_see_rows(probe.model, 2 * len(some_N), probe.mask_BT.shape[1]):
                         found_NTH = CaptumDeepLift(_OfEmbeddings(probe)).attribute(
                             probe.embedded_BTH[some_N], baseline_BTH[some_N], additional_forward_args=(some_N,)
                         )
@@ -72,8 +73,32 @@ class _OfEmbeddings(nn.Module):
         return self._probe.forward(embedded_NTH, rows_N)
 
 
+def require_rows_in_order(probe: Probe) -> None:
+    """Raises ArtifactError where an activation does not see the tokens in their order: the same row twice must then be
+    two equal halves. Experts may see all tokens, but sorted by expert."""
+    from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
+
+    def check(module: nn.Module, arguments: tuple) -> None:
+        halves = arguments[0].chunk(2) if arguments else ()
+        near = {"rtol": 1e-3, "atol": 1e-3, "equal_nan": True}  # rounding aside
+        if len(halves) == 2 and not (halves[0].shape == halves[1].shape and torch.allclose(*halves, **near)):
+            raise ArtifactError(
+                f"{a_model(probe.model)} cannot be explained by deep_lift: "
+                f"it gives its {type(module).__name__} the tokens in another order"
+            )
+
+    watched = [module for module in probe.model.modules() if type(module) in SUPPORTED_NON_LINEAR]
+    handles = [module.register_forward_pre_hook(check) for module in watched]
+    try:
+        twice_N = torch.zeros(2, dtype=torch.long, device=probe.mask_BT.device)
+        probe.values(probe.embedded_BTH[twice_N], twice_N)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @contextlib.contextmanager
-def activations_see_rows(model: nn.Module, n_rows: int) -> Iterator[None]:
+def activations_see_rows(model: nn.Module, n_rows: int, n_tokens: int) -> Iterator[None]:
     """While open, an activation that the rule cannot be applied to raises ArtifactError: one that is called in several
     places, or one that sees something else than the rows followed by their baselines, as that of an expert does."""
     from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
@@ -82,7 +107,7 @@ def activations_see_rows(model: nn.Module, n_rows: int) -> Iterator[None]:
 
     def check(module: nn.Module, arguments: tuple) -> None:
         fault = f"calls one {type(module).__name__} in several places" if module in seen else None
-        if arguments and len(arguments[0]) != n_rows:
+        if arguments and len(arguments[0]) not in (n_rows, n_rows * n_tokens):  # OPT's sees all tokens end to end
             fault = f"gives its {type(module).__name__} only some of the tokens"
         if fault:
             raise ArtifactError(f"{a_model(model)} cannot be explained by deep_lift: it {fault}")
