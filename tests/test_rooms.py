@@ -7,25 +7,28 @@ import re
 from conftest import ROOT
 from test_house import imported_by, modules
 
-EVERYWHERE = ("final_project.errors", "final_project.artifacts", "final_project.settings", "final_project.recipe")
+EVERYWHERE = tuple(
+    f"final_project.{name}"
+    for name in ("errors", "artifacts", "strict_json", "places", "option_checks", "settings", "recipe", "data.texts")
+)
 CORE = ("final_project.",)
 RECORDS, FILES = "final_project.data.records", "final_project.data.files"
 ALLOWED: dict[str, tuple[str, ...]] = {
     "final_project/parallel": (),
     "final_project/text": (),
     "final_project/tokens": (),
-    "final_project/model": (),
+    "final_project/model": ("final_project.tokens",),
     "final_project/run": ("final_project.parallel", "final_project.model.start_folder"),
     "final_project/data/quality": (RECORDS,),
     "final_project/data/files": (RECORDS, "final_project.data.quality"),
     "final_project/data/demo": (RECORDS,),
     "final_project/data/corpora": (RECORDS, FILES),
     "final_project/data/augment.py": (RECORDS, FILES),
-    "final_project/data/download": ("final_project.run.progress",),
+    "final_project/data/download": ("final_project.run.progress", "final_project.data.files.zips"),
     "final_project/training": (
         "final_project.tokens", "final_project.model", "final_project.parallel", "final_project.run",
     ),
-    "final_project/prepare": ("final_project.data", "final_project.run"),
+    "final_project/prepare": ("final_project.data", "final_project.run", "final_project.text"),
     "posttrain": CORE,
     "similarity_v0/decision": CORE,
     "similarity_v0/sweep": CORE,

@@ -15,6 +15,7 @@ from final_project.data.records import Rationale
 from final_project.errors import DataError, EnvironmentProblem, RecipeError
 from final_project.model.decision import Decision
 from final_project.model.device import chosen_device
+from final_project.option_checks import kinds_of
 from final_project.settings import SimilarityV1
 from final_project.settings.similarity_v1 import OPTIONS, MethodName
 from similarity_v0.api import PairClassifier
@@ -31,7 +32,6 @@ from similarity_v1.explain.from_settings import method_options
 from similarity_v1.explain.methods import METHODS, method_named
 from similarity_v1.explain.methods.gradients import IntegratedGradients
 from similarity_v1.explain.methods.noise import SmoothGrad
-from similarity_v1.explain.option_checks import kinds_of
 from similarity_v1.rationales.clean_chain import ORDERS, refine_clean
 from similarity_v1.rationales.published_chain import Originals, refine_f2, refine_f3
 from similarity_v1.rationales.selection import Rule, Selection, n_chosen, select

@@ -7,7 +7,8 @@
     result/                  the ensemble's predictions and scores, oof.csv, folds.json, and one model folder
 
 A sentence is in one fold only, with all pairs that it links (final_project/data/quality/groups.py). Each fold's
-checkpoint is chosen by dev, as without folds, so its own pairs stay unseen. Shapes: R training rows, K folds, B pairs of a split.
+checkpoint is chosen by dev, as without folds, so its own pairs stay unseen.
+Shapes: R training rows, K folds, B pairs of a split.
 """
 
 from __future__ import annotations

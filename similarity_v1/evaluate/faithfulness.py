@@ -24,12 +24,12 @@ from final_project.model.finite import NotFinite, require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import ModelInputs, inspect_inputs, padded
 from final_project.model.turns import alone_with
+from final_project.option_checks import problem_of
 from final_project.tokens.encode import encode_rows
 from final_project.tokens.tokenizer import special_tokens_meant
 from similarity_v1.evaluate.figures import Figures
 from similarity_v1.evaluate.metrics import Removal, aopc, removal_values
 from similarity_v1.explain.encoding import token_batches
-from similarity_v1.explain.option_checks import problem_of
 
 CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 EMPTY = "[UNK]"

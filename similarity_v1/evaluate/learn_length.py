@@ -14,10 +14,10 @@ from typing import Any
 
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import RecipeError
+from final_project.option_checks import problem_of
 from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.evaluate.gold import read_gold, require_known_ids, require_same_words
 from similarity_v1.evaluate.metrics import plausibility_of
-from similarity_v1.explain.option_checks import problem_of
 from similarity_v1.rationales.selection import Rule, Selection
 from similarity_v1.rationales.word_scores import WordScores
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from final_project.data.records import SegmentedPair
 from final_project.errors import RecipeError
-from similarity_v1.explain.option_checks import hint, problem_of
+from final_project.option_checks import hint, problem_of
 from similarity_v1.rationales.lexicon import FILLERS, LOOKALIKE_GROUP, LOOKALIKES, PARTICLES, SYNONYM_GROUP, SYNONYMS
 
 KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")

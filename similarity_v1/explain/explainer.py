@@ -27,11 +27,11 @@ from final_project.model.finite import require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import inspect_inputs
 from final_project.model.turns import alone_with
+from final_project.option_checks import hint
 from final_project.tokens.tokenizer import with_special_tokens_as_text
 from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad, token_batches
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
-from similarity_v1.explain.option_checks import hint
 from similarity_v1.explain.probe import Probe, Reading, probing
 from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, words_of
 from similarity_v1.explain.target import CLASSES, SCORE, Question, Target, check_target, kind_of

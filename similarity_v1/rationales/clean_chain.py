@@ -22,7 +22,7 @@ from typing import Literal
 
 from final_project.data.records import Rationale, SegmentedPair, require_aligned
 from final_project.errors import RecipeError
-from similarity_v1.explain.option_checks import problem_of
+from final_project.option_checks import problem_of
 from similarity_v1.rationales.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, plain_form, rarity, says_little
 
 Order = Literal["stable", "importance"]

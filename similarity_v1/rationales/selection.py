@@ -19,8 +19,8 @@ from itertools import accumulate
 from typing import Literal
 
 from final_project.errors import RecipeError
+from final_project.option_checks import problem_of
 from final_project.settings import SimilarityV1
-from similarity_v1.explain.option_checks import problem_of
 
 Rule = Literal["ratio", "top_k", "threshold", "mass"]
 ROUNDING = 1e-12  # a sum that misses its share by rounding alone has reached it

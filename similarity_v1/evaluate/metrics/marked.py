@@ -11,7 +11,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 import numpy as np
 
 from final_project.errors import RecipeError
-from similarity_v1.explain.option_checks import problem_of
+from final_project.option_checks import problem_of
 
 Span = tuple[int, int]
 Places = Mapping[str, Collection[Hashable]]  # instance -> its places

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from final_project.errors import RecipeError
-from similarity_v1.explain.option_checks import problem_of
+from final_project.option_checks import problem_of
 
 Convention = Literal["paddlenlp", "trustai"]
 CONVENTIONS: tuple[Convention, ...] = ("paddlenlp", "trustai")

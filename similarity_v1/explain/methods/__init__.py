@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from final_project.errors import RecipeError
+from final_project.option_checks import hint
 from similarity_v1.explain.methods.attention import Attention, AttentionRollout
 from similarity_v1.explain.methods.base import Method, Scores
 from similarity_v1.explain.methods.deep_lift import DeepLift
@@ -13,7 +14,6 @@ from similarity_v1.explain.methods.gradients import GradientTimesInput, Integrat
 from similarity_v1.explain.methods.left_out import KernelShap, LeaveOneOut, Lime
 from similarity_v1.explain.methods.noise import GradShap, SmoothGrad
 from similarity_v1.explain.methods.random_scores import RandomScores
-from similarity_v1.explain.option_checks import hint
 
 __all__ = ["METHODS", "Method", "Scores", "method_named"]
 

@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from final_project.option_checks import MOST_SEEDS, Baseline, Options, Reduce, option
 from similarity_v1.explain.methods.base import Scores, completeness_error, generators, reduce_hidden
-from similarity_v1.explain.option_checks import MOST_SEEDS, Baseline, Options, Reduce, option
 from similarity_v1.explain.probe import Probe
 
 
