@@ -22,7 +22,12 @@ from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import is_token_table_whole, write_token_table
-from final_project.tokens.tokenizer import build_tokenizer, load_init_tokenizer, with_special_tokens_as_text
+from final_project.tokens.tokenizer import (
+    build_tokenizer,
+    load_init_tokenizer,
+    with_special_tokens,
+    with_special_tokens_as_text,
+)
 from final_project.tokens.vocabulary import teach, unknown_units
 from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
@@ -129,5 +134,5 @@ def export(
                             "longer warm-up keeps it finite, and --force starts afresh")  # fmt: skip
     with folder_atomic(folder.path / target) as partial:
         model.save_pretrained(partial, state_dict={**with_ties(full, engine.model, model), **pooler})
-        tokenizer.save_pretrained(partial)
+        with_special_tokens(tokenizer).save_pretrained(partial)  # who fills masks writes [MASK] into a text
     return [str(target / path.name) for path in sorted((folder.path / target).iterdir())]

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
-from final_project.errors import CallError, RecipeError
+from final_project.errors import ArtifactError, CallError, RecipeError
 from final_project.model.cls_only_layer import spare_unread_tokens
 from final_project.model.decision import Decision, load_decision
 from final_project.model.device import chosen_device
@@ -81,7 +81,10 @@ class PairClassifier:
         place = chosen_device(device)
         model, tokenizer = load_classifier(folder, pairs=True)
         spare_unread_tokens(model)
-        return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
+        try:
+            return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
+        except ArtifactError as error:
+            raise ArtifactError(f"{folder}: {error}") from error
 
     def predict(self, pairs: Iterable[tuple[str, str]]) -> Predictions:
         """P(1) and label of each pair, in the order given. Any number of pairs: they are worked on in chunks.

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tiny_models import TOKENIZERS, tiny_tokenizer
 from tokenizers import processors
 
+from final_project.model.model_inputs import ModelInputs
 from final_project.tokens import encode as module
 from final_project.tokens.encode import encode_rows, kept_tokens
 from final_project.tokens.token_table import tokenised
@@ -131,6 +132,9 @@ def test_tables_explanations_and_judges_read_long_pairs_alike():
 
     judge = Judge(Reader(), tokenizer)
     judge.__dict__["limit"] = 32
+    judge.__dict__["inputs"] = ModelInputs(
+        ("input_ids", "token_type_ids", "attention_mask"), tokenizer.pad_token_id, False
+    )
     with pytest.raises(StopIteration):
         judge.probabilities([pair])
     assert asked == [wanted]

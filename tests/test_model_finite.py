@@ -23,6 +23,7 @@ from final_project.errors import ArtifactError, TrainingError
 from final_project.model.finite import NotFinite, require_finite, weights_at_fault
 from final_project.model.folder import load_classifier
 from final_project.model.loading import load_start
+from final_project.model.model_inputs import ModelInputs
 from final_project.settings import SimilarityV0
 from posttrain.fit import export
 from similarity_v0.__main__ import main as v0
@@ -149,7 +150,8 @@ def test_a_check_of_an_export_that_is_not_finite_is_refused(tmp_path):
         return np.full((len(inputs["input_ids"]), 2), 0.5)
 
     with pytest.raises(ArtifactError, match="row 0: the model's answer is not finite"):
-        compare(own, lambda inputs: own(inputs) * np.nan, pairs, tokenizer, 32, None)
+        given = ModelInputs(("input_ids", "attention_mask"), tokenizer.pad_token_id, one_length=False)
+        compare(own, lambda inputs: own(inputs) * np.nan, pairs, tokenizer, 32, None, given)
 
 
 def test_a_post_training_that_has_diverged_exports_nothing(tmp_path):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from conftest import stage
+from conftest import rewrite, stage
 from tiny_models import random_inputs, tiny_masked_lm
 from torch.nn import functional as F
 from transformers import pipeline
@@ -66,7 +66,7 @@ def test_the_export_is_a_standard_folder_that_fills_masks(posttrained):
 
 def test_without_held_out_rows_nothing_is_claimed(prepared, copy_of):
     runs = copy_of(prepared)
-    (runs / "demo/prepare/text.tsv").write_text("怎么走\t如何走\n", encoding="utf-8")  # too few to keep one aside
+    rewrite(runs / "demo/prepare", "text.tsv", "怎么走\t如何走\n")  # too few to keep one aside
     done = stage("posttrain", runs, "posttrain.export=best")
     assert (
         "held_out_loss" not in done.stderr

@@ -88,7 +88,7 @@ def test_training_pairs_of_one_label_are_said_aloud(tmp_path, caplog):
     [
         ((), "original"),
         (("prepare.contest_set=B", "prepare.corpus=LCQMC"), "published"),
-        (("prepare.explain_file=rows.jsonl",), "published"),
+        (("prepare.train_file=mine.csv", "prepare.explain_file=rows.jsonl"), "published"),
         (("prepare.train_file=mine.csv", "prepare.dev_file=d.csv", "prepare.test_file=t.csv"), "clean"),
         (("prepare.train_file=mine.csv", "prepare.dev_share=0.1", "prepare.test_share=0.1"), "clean"),
         (("prepare.corpus=LCQMC",), "clean"),

@@ -236,7 +236,7 @@ DAMAGE = {
     ),
     "similarity_v1/methods/lime.scores.jsonl": (
         '{"id": 1, "label": 1, "probability": 0.5, "scores_q": [1, NaN], "scores_t": []}',
-        "lime.scores.jsonl:1: scores_q: expected 6 finite numbers",
+        "lime.scores.jsonl:1: broken JSON: expected a finite number, found NaN",
     ),
     "similarity_v1/submit/sim_rationale.txt": ("9\t1\t0\t0\n", "sim_rationale.txt:1: unknown id 9"),
     "prepare/gold.jsonl": ('{"sent_id": 1}', "gold.jsonl:1: missing key"),

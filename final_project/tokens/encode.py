@@ -16,6 +16,8 @@ from functools import cached_property
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
+from final_project import strict_json
+
 Texts = tuple[str, ...]  # one text, or the two of a pair
 
 LONG_BYTES = 4  # a row with more bytes for each token of the limit is cut here: this decides the cost, not the outcome
@@ -132,7 +134,7 @@ def _part(whole: Encoding, begin: int, n_tokens: int) -> Encoding:
     state = {name: getattr(whole, name)[begin : begin + n_tokens] for name in names}
     state |= {"words": whole.word_ids[begin : begin + n_tokens], "overflowing": [], "sequence_ranges": {}}
     part = Encoding()
-    part.__setstate__(json.dumps(state).encode())
+    part.__setstate__(strict_json.dumps(state).encode())
     return part
 
 
@@ -150,5 +152,5 @@ def _without_post_processor(backend: Tokenizer) -> Tokenizer:
         (bare.add_special_tokens if token.special else bare.add_tokens)([token])
     if bare.get_added_tokens_decoder() != added:
         described = json.loads(backend.to_str()) | {"post_processor": None, "truncation": None, "padding": None}
-        bare = Tokenizer.from_str(json.dumps(described))
+        bare = Tokenizer.from_str(strict_json.dumps(described))
     return bare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -67,6 +68,16 @@ def with_special_tokens_as_text(tokenizer: PreTrainedTokenizerBase) -> PreTraine
         parts = [pre_tokenizers.Split(Regex(pattern), "isolated"), backend.pre_tokenizer]
         backend.pre_tokenizer = pre_tokenizers.Sequence([part for part in parts if part is not None])
     return tokenizer
+
+
+def with_special_tokens(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A copy to which special tokens that a text spells are those tokens, as libraries expect of a masked-LM folder."""
+    plain = copy.deepcopy(tokenizer)
+    plain.split_special_tokens = False
+    plain.init_kwargs.pop("split_special_tokens", None)
+    if plain.is_fast:
+        plain.backend_tokenizer.encode_special_tokens = False
+    return plain
 
 
 @contextlib.contextmanager

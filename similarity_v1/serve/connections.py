@@ -6,13 +6,13 @@ uvicorn itself waits for headers without end, and takes connections from anyone 
 from __future__ import annotations
 
 import asyncio
-import json
 from http import HTTPStatus
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from final_project import strict_json
 from similarity_v1.serve.limits import Limits
 
 
@@ -98,7 +98,7 @@ class BoundedConnection(H11Protocol):
             self.transport.close()
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
-        body = json.dumps({"error": reason}).encode()
+        body = strict_json.dumps({"error": reason}).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
