@@ -4,9 +4,9 @@ import itertools
 import json
 
 import pytest
-from final_project.inputs import missing_inputs
 
 from final_project.cli import run_main
+from final_project.commands.missing import missing_inputs
 from final_project.data.files.contest import read_segmented, segmented_pair, write_segmented
 from final_project.data.files.tables import read_pairs, write_pairs_csv
 from final_project.data.records import Pair
