@@ -139,11 +139,11 @@ run_stage() {
     set +m
     while wait "$stage_pid" && status=0 || status=$?; kill -0 "$stage_pid" 2>/dev/null; do :; done
     stage_pid=""
-    end_if_told
+    exit_if_stopped
     return "$status"
 }
 
-end_if_told() {
+exit_if_stopped() {
     case $stopped_by in
         TERM) exit 143 ;;
         INT) exit 130 ;;
@@ -161,6 +161,6 @@ fi
 "$python" -m final_project plan --check "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 for stage in "${stages[@]}"; do
     command=$("$python" -m final_project plan "${options[@]}" --stages "$stage" -- "${overrides[@]}") || exit
-    end_if_told
+    exit_if_stopped
     [[ -z $command ]] || run_stage "$command" || exit
 done

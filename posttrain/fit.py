@@ -16,7 +16,7 @@ from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch, 
 from final_project.model.finite import weights_at_fault
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
-from final_project.model.start_folder import place_of_init
+from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
@@ -33,7 +33,7 @@ from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
-from final_project.training.throughput import work_of
+from final_project.training.throughput import count_model_work
 from final_project.training.weights import with_ties
 from posttrain.corpus import plain_texts, read_texts
 from posttrain.model import MaskedLm
@@ -62,7 +62,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         n_truncated = write_token_table(rows, tokenizer, settings.max_length, table_path, with_words)
         log.info("posttrain: tokenised; %d rows were cut to %d tokens", n_truncated, settings.max_length)
     world.barrier()
-    n_weights, work = model.num_parameters(), work_of(model)
+    n_weights, work = model.num_parameters(), count_model_work(model)
     engine = build_engine(settings.engine, MaskedLm(model), settings, precision, world)
     task = MaskedLmTask(engine, recipe, tokenizer, table_path)
     if not len(task.lengths):
@@ -97,7 +97,7 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
     if encoder.init == "scratch":
         tokenizer = build_tokenizer(plain_texts(text_path), encoder.vocab_size, str(text_path), encoder.vocab_words)
         return with_special_tokens_as_text(tokenizer), masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
-    place = place_of_init(encoder.init, encoder.allow_download)
+    place = resolve_init(encoder.init, encoder.allow_download)
     tokenizer = load_init_tokenizer(place, encoder.allow_download)
     model = masked_lm_from(place, tokenizer, encoder.allow_download)
     if encoder.extend_vocab:
@@ -112,7 +112,7 @@ def pooler_of_start(recipe: Recipe) -> dict[str, Tensor]:
     encoder = recipe.encoder
     if encoder.init == "scratch":
         return {}
-    return trained_pooler(place_of_init(encoder.init, encoder.allow_download), encoder.allow_download)
+    return trained_pooler(resolve_init(encoder.init, encoder.allow_download), encoder.allow_download)
 
 
 def export(

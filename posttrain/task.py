@@ -17,7 +17,7 @@ from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import open_token_table
 from final_project.training.batching import MicroBatch, batches_by_length, share_of_rank
 from final_project.training.engines.base import Engine
-from final_project.training.guard import told_rows
+from final_project.training.guard import describe_rows
 from posttrain.batches import BatchMaker, MaskedBatch
 from posttrain.corpus import split_held_out
 from posttrain.masking import Masking
@@ -111,5 +111,5 @@ class MaskedLmTask:
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         self.scores = state["scores"]
 
-    def told(self, rows: np.ndarray) -> list[dict]:
-        return told_rows(self.table, self.train_rows[rows], self.tokenizer)
+    def describe_rows(self, rows: np.ndarray) -> list[dict]:
+        return describe_rows(self.table, self.train_rows[rows], self.tokenizer)

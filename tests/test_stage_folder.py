@@ -28,18 +28,18 @@ def test_a_refused_run_gives_back_what_it_found(folder):
     folder.begin("new")
     (folder.path / "tokens").write_text("")
     assert not folder.is_finished("old") and (folder.path / RECORD_NAME).read_text() == "one run\n"
-    folder.give_back()
+    folder.restore_if_refused()
     assert folder.is_finished("old") and (folder.path / "model").read_text() == "old weights"
 
 
 def test_a_run_that_got_somewhere_stays_and_the_old_results_return_with_their_settings(folder):
     folder.begin("new")
     make_checkpoint(folder)
-    folder.give_back()
+    folder.restore_if_refused()
     assert (folder.path / "checkpoints").is_dir()
-    folder.recall("old", "old")
+    folder.restore_previous("old", "old")
     assert folder.is_finished("old")
-    folder.recall("new", "new")
+    folder.restore_previous("new", "new")
     folder.begin("new")
     assert (folder.path / "checkpoints" / "step-1").is_dir(), "half-done work returns as well"
 
@@ -54,14 +54,14 @@ def test_one_set_of_results_is_left_when_the_new_run_has_finished(folder):
 def test_two_refused_runs_in_a_row_and_a_killed_one_cost_nothing(folder):
     folder.begin("new")  # killed here: nobody gives anything back
     folder.begin("newer")
-    folder.give_back()
+    folder.restore_if_refused()
     assert folder.is_finished("old")
 
 
 def test_results_of_other_settings_are_not_taken_for_ones_own(folder):
     folder.begin("new")
     make_checkpoint(folder)
-    folder.recall("newer", "newer")
+    folder.restore_previous("newer", "newer")
     assert (folder.path / "checkpoints").is_dir() and not folder.is_finished("old")
 
 

@@ -16,7 +16,7 @@ from test_training_engines import largest_difference, weights_of
 from test_training_resume import last_step, weights_digest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from final_project.parallel.torchrun import order_of_blame
+from final_project.parallel.torchrun import failure_priority
 
 OWN_TORCHRUN = "final_project.parallel.torchrun"
 NOTED = """
@@ -143,7 +143,7 @@ def test_the_process_that_was_killed_is_named_before_those_that_missed_it():
         return failure
 
     killed, missed_it, told_to_end = ended(-9, 3), ended(1, 2), ended(-15, 1)
-    assert sorted([told_to_end, missed_it, killed], key=lambda end: order_of_blame(0, end)) == [
+    assert sorted([told_to_end, missed_it, killed], key=lambda end: failure_priority(0, end)) == [
         killed, missed_it, told_to_end,
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from final_project.settings import Precision
 
 
-def let_attention_suit(model: nn.Module, precision: Precision, device: torch.device) -> None:
+def choose_attention_backend(model: nn.Module, precision: Precision, device: torch.device) -> None:
     """Choose the attention of the transformers model inside `model`, by its names there: sdpa or eager."""
     for part in model.modules():
         if isinstance(part, PreTrainedModel):

@@ -63,7 +63,7 @@ def bucket_of_pairs(ids_BT: Tensor, buckets: int, borders: list[int]) -> Tensor:
     return torch.where(is_one_of(right_BT, borders), NO_PAIR, 1 + hashed_BT % (buckets - 1))
 
 
-def let_ngrams_show(model: PreTrainedModel, place: str | Path | None) -> None:
+def enable_bigram_embedding(model: PreTrainedModel, place: str | Path | None) -> None:
     """Give a model its pairs of neighbours, if its config says so. Changes it in place. place: the folder that their
     table is read from; None for a new model. Raises ArtifactError where the folder does not hold it."""
     if not (described := getattr(model.config, "ngrams", None)):

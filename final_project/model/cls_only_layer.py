@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import BertForSequenceClassification, PreTrainedModel, RobertaForSequenceClassification
 
 
-def spare_unread_tokens(classifier: PreTrainedModel) -> None:
+def use_cls_only_last_layer(classifier: PreTrainedModel) -> None:
     """Change a classifier that will only predict, in place, where its kind is known; others stay as they are."""
     if isinstance(classifier, (BertForSequenceClassification, RobertaForSequenceClassification)):
         layers = classifier.base_model.encoder.layer

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from final_project.model.bigram_embedding import describe_ngrams
-from final_project.model.custom_parts import add_own_parts
+from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_start, load_weights
 from final_project.model.match_types import N_TYPES, describe_matches
@@ -42,8 +42,8 @@ def masked_lm_from_scratch(settings: Encoder, tokenizer: PreTrainedTokenizerBase
     torch.manual_seed(seed)
     model = BertForMaskedLM(config)
     if matching:
-        let_equal_tokens_attend(model.bert)
-    return add_own_parts(model, None)
+        init_first_layer_as_matcher(model.bert)
+    return add_custom_embeddings(model, None)
 
 
 # Positions and segments start weak beside characters, so that content decides where attention goes.
@@ -52,7 +52,7 @@ SEGMENT_SCALE = 0.5
 
 
 @torch.no_grad()
-def let_equal_tokens_attend(encoder: BertModel) -> None:
+def init_first_layer_as_matcher(encoder: BertModel) -> None:
     """Start the first layer as a matcher: keys equal queries, so a character attends to itself in the other sentence.
 
     A small encoder from scratch otherwise spends most of its time on finding out that the two sentences are to be
@@ -71,7 +71,7 @@ def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_downloa
     options = {"local_files_only": not allow_download, "attn_implementation": "sdpa"}
     model = load_start(AutoModelForMaskedLM, place, **options)
     require_fit(place, model, tokenizer, masks=True)
-    return add_own_parts(model, place)
+    return add_custom_embeddings(model, place)
 
 
 def trained_pooler(place: str, allow_download: bool) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
-from final_project.model.custom_parts import add_own_parts
+from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.heads.classifier import PooledClassifier, has_own_head, load_pooled_classifier
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_weights
@@ -52,7 +52,7 @@ def load_classifier(
     """
     tokenizer = load_tokenizer(folder)
     model = load_pooled_classifier(folder) if has_own_head(folder) else load_standard_classifier(folder)
-    model = add_own_parts(model, folder).eval()
+    model = add_custom_embeddings(model, folder).eval()
     require_fit(folder, model, tokenizer, pairs=pairs)
     return model, tokenizer
 

@@ -1,6 +1,6 @@
 """One way to load weights of transformers: refused in one sentence, and without the library's report of them. An
 encoder is loaded whole or not at all. Of the rest, what the library would call missing is for the caller to judge;
-what it calls unexpected are this project's own parts (own_parts.py)."""
+what it calls unexpected are this project's own parts (custom_parts.py)."""
 
 from __future__ import annotations
 

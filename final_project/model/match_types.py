@@ -37,7 +37,7 @@ def is_one_of(ids_BT: torch.Tensor, wanted: list[int]) -> torch.Tensor:
     return (ids_BT[..., None] == torch.tensor(wanted, device=ids_BT.device)).any(-1)
 
 
-def let_matches_show(model: PreTrainedModel) -> PreTrainedModel:
+def enable_match_types(model: PreTrainedModel) -> PreTrainedModel:
     """Give a model its match types wherever it looks up embeddings, if its config says so. Changes it in place."""
     if described := getattr(model.config, "match_types", None):
 

@@ -32,10 +32,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         run.main(list(argv))
     except SignalException as error:
-        see_children_out()
+        wait_for_children()
         return 128 + error.sigval
     except ChildFailedError as error:
-        rank, failure = min(error.failures.items(), key=lambda failed: order_of_blame(*failed))
+        rank, failure = min(error.failures.items(), key=lambda failed: failure_priority(*failed))
         if failure.exitcode >= 0:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def order_of_blame(rank: int, failure: ProcessFailure) -> tuple[int, int, int]:
+def failure_priority(rank: int, failure: ProcessFailure) -> tuple[int, int, int]:
     """Sorts the ends that torchrun saw at once: a process that was killed comes before those that missed it, and they
     come before those that torchrun itself then told to end."""
     if failure.exitcode >= 0:
@@ -60,7 +60,7 @@ def order_of_blame(rank: int, failure: ProcessFailure) -> tuple[int, int, int]:
     return (2 if failure.exitcode == -signal.SIGTERM else 0), failure.timestamp, rank
 
 
-def see_children_out() -> None:
+def wait_for_children() -> None:
     """Wait until the processes have ended. torchrun waits too, but a second signal tears it away from that, and a
     cluster that signals all processes at once sends it two: one from there, one passed on by run.sh."""
     children = psutil.Process().children()

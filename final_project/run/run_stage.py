@@ -33,7 +33,7 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
         if world.is_first:
             folder.lock()
             if not force:
-                folder.recall(state.key, state.resume_key)
+                folder.restore_previous(state.key, state.resume_key)
         # another process may have finished the stage while this one waited for it
         if world.gather(state.is_finished)[0] and not force:
             log.info("%s: up to date, skipped (%s)", stage, folder.path)
@@ -46,7 +46,7 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
             outputs, facts = work(recipe, folder, world)
         except BaseException:
             if world.is_first:
-                folder.give_back()
+                folder.restore_if_refused()
             raise
         world.barrier()
         if world.is_first:

@@ -103,7 +103,7 @@ class StageFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self._began = time.monotonic()  # waiting is no work
 
-    def recall(self, key: str, resume_key: str) -> None:
+    def restore_previous(self, key: str, resume_key: str) -> None:
         """Take back what was put aside for other settings, where it is of these: finished, or half-done and this
         folder's own is not."""
         self.lock()
@@ -134,7 +134,7 @@ class StageFolder:
             raise ArtifactError(f"{self.path}: cannot write: {error.strerror}") from error
         write_json(self._started, {"key": key})
 
-    def give_back(self) -> None:
+    def restore_if_refused(self) -> None:
         """After a refusal: where nothing was done that is worth keeping, what was put aside returns."""
         if _is_worth_keeping(self.path):
             return

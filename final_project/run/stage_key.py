@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from final_project.artifacts import digest_of
-from final_project.model.start_folder import place_of_init
+from final_project.model.start_folder import resolve_init
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 
@@ -40,7 +40,7 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
     inputs = {need: digest_of(StageFolder(run_dir, need).outputs()) for need in _needs(recipe, stage)}
     init = {"posttrain": recipe.encoder.init, "similarity_v0": recipe.similarity_v0.init}.get(stage, "")
     if init not in ("", "scratch"):
-        inputs["init"] = _stamp_of(Path(place_of_init(init, recipe.encoder.allow_download)))
+        inputs["init"] = _stamp_of(Path(resolve_init(init, recipe.encoder.allow_download)))
     keys = []
     for up_to_rounding in (False, True):
         settings = {section: getattr(recipe, section).affecting_result(up_to_rounding) for section in sections}

@@ -61,7 +61,7 @@ class FiniteGuard:
         self.bad, self.in_a_row = state["bad"], state["in_a_row"]
 
 
-def told_rows(table: TokenTable, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> list[dict]:
+def describe_rows(table: TokenTable, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> list[dict]:
     """Rows of a token table as a person reads them: row number, token ids, text."""
     return [
         {"row": int(row), "token_ids": ids.tolist(), "text": tokenizer.decode(ids)}

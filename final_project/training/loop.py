@@ -66,7 +66,7 @@ class Task(Protocol):
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         """Take up what state() gave. Raises ArtifactError where a file that it relies on is damaged."""
 
-    def told(self, rows: np.ndarray) -> list[dict]:
+    def describe_rows(self, rows: np.ndarray) -> list[dict]:
         """Training rows as a person reads them: row number, token ids, text."""
 
 
@@ -151,7 +151,7 @@ class _Loop:
         figures = self.task.update(step, epoch, prepared)
         self.meter.add(micro_batches, figures.pop("predicted_tokens", None), figures.pop("padded_tokens", None))
         scale_can_fall = self.engine.loss_scale.value > 1.0
-        self.guard.check(step, figures, lambda: self.task.told(np.concatenate(micro_batches)), scale_can_fall)
+        self.guard.check(step, figures, lambda: self.task.describe_rows(np.concatenate(micro_batches)), scale_can_fall)
         self.journal.update(
             step, figures["loss"], lambda: {**figures, "lr": lr, "bad_steps": self.guard.bad, **self.meter.read()}
         )

@@ -45,7 +45,7 @@ class ModelWork:
         return self.passes * (6.0 * self.body * float(lengths.sum()) + attention + 6.0 * self.head * n_predicted)
 
 
-def work_of(model: PreTrainedModel, passes: float = 1) -> ModelWork:
+def count_model_work(model: PreTrainedModel, passes: float = 1) -> ModelWork:
     """Counted on the plain model, before an engine cuts its weights into pieces."""
     body = head = 0
     encoder = {module for name, module in model.base_model.named_modules() if not name.startswith("pooler")}

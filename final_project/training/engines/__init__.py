@@ -7,7 +7,7 @@ import logging
 from torch import nn
 from transformers import PreTrainedModel
 
-from final_project.model.attention_backend import let_attention_suit
+from final_project.model.attention_backend import choose_attention_backend
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.apex_parts import apex_status, use_fused_layer_norms
@@ -30,7 +30,7 @@ def build_engine(
     group_rule: which weights share a rate; it is asked once what is trained is settled.
     """
     freeze_idle_parameters(model)
-    let_attention_suit(model, precision, world.device)
+    choose_attention_backend(model, precision, world.device)
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
     elif world.device.type == "cuda":
