@@ -1,4 +1,4 @@
-"""What this project adds to transformers' encoders: match types (matches.py) and pairs of neighbours (ngrams.py)."""
+"""What this project adds to the embeddings of transformers' encoders: match types and bigram embeddings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from final_project.model.bigram_embedding import enable_bigram_embedding
 from final_project.model.heads.classifier import PooledClassifier
 from final_project.model.match_types import enable_match_types
 
-Model = TypeVar("Model", PreTrainedModel, PooledClassifier)
+Model = TypeVar("Model", bound=PreTrainedModel | PooledClassifier)
 CUSTOM_EMBEDDINGS = {"match_types": "its match types", "ngrams": "its pairs of neighbours"}
-"""Each part's name in a config, and in a sentence."""
+"""Config key of each addition, and its name in a sentence."""
 
 
 def add_custom_embeddings(model: Model, place: str | Path | None) -> Model:
-    """Give a model what its config says of such parts. Changes it in place. place: the folder that it was loaded from;
-    None for a new one. Raises ArtifactError where that folder lacks a part's weights."""
+    """Add what the model's config asks for. Changes the model in place. place: the folder that it was loaded from;
+    None for a new model. Raises ArtifactError if the folder lacks the weights."""
     enable_match_types(model)
     enable_bigram_embedding(model, place)
     return model
 
 
 def custom_embeddings(model: PreTrainedModel | PooledClassifier) -> list[str]:
-    """Those that a model has and a loader without this project would lose, as said in a sentence."""
-    return [said for name, said in CUSTOM_EMBEDDINGS.items() if getattr(model.config, name, None)]
+    """The additions of a model, named as in a sentence. A loader without this project would lose them."""
+    return [words for name, words in CUSTOM_EMBEDDINGS.items() if getattr(model.config, name, None)]

@@ -1,4 +1,4 @@
-"""Engines by name. fairscale and deepspeed are imported only inside their own file, only when chosen."""
+"""Engines by name. fairscale and deepspeed are imported in one file each, and only if chosen."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def build_engine(
     world: World,
     group_rule: GroupRule = flat_groups,
 ) -> Engine:
-    """Make a model ready for training. The engine takes the model over: it may replace its parameters.
+    """Prepare a model for training. The engine owns the model from then on and may replace its parameters.
 
-    group_rule: which weights share a rate; it is asked once what is trained is settled.
+    group_rule: which weights share a rate; called after idle weights are frozen.
     """
     freeze_idle_parameters(model)
     choose_attention_backend(model, precision, world.device)
@@ -56,10 +56,10 @@ def build_engine(
 
 
 def checkpoint_activations(model: nn.Module) -> None:
-    """Keep only the inputs of each transformer layer for the backward pass; the rest is computed again there, with the
-    same dropout."""
+    """Keep only the inputs of each transformer layer for the backward pass, which recomputes the rest with the same
+    dropout."""
     for part in model.modules():
         if isinstance(part, PreTrainedModel):
             part.activation_checkpointing_enable({"use_reentrant": False})
             return
-    raise TypeError(f"{type(model).__name__} holds no transformers model, whose layers could be computed again")
+    raise TypeError(f"{type(model).__name__} contains no transformers model: activation checkpointing needs its layers")
