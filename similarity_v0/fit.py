@@ -14,7 +14,8 @@ from final_project.model.folder import load_tokenizer
 from final_project.model.learning import Learning
 from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
-from final_project.run.stage_folder import RECORD_NAME, StageFolder
+from final_project.run.previous_runs import RECORD_NAME
+from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision

@@ -6,7 +6,8 @@ import pytest
 from conftest import TINY, call, stage
 from test_training_resume import EXTRA, LONGER, kill_at, last_step, weights_digest
 
-from final_project.run.stage_folder import RECORD_NAME, StageFolder
+from final_project.run.previous_runs import RECORD_NAME
+from final_project.run.stage_folder import StageFolder
 
 
 @pytest.fixture
@@ -90,5 +91,5 @@ def test_half_done_work_survives_a_run_with_other_settings(posttrained, copy_of)
     kill_at(runs, name, 5)
     kill_at(runs, name, 12, *change)
     resumed = stage(name, runs, *LONGER)
-    assert "taking back" in resumed.stderr and "resuming after step" in resumed.stderr
+    assert "restoring" in resumed.stderr and "resuming after step" in resumed.stderr
     assert last_step(runs, name) == 28

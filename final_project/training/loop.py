@@ -152,7 +152,9 @@ class _Loop:
         """Take one optimizer step, check and log it."""
         lr = set_lr(self.engine.optimizer, step - 1, self.total, self.settings)
         figures = self.task.update(step, epoch, prepared)
-        self.meter.add(micro_batches, figures.pop("predicted_tokens", None), figures.pop("padded_tokens", None))
+        counts = (figures.pop(name, None) for name in ("predicted_tokens", "padded_tokens"))
+        n_predicted, n_computed = (None if count is None else int(count) for count in counts)
+        self.meter.add(micro_batches, n_predicted, n_computed)
         scale_can_fall = self.engine.loss_scale.value > 1.0
         self.guard.check(step, figures, lambda: self.task.describe_rows(np.concatenate(micro_batches)), scale_can_fall)
         self.journal.update(
