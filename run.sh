@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# From sentence pairs to a zipped, explained submission.
+# From sentence pairs to a zipped, explained submission. --dry-run prints the command of each stage.
 #
 #   bash run.sh [--recipe NAME|FILE] [--nproc N] [--dry-run] [--force] [STAGE ...] [-- key.path=value ...]
 #   bash run.sh similarity_v0 --sweep FILE [--recipe NAME|FILE] [--nproc N] [--dry-run] [--force] [-- key.path=value ...]
 #   bash run.sh test [pytest arguments]
 #   bash run.sh --help
 #
-# Stages, in order: prepare posttrain similarity_v0 similarity_v1; none named = all. A finished stage is skipped.
-# Without --recipe: `competition` where CUDA devices are visible, else `demo`.
+# Stages, in order: prepare posttrain similarity_v0 similarity_v1; without a name, all. Finished stages are skipped.
+# Without --recipe: `competition` if CUDA devices are visible, else `demo`.
 # The first call makes a virtual environment in .venv (VENV= elsewhere) with PYTHON= or the first Python 3.10-3.13.
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT, and call this on each.
 set -euo pipefail
@@ -49,7 +49,7 @@ while ! $testing && (($#)); do
     esac
     shift
 done
-[[ -z $sweep || ${stages[*]} == similarity_v0 ]] || fail "--sweep goes with the stage similarity_v0, named alone"
+[[ -z $sweep || ${stages[*]} == similarity_v0 ]] || fail "--sweep needs the stage similarity_v0, and no other stage"
 [[ -z $nproc || $nproc =~ ^[1-9][0-9]*$ ]] || fail "--nproc needs a positive whole number, found $nproc"
 
 # --- which recipe ----------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ find_python() {
     fail "Python 3.10-3.13 is needed; ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1 | head -n 1). Name one with PYTHON=..."
 }
 
-# Installed is what the copy of requirements.txt inside the environment says; it is written last.
+# The copy of requirements.txt inside the environment says what is installed; it is written last.
 if ! cmp -s requirements.txt "$venv/installed-requirements.txt"; then
     base_python=$(find_python)
     echo "setting up $venv with $("$base_python" --version): a few minutes, once" >&2
@@ -109,20 +109,20 @@ fi
 all_stages=(prepare posttrain similarity_v0 similarity_v1)
 named=" ${stages[*]-} "
 stages=()
-for stage in "${all_stages[@]}"; do # in their order, however they were named
+for stage in "${all_stages[@]}"; do # in the order of the flow, not of the arguments
     [[ -n ${named// /} && $named != *" $stage "* ]] || stages+=("$stage")
 done
 [[ -z $nproc ]] || overrides+=("nproc=$nproc")
 options=(--recipe "$recipe" "${force[@]}")
 
-# A plan line is the exact command of a stage, with its launcher. Planning finds a wrong recipe or a missing input
-# before anything starts, and prints nothing for a stage that is up to date.
+# `plan` prints the exact command of a stage, with its launcher; nothing for a stage that is up to date. It reports a
+# wrong recipe or a missing input before anything starts.
 if $dry_run && [[ -z $sweep ]]; then
     exec "$python" -m final_project plan --dry-run "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 fi
 
-# A signal to this shell goes on to the running stage, which ends when its state is written; this shell waits for that.
-# The stage has a process group of its own, so that Ctrl-C on a terminal reaches it once, through here.
+# This shell passes signals on to the running stage and waits until it has written its state and ended. The stage has
+# its own process group, so that Ctrl-C on a terminal reaches it once, through this shell.
 stage_pid="" stopped_by=""
 pass_on() {
     stopped_by=$1
@@ -139,11 +139,11 @@ run_stage() {
     set +m
     while wait "$stage_pid" && status=0 || status=$?; kill -0 "$stage_pid" 2>/dev/null; do :; done
     stage_pid=""
-    end_if_told
+    exit_if_stopped
     return "$status"
 }
 
-end_if_told() {
+exit_if_stopped() {
     case $stopped_by in
         TERM) exit 143 ;;
         INT) exit 130 ;;
@@ -161,6 +161,6 @@ fi
 "$python" -m final_project plan --check "${options[@]}" --stages "${stages[@]}" -- "${overrides[@]}"
 for stage in "${stages[@]}"; do
     command=$("$python" -m final_project plan "${options[@]}" --stages "$stage" -- "${overrides[@]}") || exit
-    end_if_told
+    exit_if_stopped
     [[ -z $command ]] || run_stage "$command" || exit
 done

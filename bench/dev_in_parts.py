@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from final_project.data.files.tables import read_pairs
 from final_project.data.records import Pair
-from final_project.model.custom_parts import OWN_PARTS
+from final_project.model.custom_parts import CUSTOM_EMBEDDINGS
 from similarity_v0.api import PairClassifier
 
 
@@ -64,7 +64,7 @@ def sentences_seen(dev: list[Pair], train: list[Pair]) -> np.ndarray:
 
 
 def own_parts_in(folder: Path) -> set[str]:
-    return OWN_PARTS.keys() & json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return CUSTOM_EMBEDDINGS.keys() & json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def as_loaded_plainly(folder: Path, dev: list[Pair]) -> np.ndarray:
@@ -72,7 +72,7 @@ def as_loaded_plainly(folder: Path, dev: list[Pair]) -> np.ndarray:
     with tempfile.TemporaryDirectory() as place:
         copy = Path(shutil.copytree(folder, Path(place) / "model"))
         config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
-        config = {name: value for name, value in config.items() if name not in OWN_PARTS}
+        config = {name: value for name, value in config.items() if name not in CUSTOM_EMBEDDINGS}
         (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
         return PairClassifier.load(copy).predict([(pair.sentence1, pair.sentence2) for pair in dev]).labels
 

@@ -58,7 +58,7 @@ from final_project.tokens.token_table import open_token_table, write_token_table
 from final_project.training.engines import build_engine  # noqa: E402
 from final_project.training.loop import run_loop  # noqa: E402
 from final_project.training.precision import resolve_precision  # noqa: E402
-from final_project.training.throughput import work_of  # noqa: E402
+from final_project.training.throughput import count_model_work  # noqa: E402
 from similarity_v0.model import PairModel  # noqa: E402
 from similarity_v0.param_groups import pair_groups  # noqa: E402
 from similarity_v0.task import PairTask  # noqa: E402
@@ -118,7 +118,7 @@ class Bench:
             rows = np.arange(len(self.pairs))
             task = PairTask(engine, pair_model, recipe, self.tokenizer, tables, rows, Path(folder))
             began = time.perf_counter()
-            run_loop(task, engine, wanted, 1, 0, Path(folder), "similarity_v0", work_of(model))
+            run_loop(task, engine, wanted, 1, 0, Path(folder), "similarity_v0", count_model_work(model))
             return time.perf_counter() - began
 
     def rows(self, model: PreTrainedModel, precision: str) -> float:

@@ -50,7 +50,7 @@ from final_project.tokens.tokenizer import build_tokenizer  # noqa: E402
 from final_project.training.engines import build_engine  # noqa: E402
 from final_project.training.loop import run_loop  # noqa: E402
 from final_project.training.precision import resolve_precision  # noqa: E402
-from final_project.training.throughput import work_of  # noqa: E402
+from final_project.training.throughput import count_model_work  # noqa: E402
 from posttrain.model import MaskedLm  # noqa: E402
 from posttrain.task import MaskedLmTask  # noqa: E402
 
@@ -85,7 +85,7 @@ class Bench:
             )
             task = MaskedLmTask(engine, recipe, self.tokenizer, self.folder / "tokens")
             began = time.perf_counter()
-            run_loop(task, engine, recipe.posttrain, 1, 0, Path(folder), "posttrain", work_of(model))
+            run_loop(task, engine, recipe.posttrain, 1, 0, Path(folder), "posttrain", count_model_work(model))
             return time.perf_counter() - began, int(task.lengths.sum())
 
     def rows(self, model: PreTrainedModel, precision: str) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,8 +18,8 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class MaskedBatch:
-    """inputs: (B, T) tensors. masked_M: positions into B*T; targets_M: the ids there. weight: 0 for a stand-in.
-    index: its place within the step."""
+    """inputs: (B, T) tensors. masked_M: positions into B*T; targets_M: the ids there. weight: 0 for a
+    filler micro-batch. index: its position within the step."""
 
     inputs: dict[str, torch.Tensor]
     masked_M: torch.Tensor
@@ -30,17 +31,17 @@ class MaskedBatch:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> MaskedBatch:
-        """In memory from which a CUDA device copies while it computes."""
+        """In pinned memory, from which a CUDA device copies while it computes."""
         return self._with(torch.Tensor.pin_memory)
 
-    def _with(self, change) -> MaskedBatch:
+    def _with(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MaskedBatch:
         inputs = {name: change(tensor) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, masked_M=change(self.masked_M), targets_M=change(self.targets_M))
 
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """Fetches, masks and lays out rows. first_position: what packing needs to know of the model."""
+    """Fetches, masks and lays out rows. first_position: the model's number of a row's first position, for packing."""
 
     table: TokenTable
     masking: Masking
@@ -49,8 +50,8 @@ class BatchMaker:
     first_position: int = 0
 
     def __call__(self, numbers: np.ndarray, micro_batch: MicroBatch, epoch: int, line_tokens: int = 0) -> MaskedBatch:
-        """numbers: the micro-batch's rows by their number in the table. line_tokens: length of the lines into which
-        they are packed; 0 = a row a line. A pure function; the tensors are on the CPU."""
+        """numbers: the micro-batch's row numbers in the table. line_tokens: length of the lines into which rows are
+        packed; 0 = one row per line. A pure function; the tensors are on the CPU."""
         rows = self.table[numbers]
         changed_N, positions_M = self.masking(rows, self.seed, epoch)
         seen = replace(rows, ids_N=changed_N)

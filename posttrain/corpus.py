@@ -12,7 +12,7 @@ from final_project.errors import DataError
 
 
 def read_texts(path: Path, text_form: str) -> Iterator[tuple[str, str | None, None]]:
-    """Rows of text.tsv: one sentence, or two of a pair. text_form "sentence" takes pairs apart."""
+    """Rows of text.tsv: one sentence, or two of a pair. text_form "sentence" splits pairs into single sentences."""
     for number, line in read_lines(path):
         texts = line.split("\t")
         if len(texts) > 2:
@@ -20,7 +20,7 @@ def read_texts(path: Path, text_form: str) -> Iterator[tuple[str, str | None, No
         if text_form == "sentence":
             yield from ((text, None, None) for text in texts)
         else:
-            # a lone sentence has an empty partner, so that all rows of a table have one form
+            # a single sentence gets an empty second text, so that all rows of a table have the same form
             yield texts[0], texts[1] if len(texts) == 2 else "", None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ from final_project.model.encoder import masked_lm_from, masked_lm_from_scratch, 
 from final_project.model.finite import weights_at_fault
 from final_project.model.folder import longest_input
 from final_project.model.inspection import require_fit
-from final_project.model.start_folder import place_of_init
+from final_project.model.model_folder import write_model_folder
+from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
@@ -33,7 +35,7 @@ from final_project.training.engines import build_engine
 from final_project.training.engines.base import Engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
-from final_project.training.throughput import work_of
+from final_project.training.throughput import count_model_work
 from final_project.training.weights import with_ties
 from posttrain.corpus import plain_texts, read_texts
 from posttrain.model import MaskedLm
@@ -45,7 +47,7 @@ log = logging.getLogger(__name__)
 def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], dict]:
     """Run masked-LM training on every rank; returns the exported files and the facts for the manifest."""
     settings = recipe.posttrain
-    precision = resolve_precision(settings.precision, world.device)  # refused before anything is loaded
+    precision = resolve_precision(settings.precision, world.device)  # refuse before anything is loaded
     text_path = folder.run_dir / "prepare" / "text.tsv"
     tokenizer, model = start_model(recipe, text_path)
     require_fit(
@@ -54,7 +56,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     )  # fmt: skip
     pooler = pooler_of_start(recipe)
     if settings.batch_form == "packed":
-        first_position_of(model)  # refused before the text is tokenised
+        first_position_of(model)  # refuse before the text is tokenised
     table_path = folder.path / "tokens"
     if world.is_first and not is_token_table_whole(table_path):
         rows = read_texts(text_path, settings.text_form)
@@ -62,7 +64,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         n_truncated = write_token_table(rows, tokenizer, settings.max_length, table_path, with_words)
         log.info("posttrain: tokenised; %d rows were cut to %d tokens", n_truncated, settings.max_length)
     world.barrier()
-    n_weights, work = model.num_parameters(), work_of(model)
+    n_weights, work = model.num_parameters(), count_model_work(model)
     engine = build_engine(settings.engine, MaskedLm(model), settings, precision, world)
     task = MaskedLmTask(engine, recipe, tokenizer, table_path)
     if not len(task.lengths):
@@ -92,12 +94,12 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
 
 
 def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Tokenizer and masked-LM model that training starts from, as `encoder.init` says."""
+    """Tokenizer and masked-LM model that training starts from, by `encoder.init`."""
     encoder = recipe.encoder
     if encoder.init == "scratch":
         tokenizer = build_tokenizer(plain_texts(text_path), encoder.vocab_size, str(text_path), encoder.vocab_words)
         return with_special_tokens_as_text(tokenizer), masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
-    place = place_of_init(encoder.init, encoder.allow_download)
+    place = resolve_init(encoder.init, encoder.allow_download)
     tokenizer = load_init_tokenizer(place, encoder.allow_download)
     model = masked_lm_from(place, tokenizer, encoder.allow_download)
     if encoder.extend_vocab:
@@ -108,11 +110,11 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
 
 
 def pooler_of_start(recipe: Recipe) -> dict[str, Tensor]:
-    """The weights of a trained pooler that training here passes by, and fine-tuning starts from."""
+    """The weights of a trained pooler: unused in this stage, but fine-tuning starts from them."""
     encoder = recipe.encoder
     if encoder.init == "scratch":
         return {}
-    return trained_pooler(place_of_init(encoder.init, encoder.allow_download), encoder.allow_download)
+    return trained_pooler(resolve_init(encoder.init, encoder.allow_download), encoder.allow_download)
 
 
 def export(
@@ -123,16 +125,19 @@ def export(
     target: Path,
     pooler: Mapping[str, Tensor],
 ) -> list[str]:
-    """Write the standard folder of the model that the engine has trained, and the start's pooler as it was. Called on
-    every rank, the first writes; returns its files there, relative to the stage's folder. Raises TrainingError where a
-    weight is not finite."""
+    """Write the trained model's standard folder, with the start's pooler unchanged. Called on every rank; the first
+    writes. Returns the files, relative to the stage's folder; empty on other ranks. Raises TrainingError if a weight is
+    not finite."""
     full = engine.full_weights()
     if not engine.world.is_first:
         return []
     if fault := weights_at_fault(full.items()):
         raise TrainingError(f"posttrain: nothing is exported: {fault}: the training has diverged; a lower lr or a "
                             "longer warm-up keeps it finite, and --force starts afresh")  # fmt: skip
+    weights = {**with_ties(full, engine.model, model), **pooler}
     with folder_atomic(folder.path / target) as partial:
-        model.save_pretrained(partial, state_dict={**with_ties(full, engine.model, model), **pooler})
-        with_special_tokens(tokenizer).save_pretrained(partial)  # who fills masks writes [MASK] into a text
+        # special tokens are read in a text: users of a masked-LM model write [MASK] into it
+        write_model_folder(
+            partial, functools.partial(model.save_pretrained, state_dict=weights), with_special_tokens(tokenizer)
+        )
     return [str(target / path.name) for path in sorted((folder.path / target).iterdir())]

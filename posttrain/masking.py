@@ -1,4 +1,4 @@
-"""RoBERTa's dynamic masking: each time a row is seen, other tokens are hidden.
+"""RoBERTa's dynamic masking: each time a row is seen, other tokens are masked.
 
 Of the tokens that may be predicted, a share `mask_prob` is drawn; of those 80 % become [MASK], 10 % a random token,
 10 % stay. (Devlin et al. 2019, section 3.1; drawn anew every epoch as in Liu et al. 2019, section 4.1.) With whole
@@ -6,8 +6,8 @@ words the draw is the word's: all its tokens are predicted or none, and 80/10/10
 BERT's create_pretraining_data.py and Chinese-BERT-wwm (Cui et al. 2021).
 
 The random numbers are SplitMix64's (Steele, Lea and Flood 2014): the epoch's generator seeds one for each row number,
-and the k-th number of a row's is one multiplication away. So they are found for all tokens of a micro-batch at once,
-and depend neither on the number of ranks, nor on what shares the micro-batch, nor on where a run was resumed.
+and the k-th number of a row's is one multiplication away. So they are computed for all tokens of a micro-batch at once,
+and depend neither on the number of ranks, nor on the other rows of the micro-batch, nor on where a run was resumed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from final_project.tokens.token_table import TokenRows
 
-DRAWS = 3  # of each token: whether it is predicted, what becomes of it, which random token
+DRAWS = 3  # random numbers per token: whether it is predicted, how it is changed, which random token
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Masking:
-    """Ids below vocab_size that are not special may be drawn; special ones are neither hidden nor drawn."""
+    """Ordinary ids (below vocab_size, not special) may be masked or drawn as random tokens; special ones never."""
 
     def __init__(
         self, mask_id: int, vocab_size: int, special_ids: frozenset[int], mask_prob: float, whole_words: bool = False
@@ -33,13 +33,14 @@ class Masking:
     def __call__(self, rows: TokenRows, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """(changed ids (N,), positions to predict (M,)): a pure function of the rows, their numbers, seed and epoch.
 
-        At least one token (or word) is drawn in each row that has any that may be.
+        At least one token (or word) is drawn in each row that has an ordinary one.
         """
         chance_N, fate_N, token_N = self._draws(rows, seed, epoch)
         if self.whole_words:
+            assert rows.word_starts_N is not None  # the token table is written with them for whole words
             chance_N = chance_N[np.maximum.accumulate(np.where(rows.word_starts_N, np.arange(len(chance_N)), 0))]
         chance_N[~self.is_ordinary[rows.ids_N]] = 1.0
-        # a row's lowest draw always counts, which only matters where none is below mask_prob
+        # a row's lowest draw always counts; this matters only if none is below mask_prob
         lowest_B = np.minimum.reduceat(chance_N, rows.starts_B)
         is_drawn_N = (chance_N < 1.0) & ((chance_N < self.mask_prob) | (chance_N == lowest_B[rows.row_N]))
         positions_M = np.flatnonzero(is_drawn_N)

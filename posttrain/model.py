@@ -1,5 +1,5 @@
-"""A masked-LM model that projects onto the vocabulary at masked positions only: most of the cost of a small encoder
-lies in that projection, and six of seven positions do not need it."""
+"""A masked-LM model that projects onto the vocabulary at masked positions only: the projection is most of a small
+encoder's cost, and six of seven positions do not need it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from final_project.model.model_inputs import takes_token_types
 from final_project.tokens.packing import block_mask, score_dtype
 
 HEAD_ROWS = 32
-"""The head works on a multiple of so many rows."""
+"""The number of rows given to the head is rounded up to a multiple of this."""
 
 
 class MaskedLm(nn.Module):
     def __init__(self, model: PreTrainedModel):
-        """Raises ArtifactError for a model whose head or attention is not what training here rests on."""
+        """Raises ArtifactError unless the model has one head and torch's sdpa attention."""
         super().__init__()
         heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]
         if len(heads) != 1:
-            raise ArtifactError(f"{type(model).__name__}: expected one head beside the encoder, found {heads}")
+            raise ArtifactError(f"{type(model).__name__}: expected one head on top of the encoder, found {heads}")
         if model.config._attn_implementation != "sdpa":
             found = model.config._attn_implementation
             raise ArtifactError(f"{type(model).__name__}: expected torch's sdpa attention, found {found}")
@@ -50,7 +50,7 @@ class MaskedLm(nn.Module):
             attention_mask=attention_mask,
             position_ids=position_ids,
         ).last_hidden_state
-        # a few more rows, cut off again: few different sizes, since a CPU's library keeps a kernel for each it has met
+        # pad to few different sizes, because a CPU library caches one kernel per size; the extra rows are cut off
         n_masked = len(masked_M)
         filled_M = F.pad(masked_M, (0, -n_masked % HEAD_ROWS))
         hidden_MH = hidden_BTH.flatten(0, 1)[filled_M]

@@ -1,4 +1,4 @@
-"""What the shared loop needs to know of masked-LM training: one update, one evaluation, what to keep."""
+"""Masked-LM training for the shared loop: one update, one evaluation, the state to keep."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import open_token_table
 from final_project.training.batching import MicroBatch, batches_by_length, share_of_rank
 from final_project.training.engines.base import Engine
-from final_project.training.guard import told_rows
+from final_project.training.guard import describe_rows
 from posttrain.batches import BatchMaker, MaskedBatch
 from posttrain.corpus import split_held_out
 from posttrain.masking import Masking
+from posttrain.model import MaskedLm
 from posttrain.train_step import train_step
 
 EVAL_TOKENS = 8192
-HELD_OUT_EPOCH = 0  # held-out rows are masked the same way each time they are measured
+HELD_OUT_EPOCH = 0  # held-out rows are masked as in this epoch at every evaluation
 
 
 class MaskedLmTask:
@@ -48,6 +49,7 @@ class MaskedLmTask:
         self.batch = BatchMaker(self.table, masking, tokenizer.pad_token_id, self.seed)
         self.line_tokens = self.settings.pack_length if self.settings.batch_form == "packed" else 0
         if self.line_tokens:
+            assert isinstance(engine.model, MaskedLm)
             self.batch = replace(self.batch, first_position=first_position_of(engine.model.model))
         lengths = self.table.lengths
         self.train_rows, self.held_out_rows = split_held_out(len(lengths), self.settings.held_out_rows, self.seed)
@@ -65,19 +67,19 @@ class MaskedLmTask:
         n_masked = sum(len(batch.targets_M) for batch in counted)
         n_computed = sum(batch.inputs["input_ids"].numel() for batch in counted)
         total, computed = map(int, self.engine.world.sum(n_masked, n_computed))
-        # rows without a token that may be predicted have no loss, and nothing to divide
+        # max: rows of special tokens only have no loss and a count of 0
         figures = train_step(self.engine, batches, max(1, total), self.seed, step, self.settings.max_grad_norm)
         return {**figures, "predicted_tokens": total, "padded_tokens": computed}
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Loss, perplexity and accuracy at masked positions of the held-out rows; nothing where there are none. Raises
+        """Loss, perplexity and accuracy at masked positions of the held-out rows; empty if there are none. Raises
         TrainingError where the loss is not finite."""
         world, model = self.engine.world, self.engine.model
         loss_sum = n_right = n_masked = 0.0
         groups = batches_by_length(self.held_out_lengths, EVAL_TOKENS)
         model.eval()
-        # every rank runs as many forwards: where weights are sharded, each of them is a collective
+        # every rank runs the same number of forwards: with sharded weights each is a collective
         for group in share_of_rank(groups, world.rank, world.size):
             rows = self.held_out_rows[group.rows]
             batch = self.batch(rows, group, HELD_OUT_EPOCH).to(world.device)
@@ -111,5 +113,5 @@ class MaskedLmTask:
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         self.scores = state["scores"]
 
-    def told(self, rows: np.ndarray) -> list[dict]:
-        return told_rows(self.table, self.train_rows[rows], self.tokenizer)
+    def describe_rows(self, rows: np.ndarray) -> list[dict]:
+        return describe_rows(self.table, self.train_rows[rows], self.tokenizer)

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
 from final_project.errors import ArtifactError, CallError, RecipeError
-from final_project.model.cls_only_layer import spare_unread_tokens
+from final_project.model.cls_only_layer import use_cls_only_last_layer
 from final_project.model.decision import Decision, load_decision
 from final_project.model.device import chosen_device
 from final_project.model.finite import NotFinite
@@ -80,7 +80,7 @@ class PairClassifier:
         """
         place = chosen_device(device)
         model, tokenizer = load_classifier(folder, pairs=True)
-        spare_unread_tokens(model)
+        use_cls_only_last_layer(model)
         try:
             return cls(PairModel(model), tokenizer, load_decision(folder), place, precision)
         except ArtifactError as error:

@@ -12,9 +12,10 @@ from transformers import PreTrainedTokenizerBase
 from final_project.data.files.tables import read_pairs
 from final_project.model.folder import load_tokenizer
 from final_project.model.learning import Learning
-from final_project.model.start_folder import place_of_init
+from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
-from final_project.run.stage_folder import RECORD_NAME, StageFolder
+from final_project.run.previous_runs import RECORD_NAME
+from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision
@@ -90,7 +91,7 @@ def fit_one(material: Material, rows: np.ndarray, folder: Path) -> Fitted:
 def start_place(recipe: Recipe, run_dir: Path) -> str:
     """The folder to start from: similarity_v0.init where given, else what posttrain has exported."""
     if recipe.similarity_v0.init:
-        return place_of_init(recipe.similarity_v0.init, allow_download=False)
+        return resolve_init(recipe.similarity_v0.init, allow_download=False)
     posttrain = StageFolder(run_dir, "posttrain")
     posttrain.outputs()
     return str(posttrain.path / posttrain.manifest()["model"])

@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
-from final_project.model.custom_parts import add_own_parts
+from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.heads.classifier import PooledClassifier
 from final_project.model.heads.multi_dropout import MultiDropout
 from final_project.model.loading import load_start
@@ -159,7 +159,7 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
         encoder = load_start(AutoModel, place, use_safetensors=True)
         dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
         classifier = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
-    model = PairModel(add_own_parts(classifier, place))
+    model = PairModel(add_custom_embeddings(classifier, place))
     model.require_trainable(place)
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)

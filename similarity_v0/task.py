@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.errors import TrainingError
-from final_project.model.custom_parts import own_parts
+from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.finite import NotFinite, weights_at_fault
 from final_project.settings import Recipe
@@ -21,7 +21,7 @@ from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import TokenTable
 from final_project.training.batching import MicroBatch, steps_per_epoch
 from final_project.training.engines.base import Engine
-from final_project.training.guard import told_rows
+from final_project.training.guard import describe_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
 from similarity_v0.decision.results import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
@@ -133,7 +133,7 @@ class PairTask:
                 self.tokenizer.save_pretrained(result / "model")
                 decision.save(result / "model")
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
-                card = model_card(self.recipe, scores, decision, rows, own_parts(self.model.classifier))
+                card = model_card(self.recipe, scores, decision, rows, custom_embeddings(self.model.classifier))
                 write_text(result / "model" / "README.md", card)
                 write_outcome(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
@@ -149,8 +149,8 @@ class PairTask:
         if self.average:
             self.average.restore(tensors)
 
-    def told(self, rows: np.ndarray) -> list[dict]:
-        return told_rows(self.tables["train"], self.train_rows[rows], self.tokenizer)
+    def describe_rows(self, rows: np.ndarray) -> list[dict]:
+        return describe_rows(self.tables["train"], self.train_rows[rows], self.tokenizer)
 
     def _probabilities(self, split: str) -> np.ndarray:
         try:

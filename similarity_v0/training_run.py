@@ -19,7 +19,7 @@ from final_project.settings import Precision, Recipe
 from final_project.tokens.token_table import TokenTable
 from final_project.training.engines import build_engine
 from final_project.training.loop import run_loop
-from final_project.training.throughput import work_of
+from final_project.training.throughput import count_model_work
 from similarity_v0.model import pair_model_from
 from similarity_v0.param_groups import pair_groups
 from similarity_v0.task import PairTask
@@ -80,7 +80,7 @@ def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) 
         max_length=settings.max_length, longest=longest_input(model.classifier, material.tokenizer),
     )  # fmt: skip
     n_weights = model.classifier.num_parameters()
-    work = work_of(model.classifier, n_passes(settings))
+    work = count_model_work(model.classifier, n_passes(settings))
     engine = build_engine(settings.engine, model, settings, material.precision, world, pair_groups)
     task = PairTask(engine, model, recipe, material.tokenizer, material.tables, rows, folder)
     log.info(

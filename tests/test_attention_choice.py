@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from final_project.model.attention_backend import let_attention_suit
+from final_project.model.attention_backend import choose_attention_backend
 from final_project.tokens.packing import block_mask
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def test_only_bfloat16_on_a_cpu_trains_with_plain_products(classifier):
         ("fp32", CPU, "sdpa"),
         ("bf16", torch.device("cuda"), "sdpa"),
     ):
-        let_attention_suit(torch.nn.ModuleList([classifier]), precision, device)
+        choose_attention_backend(torch.nn.ModuleList([classifier]), precision, device)
         assert attention_of(classifier) == (expected, expected)
 
 
@@ -46,7 +46,7 @@ def test_both_attentions_give_the_same_logits_and_gradients(classifier, form):
         named = {"attention_mask": block_mask(rows_BT, torch.float32)}
     found = {}
     for precision in ("fp32", "bf16"):
-        let_attention_suit(classifier, precision, CPU)
+        choose_attention_backend(classifier, precision, CPU)
         classifier.zero_grad()
         logits = classifier(ids_BT, **named).logits
         logits.square().sum().backward()
@@ -56,7 +56,7 @@ def test_both_attentions_give_the_same_logits_and_gradients(classifier, form):
 
 
 def test_a_saved_folder_says_nothing_of_it(classifier, tmp_path):
-    let_attention_suit(classifier, "bf16", CPU)
+    choose_attention_backend(classifier, "bf16", CPU)
     classifier.save_pretrained(tmp_path)
     assert "attn" not in (tmp_path / "config.json").read_text()
     assert attention_of(BertForSequenceClassification.from_pretrained(tmp_path)) == ("sdpa", "sdpa")

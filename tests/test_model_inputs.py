@@ -144,9 +144,9 @@ def test_a_model_whose_rows_see_each_other_is_refused(tokenizer):
         return answer
 
     model.forward = forward
-    with pytest.raises(ArtifactError, match="beside another row in a batch"):
+    with pytest.raises(ArtifactError, match="when another row is in its batch"):
         Explainer(model, tokenizer)
-    with pytest.raises(ArtifactError, match="beside another row in a batch"):
+    with pytest.raises(ArtifactError, match="when another row is in its batch"):
         PairClassifier(PairModel(model), tokenizer, Decision(), CPU)
 
 

@@ -150,7 +150,7 @@ def test_a_folder_without_its_table_is_refused(trained, tmp_path, damage):
     if damage == "shape":
         weights[name] = torch.zeros(BUCKETS + 1, 32)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ArtifactError, match="ngrams, but not so its weights"):
+    with pytest.raises(ArtifactError, match="has ngrams, but the weights lack"):
         load_classifier(folder)
 
 

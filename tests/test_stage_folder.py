@@ -6,7 +6,8 @@ import pytest
 from conftest import TINY, call, stage
 from test_training_resume import EXTRA, LONGER, kill_at, last_step, weights_digest
 
-from final_project.run.stage_folder import RECORD_NAME, StageFolder
+from final_project.run.previous_runs import RECORD_NAME
+from final_project.run.stage_folder import StageFolder
 
 
 @pytest.fixture
@@ -28,18 +29,18 @@ def test_a_refused_run_gives_back_what_it_found(folder):
     folder.begin("new")
     (folder.path / "tokens").write_text("")
     assert not folder.is_finished("old") and (folder.path / RECORD_NAME).read_text() == "one run\n"
-    folder.give_back()
+    folder.restore_if_refused()
     assert folder.is_finished("old") and (folder.path / "model").read_text() == "old weights"
 
 
 def test_a_run_that_got_somewhere_stays_and_the_old_results_return_with_their_settings(folder):
     folder.begin("new")
     make_checkpoint(folder)
-    folder.give_back()
+    folder.restore_if_refused()
     assert (folder.path / "checkpoints").is_dir()
-    folder.recall("old", "old")
+    folder.restore_previous("old", "old")
     assert folder.is_finished("old")
-    folder.recall("new", "new")
+    folder.restore_previous("new", "new")
     folder.begin("new")
     assert (folder.path / "checkpoints" / "step-1").is_dir(), "half-done work returns as well"
 
@@ -54,14 +55,14 @@ def test_one_set_of_results_is_left_when_the_new_run_has_finished(folder):
 def test_two_refused_runs_in_a_row_and_a_killed_one_cost_nothing(folder):
     folder.begin("new")  # killed here: nobody gives anything back
     folder.begin("newer")
-    folder.give_back()
+    folder.restore_if_refused()
     assert folder.is_finished("old")
 
 
 def test_results_of_other_settings_are_not_taken_for_ones_own(folder):
     folder.begin("new")
     make_checkpoint(folder)
-    folder.recall("newer", "newer")
+    folder.restore_previous("newer", "newer")
     assert (folder.path / "checkpoints").is_dir() and not folder.is_finished("old")
 
 
@@ -90,5 +91,5 @@ def test_half_done_work_survives_a_run_with_other_settings(posttrained, copy_of)
     kill_at(runs, name, 5)
     kill_at(runs, name, 12, *change)
     resumed = stage(name, runs, *LONGER)
-    assert "taking back" in resumed.stderr and "resuming after step" in resumed.stderr
+    assert "restoring" in resumed.stderr and "resuming after step" in resumed.stderr
     assert last_step(runs, name) == 28

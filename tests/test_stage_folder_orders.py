@@ -38,7 +38,7 @@ def call(run_dir: Path, setting: str, force: bool, end: str, number: int) -> int
     folder = StageFolder(run_dir, "fit")
     try:
         if not force:
-            folder.recall(setting, setting)
+            folder.restore_previous(setting, setting)
             if folder.is_finished(setting):
                 return "skipped"
         folder.begin(setting, fresh=force)
@@ -52,7 +52,7 @@ def call(run_dir: Path, setting: str, force: bool, end: str, number: int) -> int
             folder.finish(setting, {}, {}, [DONE])
             shutil.rmtree(folder.path / "checkpoints")
         if end == "is refused":
-            folder.give_back()
+            folder.restore_if_refused()
         return resumed
     finally:
         if folder._lock:
@@ -208,5 +208,5 @@ def test_folds_that_are_done_and_shards_that_are_explained_are_worth_keeping(tmp
         (folder.path / name).parent.mkdir(parents=True)
         (folder.path / name).write_text("done")
         folder.begin("B")
-        folder.recall("A", "A")
+        folder.restore_previous("A", "A")
         assert (folder.path / name).read_text() == "done"

@@ -201,7 +201,7 @@ def test_lines_of_figures_that_are_none_cost_no_others(tmp_path, caplog):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n{"st\n\xff\xfe\n[]\n{"step": 2, "loss": 1.0}\n{"step": 3, "lo')
     assert read_metrics(path) == [{"step": 1}, {"step": 2, "loss": 1.0}]
-    assert "metrics.jsonl:2: no figures of a step; 3 damaged lines are left out" in caplog.text
+    assert "metrics.jsonl:2: not the figures of a step; 3 damaged lines are skipped" in caplog.text
 
 
 def test_curves_that_begin_late_are_pointed_out(tmp_path, caplog):

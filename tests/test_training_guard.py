@@ -40,7 +40,7 @@ class NotANumber(Recorder):
         self.weights.append({name: value.clone() for name, value in self.engine.model.state_dict().items()})
         return {"loss": float(loss.detach()), "grad_norm": norm}
 
-    def told(self, rows):
+    def describe_rows(self, rows):
         return [{"row": int(row), "token_ids": [2, 3], "text": "甲"} for row in rows]
 
 
@@ -97,10 +97,10 @@ def test_a_resumed_run_goes_on_counting():
 def test_rows_are_told_with_their_text(tmp_path):
     from final_project.tokens.token_table import open_token_table, write_token_table
     from final_project.tokens.tokenizer import build_tokenizer
-    from final_project.training.guard import told_rows
+    from final_project.training.guard import describe_rows
 
     tokenizer = build_tokenizer(["你好吗", "天气不错"], 100)
     write_token_table([("你好吗", "天气不错", 1), ("天", "气", 0)], tokenizer, 12, tmp_path / "t.arrow")
-    (told,) = told_rows(open_token_table(tmp_path / "t.arrow"), np.array([1]), tokenizer)
+    (told,) = describe_rows(open_token_table(tmp_path / "t.arrow"), np.array([1]), tokenizer)
     assert told["row"] == 1 and len(told["token_ids"]) == 5
     assert "天" in told["text"] and "气" in told["text"]

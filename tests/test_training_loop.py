@@ -87,7 +87,7 @@ def test_idle_processes_are_pointed_out(tmp_path, caplog):
     task.engine.world = World(rank=0, size=4)
     with caplog.at_level("INFO"), pytest.raises(ValueError, match="process group"):  # there is none: it stops there
         run_loop(task, task.engine, SETTINGS, 1, 0, tmp_path, "similarity_v0")
-    assert "some stand idle; -- similarity_v0.micro_rows=2 would give each its share" in caplog.text
+    assert "some are idle; -- similarity_v0.micro_rows=2 would give each its share" in caplog.text
 
 
 def test_no_epochs_are_no_updates(tmp_path):

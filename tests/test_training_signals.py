@@ -16,7 +16,7 @@ from test_training_engines import largest_difference, weights_of
 from test_training_resume import last_step, weights_digest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from final_project.parallel.torchrun import order_of_blame
+from final_project.parallel.torchrun import failure_priority
 
 OWN_TORCHRUN = "final_project.parallel.torchrun"
 NOTED = """
@@ -90,7 +90,7 @@ def test_a_stage_that_is_told_to_end_is_resumed_to_the_same_bits(prepared, postt
     process.terminate()
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 143, said
-    assert "stopped by SIGTERM after step" in said and "the same command goes on from there" in said
+    assert "stopped by SIGTERM after step" in said and "the same command resumes from it" in said
     assert not (runs / "demo" / "posttrain" / "manifest.json").exists()
     resumed = stage("posttrain", runs)
     assert "resuming after step" in resumed.stderr
@@ -117,7 +117,7 @@ def test_two_processes_agree_on_their_end_and_do_not_wait_for_a_lost_one(prepare
     assert process.returncode == 137, said
     assert time.monotonic() - began < 30
     assert f"resuming after step {stopped_at}" in said
-    assert "process 0 of 2 lost another one" in said and "process 1 was ended by SIGKILL" in said
+    assert "process 0 of 2 lost another process" in said and "process 1 was ended by SIGKILL" in said
     assert "Traceback" not in said
 
     stage("posttrain", runs, nproc=2)
@@ -143,7 +143,7 @@ def test_the_process_that_was_killed_is_named_before_those_that_missed_it():
         return failure
 
     killed, missed_it, told_to_end = ended(-9, 3), ended(1, 2), ended(-15, 1)
-    assert sorted([told_to_end, missed_it, killed], key=lambda end: order_of_blame(0, end)) == [
+    assert sorted([told_to_end, missed_it, killed], key=lambda end: failure_priority(0, end)) == [
         killed, missed_it, told_to_end,
     ]  # fmt: skip
 
@@ -156,5 +156,5 @@ def test_a_machine_that_never_comes_is_not_waited_for_for_ever():
     here = ["--master-addr=127.0.0.1", f"--master-port={port}", "-m", "final_project", "stats", "--input", "any.csv"]
     done = subprocess.run([*launcher, *here], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "error: the machines have not found each other" in done.stderr and "1/2 clients joined" in done.stderr
+    assert "error: the machines could not connect to each other" in done.stderr and "1/2 clients joined" in done.stderr
     assert "Traceback" not in done.stderr

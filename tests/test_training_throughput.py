@@ -10,7 +10,7 @@ import torch
 from tiny_models import tiny_classifier, tiny_masked_lm
 from torch.utils.flop_counter import FlopCounterMode
 
-from final_project.training.throughput import Meter, ModelWork, peak_flops, work_of
+from final_project.training.throughput import Meter, ModelWork, count_model_work, peak_flops
 
 CPU = torch.device("cpu")
 
@@ -35,14 +35,14 @@ def test_masked_lm_arithmetic_is_what_torch_counts():
         model.cls(hidden_BTH.flatten(0, 1)[masked_M]).sum().backward()
 
     expected = counted(step)
-    assert work_of(model).flops(np.full(6, 12), len(masked_M)) == expected
+    assert count_model_work(model).flops(np.full(6, 12), len(masked_M)) == expected
 
 
 def test_a_classifier_predicts_at_one_position_a_row():
     model = tiny_classifier(attn_implementation="eager")
     expected = counted(lambda: model(**full_rows(6, 12)).logits.sum().backward())
-    assert work_of(model).flops(np.full(6, 12), 6) == expected
-    assert work_of(model, passes=2).flops(np.full(6, 12), 6) == 2 * expected
+    assert count_model_work(model).flops(np.full(6, 12), 6) == expected
+    assert count_model_work(model, passes=2).flops(np.full(6, 12), 6) == 2 * expected
 
 
 def test_padding_is_no_work_and_is_shown_apart():

@@ -15,7 +15,7 @@ from transformers import BertForSequenceClassification, pipeline
 from final_project.data.demo.pairs import build_demo
 from final_project.errors import ArtifactError, DataError
 from final_project.model.bigram_embedding import describe_ngrams
-from final_project.model.custom_parts import add_own_parts
+from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.decision import Decision, probabilities_of
 from final_project.model.folder import load_classifier
 from final_project.model.match_types import describe_matches
@@ -39,7 +39,7 @@ def classifier_folder(folder: Path, **settings) -> Path:
     own = settings.pop("own_parts", False)
     parts = {"match_types": describe_matches(tokenizer), "ngrams": describe_ngrams(tokenizer, 50)}
     more = {"type_vocab_size": 4, **parts} if own else {}
-    start = add_own_parts(tiny_masked_lm(vocab_size=len(tokenizer), initializer_range=0.2, **more), None)
+    start = add_custom_embeddings(tiny_masked_lm(vocab_size=len(tokenizer), initializer_range=0.2, **more), None)
     if own:
         start.get_input_embeddings().ngrams.weight.data.normal_(std=0.2)
     start.save_pretrained(folder / "start")

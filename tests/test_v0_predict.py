@@ -20,7 +20,7 @@ from training_support import run_on_two_ranks
 from transformers import BertForMaskedLM, BertForSequenceClassification, RobertaForSequenceClassification
 
 from final_project.cli import run_main
-from final_project.model.cls_only_layer import FirstTokenLayer, spare_unread_tokens
+from final_project.model.cls_only_layer import FirstTokenLayer, use_cls_only_last_layer
 from final_project.model.decision import Decision
 from final_project.parallel.world import World
 from final_project.tokens.tokenizer import build_tokenizer
@@ -218,7 +218,7 @@ def test_tokens_that_no_head_reads_are_left_out_without_changing_the_answer(kind
     sizes = tiny_config(max_position_embeddings=40).to_dict()
     whole = kind(kind.config_class(**{key: sizes[key] for key in SIZES})).eval()
     spared = copy.deepcopy(whole)
-    spare_unread_tokens(spared)
+    use_cls_only_last_layer(spared)
     for inputs in (random_inputs(), {key: value[:1, :4] for key, value in random_inputs().items()}):
         with torch.no_grad():
             torch.testing.assert_close(spared(**inputs).logits, whole(**inputs).logits, rtol=0, atol=1e-6)

@@ -210,7 +210,7 @@ def test_run_sh_takes_a_sweep_for_the_stage_that_can(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "--nproc-per-node=2" in done.stdout and "name=base-s4" in done.stdout
     wrong = run_sh("posttrain", "--sweep", str(path))
-    assert wrong.returncode == 2 and "--sweep goes with the stage similarity_v0" in wrong.stderr
+    assert wrong.returncode == 2 and "--sweep needs the stage similarity_v0" in wrong.stderr
 
 
 def test_the_table_is_written_as_three_files(tmp_path):

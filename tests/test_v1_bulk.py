@@ -99,7 +99,7 @@ def test_a_lost_process_ends_both_at_once_and_the_same_command_completes_the_row
     _, said = process.communicate(timeout=60)
     assert process.returncode == 137 and not output.exists()
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert errors == ["error: process 1 was ended by SIGKILL; the same command goes on from the last checkpoint"]
+    assert errors == ["error: process 1 was ended by SIGKILL; the same command resumes from the last checkpoint"]
     assert "Traceback" not in said
     n_kept = n_shards_done(output)
     assert n_kept >= 3

@@ -28,7 +28,7 @@ from peer import (
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
 
 from final_project.errors import RecipeError
-from final_project.model.custom_parts import OWN_PARTS, add_own_parts, own_parts
+from final_project.model.custom_parts import CUSTOM_EMBEDDINGS, add_custom_embeddings, custom_embeddings
 from final_project.model.folder import load_tokenizer
 from final_project.training.precision import resolve_precision
 
@@ -57,10 +57,10 @@ def prepare(job: Job) -> transformers.PreTrainedTokenizerBase:
 
 def show_own_parts(job: Job, model: PreTrainedModel) -> None:
     if job.options.own_parts:
-        if not own_parts(model):
-            expected = " or ".join(OWN_PARTS)
+        if not custom_embeddings(model):
+            expected = " or ".join(CUSTOM_EMBEDDINGS)
             raise RecipeError([f"--own-parts: expected {expected} in {job.model / 'config.json'}, found neither"])
-        add_own_parts(model, job.model)
+        add_custom_embeddings(model, job.model)
 
 
 def train_within(job: Job, model: torch.nn.Module, make: MakeTrainer, folder: str) -> tuple[float, int, dict[str, Any]]:

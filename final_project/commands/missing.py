@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from final_project.errors import ArtifactError
-from final_project.model.start_folder import place_of_init
+from final_project.model.start_folder import resolve_init
 from final_project.prepare.inputs import find_inputs
 from final_project.settings import Recipe
 
@@ -34,7 +34,7 @@ def _look_at_start(recipe: Recipe, stage: str) -> None:
     masks = stage == "posttrain"
     settings = recipe.posttrain if masks else recipe.similarity_v0
     init = recipe.encoder.init if masks else recipe.similarity_v0.init
-    place = place_of_init(init, allow_download=masks and recipe.encoder.allow_download)
+    place = resolve_init(init, allow_download=masks and recipe.encoder.allow_download)
     if Path(place).is_dir():
         # transformers takes seconds to import; recipes that start from scratch go without
         from final_project.model.start import require_fit_start

@@ -1,7 +1,7 @@
-"""Which of torch's attentions a model trains with. The answers are the same; in bfloat16 on a CPU the speed is not.
+"""Which of torch's attention implementations a model trains with. Only the speed differs: bfloat16 on a CPU.
 
-Short sentences make small blocks. There torch's fused attention for CPUs takes several times what two plain matrix
-products take, above all in its backward pass (bench/attention.py); in float32 the two are even.
+For short sentences in bfloat16, torch's fused CPU attention takes several times as long as two plain matrix products,
+mostly in its backward pass (bench/attention.py); in float32 both take the same time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 from final_project.settings import Precision
 
 
-def let_attention_suit(model: nn.Module, precision: Precision, device: torch.device) -> None:
-    """Choose the attention of the transformers model inside `model`, by its names there: sdpa or eager."""
+def choose_attention_backend(model: nn.Module, precision: Precision, device: torch.device) -> None:
+    """Set the attention implementation of the transformers model inside `model`: eager or sdpa."""
     for part in model.modules():
         if isinstance(part, PreTrainedModel):
             part.set_attn_implementation("eager" if device.type == "cpu" and precision == "bf16" else "sdpa")

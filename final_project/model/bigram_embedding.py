@@ -1,13 +1,13 @@
-"""Pairs of neighbouring tokens as embeddings of their own, added to the embeddings of the tokens they consist of.
+"""Bigram embeddings: hashed vectors of neighbouring token pairs, added to the word embeddings of both tokens.
 
-A Chinese character says little; what means something is mostly two of them. A large encoder composes them in its lower
-layers, a small one from scratch has neither the width nor the time. Here every pair of neighbours has a vector, found
-by a hash of the two ids (collisions are left to training, as with the hashed n-grams of fastText, Bojanowski et al.
-2017), and added to both tokens: e_i = w(x_i) + g(x_{i-1}, x_i) + g(x_i, x_{i+1}). g starts at zero, so the encoder
-starts as it would without. A token's pairs are part of its embedding: attacks and attributions reach them, too.
+Most Chinese words have two characters. A large encoder composes them in its lower layers; a small one trained from
+scratch has neither the width nor the time. Here every token pair has a vector, found by a hash of the two ids
+(collisions are left to training, as with the hashed n-grams of fastText, Bojanowski et al. 2017) and added to both
+tokens: e_i = w(x_i) + g(x_{i-1}, x_i) + g(x_i, x_{i+1}). g starts at zero, so it changes nothing at first. Bigrams are
+part of a token's embedding, so attacks and attributions include them.
 
-The folder stays a standard one, whose config says `ngrams` and whose weights hold one table more. What loads it without
-this module passes over that table and gets poorer answers. Shapes: B lines, T tokens, H hidden.
+The model folder stays a standard one: its config has the key `ngrams`, its weights one more table. A loader without
+this module ignores the table and gets worse answers. Shapes: B lines, T tokens, H hidden.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
 from final_project.model.finite import require_finite_weights
+from final_project.model.heads.classifier import PooledClassifier
 from final_project.model.match_types import is_one_of
 
 PRIME = 2**31 - 1
 LEFT_FACTOR, FACTOR = 1_000_003, 48_271
 NO_PAIR = 0
-"""The bucket of what is no pair; its vector stays zero."""
+"""Bucket of positions without a pair; its vector stays zero."""
 TABLE = "embeddings.word_embeddings.ngrams.weight"
-"""What the name of the table among an encoder's or a classifier's weights ends with."""
+"""Suffix of the table's name in the weights of an encoder or a classifier."""
 
 
 def describe_ngrams(tokenizer: PreTrainedTokenizerBase, buckets: int) -> dict:
-    """What a config says: the number of vectors, and the tokens at which a row begins or has ended."""
+    """The config entry: the number of vectors, and the tokens that separate rows ([CLS], [PAD])."""
     return {"buckets": buckets, "borders": [tokenizer.cls_token_id, tokenizer.pad_token_id]}
 
 
 class NgramEmbedding(nn.Embedding):
-    """Word embeddings, and what pairs add to them. The words' weight is the given module's own parameter, since an
-    output layer may be tied to it."""
+    """Word embeddings plus bigram embeddings. The word weight is the given module's own parameter, because an output
+    layer may be tied to it."""
 
     def __init__(self, words: nn.Embedding, buckets: int, borders: list[int]):
         nn.Module.__init__(self)
@@ -63,15 +64,19 @@ def bucket_of_pairs(ids_BT: Tensor, buckets: int, borders: list[int]) -> Tensor:
     return torch.where(is_one_of(right_BT, borders), NO_PAIR, 1 + hashed_BT % (buckets - 1))
 
 
-def let_ngrams_show(model: PreTrainedModel, place: str | Path | None) -> None:
-    """Give a model its pairs of neighbours, if its config says so. Changes it in place. place: the folder that their
-    table is read from; None for a new model. Raises ArtifactError where the folder does not hold it."""
+def enable_bigram_embedding(model: PreTrainedModel | PooledClassifier, place: str | Path | None) -> None:
+    """Add bigram embeddings to a model whose config has them. Changes it in place. place: the folder to read the table
+    from; None for a new model. Raises ArtifactError if the folder lacks the table."""
     if not (described := getattr(model.config, "ngrams", None)):
         return
-    words = NgramEmbedding(model.base_model.get_input_embeddings(), **described)
+    encoder = model.base_model
+    assert isinstance(encoder, PreTrainedModel)
+    plain = encoder.get_input_embeddings()
+    assert isinstance(plain, nn.Embedding)
+    words = NgramEmbedding(plain, **described)
     if place is not None:
         words.ngrams.weight.data.copy_(_table_in(Path(place), words.ngrams.weight.shape))
-    model.base_model.set_input_embeddings(words)
+    encoder.set_input_embeddings(words)
 
 
 def _table_in(folder: Path, shape: torch.Size) -> Tensor:
@@ -84,6 +89,8 @@ def _table_in(folder: Path, shape: torch.Size) -> Tensor:
                         raise ValueError(f"expected the shape {tuple(shape)}, found {tuple(table.shape)}")
                     require_finite_weights(file, [(name, table)])
                     return table
-        raise ValueError("they lack its table")
+        raise ValueError("no weight has this name")
     except (OSError, SafetensorError, ValueError) as error:
-        raise ArtifactError(f"{folder}: its config says ngrams, but not so its weights: {first_line(error)}") from error
+        raise ArtifactError(
+            f"{folder}: config.json has ngrams, but the weights lack a fitting *{TABLE}: {first_line(error)}"
+        ) from error

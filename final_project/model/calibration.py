@@ -1,7 +1,7 @@
-"""The map from a classifier's P(1) to a calibrated one: what decision.json holds of it, and how it is applied.
+"""The map from a classifier's P(1) to a calibrated one: its form in decision.json and its use.
 
-It never decreases, so it changes what a probability says and not which of two pairs is the likelier one. It is fitted
-in similarity_v0/decision/fit_calibration.py; whoever loads the folder applies it.
+It never decreases, so it changes probabilities but not their order. similarity_v0/decision/fit_calibration.py fits it;
+every loader of the folder applies it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-SMALLEST = 2.0**-50  # nearer to 0 or 1 all have this one's logit; 1 less it is exact, so that both ends are alike
+SMALLEST = 2.0**-50  # logit() clips p to [2^-50, 1 - 2^-50]; both ends are exact in float64
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Calibration:
         return sigmoid(self.slope * logit(probability_B) + self.intercept)
 
     def facts(self) -> dict[str, Any]:
-        """As JSON holds it; `from_facts` reads it back."""
+        """The JSON form; `from_facts` reads it."""
         if self.method == "isotonic":
             return {"method": self.method, "knots": [list(knot) for knot in self.knots]}
         return {"method": self.method, "slope": self.slope, "intercept": self.intercept}

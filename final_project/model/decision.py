@@ -1,5 +1,5 @@
-"""From logits to a label: probabilities, and the decision rule of a classifier folder (label 1 iff P(1) >= threshold),
-decision.json beside the weights."""
+"""From logits to a label: probabilities, and a classifier folder's decision rule (label 1 iff P(1) >= threshold) in
+decision.json next to the weights."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FILE_NAME = "decision.json"
 
 
 def two_class_logits(logits_BC: torch.Tensor) -> torch.Tensor:
-    """(B, C) logits of either kind of head -> logits of the classes, the one form that softmax and arg max take.
+    """(B, C) logits of either kind of head -> logits of two classes, for softmax and arg max.
 
-    One target z (C = 1) stands for the classes (0, z), since sigmoid(z) is the second one's softmax.
+    One target z (C = 1) becomes the classes (0, z), because sigmoid(z) is the softmax of the second.
     """
     if logits_BC.shape[-1] > 1:
         return logits_BC
@@ -37,7 +37,7 @@ def probabilities_of(logits_BC: torch.Tensor) -> np.ndarray:
 class Decision:
     """threshold: a calibrated probability. Without one (None) the label is the arg max of the logits.
 
-    Raises RecipeError where the threshold is no finite number: nothing is at least NaN, so every label would be 0.
+    Raises RecipeError unless the threshold is finite: with NaN every label would be 0.
     """
 
     threshold: float | None = None
@@ -51,11 +51,11 @@ class Decision:
             raise RecipeError([f"threshold: expected a finite number or None, found {self.threshold!r}"])
 
     def positive(self, probabilities_BC: np.ndarray) -> np.ndarray:
-        """(B, C) probabilities as the model gives them -> (B,) P(1), calibrated where the folder is."""
+        """(B, C) probabilities of the model -> (B,) P(1), calibrated if the decision has a calibration."""
         return self.calibration(probabilities_BC[:, 1]) if self.calibration else probabilities_BC[:, 1]
 
     def labels(self, probabilities_BC: np.ndarray) -> np.ndarray:
-        """(B, C) probabilities as the model gives them -> (B,) labels."""
+        """(B, C) probabilities of the model -> (B,) labels."""
         if self.threshold is None:
             return probabilities_BC.argmax(axis=1)
         return (self.positive(probabilities_BC) >= self.threshold).astype(np.int64)

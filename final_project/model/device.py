@@ -1,4 +1,4 @@
-"""The device that a model is put on: the one asked for, else the first CUDA device where there is one."""
+"""The device of a model: the requested one, else the first CUDA device, else the CPU."""
 
 from __future__ import annotations
 

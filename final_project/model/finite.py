@@ -1,4 +1,4 @@
-"""No number that is not finite leaves as an answer: one check of weights, one of what a model answers for its rows."""
+"""Checks that weights, and a model's answers for rows, are finite."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class NotFinite(ArtifactError):
 
 
 def weights_at_fault(weights: Iterable[tuple[str, Tensor]]) -> str:
-    """Which of the named weights are not finite, in words; empty where all are."""
+    """A sentence about the weights that are not finite; empty if all are finite."""
     n_weights, faults = 0, []
     for name, value in weights:
         n_weights += 1
-        held = value.to_local() if hasattr(value, "to_local") else value  # what this process has of a sharded weight
+        held = value.to_local() if hasattr(value, "to_local") else value  # this rank's part of a sharded weight
         if held.is_floating_point() and not (finite := torch.isfinite(held)).all():
             faults.append(f"{name} ({int((~finite).sum()):,} of its {held.numel():,} numbers)")
     return f"{len(faults)} of {n_weights} weights are not finite, the first of them {faults[0]}" if faults else ""
@@ -38,8 +38,8 @@ def require_finite_weights(place: Any, weights: Iterable[tuple[str, Tensor]]) ->
 
 
 def require_finite(values: np.ndarray, rows: Sequence[int], model: Any, what: str = "answer") -> None:
-    """values: (B, ...), what the model has said of B rows, whose numbers are given. Raises NotFinite at the first row
-    with a value that is not finite, with the weight to blame where one is."""
+    """values: (B, ...), the model's answers for B rows; rows: their numbers. Raises NotFinite for the first row with a
+    value that is not finite, and names the weight at fault if there is one."""
     bad_B = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not bad_B.any():
         return

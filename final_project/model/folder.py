@@ -1,5 +1,5 @@
-"""Model folders: standard transformers folders, some with a head of our own beside the encoder; read with safetensors
-only and without remote code."""
+"""Load and check model folders: standard transformers folders, some with this project's own head. Only safetensors are
+read, and no remote code is run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, first_line
-from final_project.model.custom_parts import add_own_parts
+from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.heads.classifier import PooledClassifier, has_own_head, load_pooled_classifier
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_weights
 from final_project.model.positions import n_positions
 from final_project.tokens.tokenizer import with_special_tokens_as_text
 
-MOST_TOKENS = 2**31 - 1  # where nothing sets a limit: a tokenizer takes no larger number
+MOST_TOKENS = 2**31 - 1  # the limit if nothing else sets one: tokenizers accept no larger number
 
 
 def require_model_folder(folder: str | Path) -> Path:
@@ -33,7 +33,7 @@ def require_model_folder(folder: str | Path) -> Path:
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer, to which special tokens that a text spells are text; raises ArtifactError."""
+    """The folder's tokenizer, which treats special tokens spelled in a text as text; raises ArtifactError."""
     folder = require_model_folder(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
@@ -45,14 +45,22 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 def load_classifier(
     folder: str | Path, pairs: bool = False
 ) -> tuple[PreTrainedModel | PooledClassifier, PreTrainedTokenizerBase]:
-    """A sequence classifier in evaluation mode and its tokenizer; raises ArtifactError where the folder is unfit.
+    """Load a sequence classifier from a model folder, offline, without remote code.
 
-    A standard class, or one with a head of our own: model(**inputs).logits, (B, C), is the same for both.
-    pairs: whether it must answer whether the two texts of a pair mean the same.
+    Args:
+        folder: a transformers folder with safetensors weights and a tokenizer, possibly with this project's own head.
+        pairs: require a pair classifier: one or two outputs.
+    Returns:
+        The model in evaluation mode and its tokenizer. model(**inputs).logits is (B, C) for every kind of head.
+    Raises:
+        ArtifactError: a file is missing or damaged, or model and tokenizer do not fit each other.
+    Example:
+        >>> model, tokenizer = load_classifier("runs/demo/similarity_v0/result/model")  # doctest: +SKIP
     """
     tokenizer = load_tokenizer(folder)
+    model: PreTrainedModel | PooledClassifier
     model = load_pooled_classifier(folder) if has_own_head(folder) else load_standard_classifier(folder)
-    model = add_own_parts(model, folder).eval()
+    add_custom_embeddings(model, folder).eval()
     require_fit(folder, model, tokenizer, pairs=pairs)
     return model, tokenizer
 
@@ -67,8 +75,8 @@ def load_standard_classifier(folder: str | Path) -> PreTrainedModel:
 def longest_input(model: PreTrainedModel | PooledClassifier, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens, special ones included, that the model's positions and its tokenizer allow; at most MOST_TOKENS.
 
-    The tables of positions are measured (final_project/model/positions.py): a configuration may count rows of them that
-    stand for no token's position.
+    Position tables are measured (final_project/model/positions.py), because a configuration may count rows that no
+    token's position uses.
     """
     stated = (getattr(model.config, "max_position_embeddings", None), n_positions(model, tokenizer))
     limits = [limit for limit in (*stated, tokenizer.model_max_length) if limit is not None and limit > 0]

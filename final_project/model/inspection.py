@@ -1,4 +1,4 @@
-"""One look at a model and its tokenizer before anything rests on them: every stage, export and command takes it."""
+"""The check of a model and its tokenizer that every stage, export and command makes first."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def require_fit(
     max_length: int = 0,
     longest: int = 0,
 ) -> None:
-    """Raises ArtifactError naming all that is wrong with a model and its tokenizer, found at a place.
+    """Raises ArtifactError naming every fault of the model and tokenizer at `place`.
 
-    masks: whether tokens will be hidden. pairs: whether the model must answer whether a pair means the same.
-    max_length: tokens in a row that a setting asks for. longest: those that go (folder.longest_input).
+    masks: a mask token is required. pairs: a pair classifier is required. max_length: tokens per row that `setting`
+    asks for. longest: tokens per row that are possible (folder.longest_input).
     """
     faults = [*_faults(model, tokenizer, masks, pairs)]
     if max_length > longest:
@@ -42,7 +42,7 @@ def _faults(model: Any, tokenizer: PreTrainedTokenizerBase, masks: bool, pairs: 
     if n_tokens > n_vectors:
         yield f"the tokenizer has {n_tokens} tokens, the weights {n_vectors}: they do not belong together"
     if tokenizer.pad_token_id is None:
-        yield "the tokenizer has no padding token, so texts of different length have no batch: name its pad_token"
+        yield "the tokenizer has no padding token, so texts of different length cannot share a batch: set its pad_token"
     if masks and tokenizer.mask_token_id is None:
         yield "the tokenizer has no mask token, so it cannot serve masked-LM training"
     if not pairs:

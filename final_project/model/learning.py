@@ -1,6 +1,6 @@
-"""Whether a classifier has learnt anything: its accuracy on dev beside rules that need no training.
+"""Whether a classifier has learnt anything: its accuracy on dev compared with baselines that need no training.
 
-A model that is no better than its baselines still gives probabilities and rationales, and neither says anything.
+The probabilities and rationales of a model that is no better than its baselines mean nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Z_95 = 1.959963984540054  # of the normal distribution, two-sided
+Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
 
 @dataclass(frozen=True)

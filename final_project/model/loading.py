@@ -1,6 +1,7 @@
-"""One way to load weights of transformers: refused in one sentence, and without the library's report of them. An
-encoder is loaded whole or not at all. Of the rest, what the library would call missing is for the caller to judge;
-what it calls unexpected are this project's own parts (own_parts.py)."""
+"""Load transformers weights quietly; any failure becomes one ArtifactError.
+
+Every weight of the encoder must be there. Whether other weights (head, pooler) may be missing is the caller's decision.
+Unexpected weights are this project's custom embeddings (custom_parts.py)."""
 
 from __future__ import annotations
 
@@ -25,11 +26,10 @@ SHOWN_NAMES = 6
 
 
 def load_weights(auto_class: Any, place: str | Path, **options: Any) -> tuple[PreTrainedModel, set[str]]:
-    """(model, names of its weights beside the encoder's that the place lacks), from a folder unless the options allow
-    more.
+    """Load a model; returns it and the names of weights outside the encoder that `place` lacks. Offline by default.
 
-    auto_class: one of transformers' Auto classes, whose from_pretrained takes the options. Raises ArtifactError, also
-    where the place has layers that the model by its config has not.
+    auto_class: one of transformers' Auto classes; its from_pretrained gets the options. Raises ArtifactError, also if
+    `place` has layers that config.json does not have.
     """
     model, report = _loaded(auto_class, place, options)
     if report["mismatched_keys"]:
@@ -43,10 +43,8 @@ def load_weights(auto_class: Any, place: str | Path, **options: Any) -> tuple[Pr
 
 
 def load_start(auto_class: Any, place: str | Path, quietly: bool = False, **options: Any) -> PreTrainedModel:
-    """A model that training starts from: its encoder has all its weights, what else it lacks (a head, a pooler) is new
-    and random, which one line of the log says by name.
-
-    Options as load_weights takes them. Raises ArtifactError.
+    """Load a model to train. Weights outside the encoder (head, pooler) may be missing; they are random, and one log
+    line names them. Options: see load_weights. Raises ArtifactError.
     """
     model, report = _loaded(auto_class, place, options)
     mismatched = {name: (name, *shapes) for name, *shapes in report["mismatched_keys"]}
@@ -62,7 +60,7 @@ def load_start(auto_class: Any, place: str | Path, quietly: bool = False, **opti
 
 
 def encoder_weights(model: PreTrainedModel) -> set[str]:
-    """Names of the weights below a model's head. A pooler is none of them: many encoders are trained without."""
+    """Names of the weights below a model's head, without a pooler: many encoders are trained without one."""
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     return {name for name in model.state_dict() if name.startswith(prefix) and "pooler" not in name.split(".")}
 
@@ -78,8 +76,12 @@ def without_report() -> Iterator[None]:
 
 
 def _loaded(auto_class: Any, place: str | Path, options: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """(model, the library's report), every weight finite, and every one of the encoder's from the place."""
-    options = {"local_files_only": True, "ignore_mismatched_sizes": True, **options}  # judged by the callers
+    """(model, the library's report); every weight is finite, and every encoder weight comes from `place`."""
+    options = {
+        "local_files_only": True,
+        "ignore_mismatched_sizes": True,
+        **options,
+    }  # the callers decide about mismatches
     try:
         with without_report():
             model, report = auto_class.from_pretrained(str(place), output_loading_info=True, **options)
@@ -121,7 +123,7 @@ def _likely_cause(model: PreTrainedModel, missing: set[str], unexpected: Collect
 
 
 def _unread_layers(model: PreTrainedModel, unexpected: Collection[str]) -> set[str]:
-    """Those of the names that differ from a weight of the model by the number of a layer alone."""
+    """The names that differ from a weight of the model in the layer's number only."""
     prefix = f"{model.base_model_prefix}."
     known = {LAYER.sub(".N.", name) for name in model.state_dict()}
     layered = {name: LAYER.sub(".N.", name) for name in unexpected if LAYER.search(name)}

@@ -1,25 +1,28 @@
-"""Tokens that occur in the other text as well, told to the encoder as token types of their own.
+"""Match types: token types that mark tokens which the other text has too.
 
-A small encoder from scratch spends most of its training on finding out that equal characters belong together. Here it
-is told: types 0 and 1 name the text as always, 2 and 3 the tokens of each text that the other one has, too. They are
-computed from the ids where the embeddings are looked up, so tables, packing, masking, attribution and exports need not
-know of them; a masked token matches nothing, so nothing is given away.
+A small encoder from scratch spends most of its training on learning that equal characters belong together. Token types
+give it this: 0 and 1 are the two texts as usual, 2 and 3 the tokens of each that also occur in the other. They are
+computed from the ids at the embedding lookup, so token tables, packing, masking, attribution and exports do not handle
+them. A masked token matches nothing, so masking hides it completely.
 
-The folder stays a standard one, whose config says `match_types` beside `type_vocab_size: 4`. What loads it without this
-module gives types 0 and 1 alone and gets poorer answers: the weights are all there, the hint is not.
+The model folder stays a standard one: its config has `match_types` and `type_vocab_size: 4`. A loader without this
+module has all weights but passes types 0 and 1 only, and gets worse answers.
 Shapes: B lines, T tokens; a line may hold several rows (final_project/tokens/packing.py).
 """
 
 from __future__ import annotations
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from final_project.model.heads.classifier import PooledClassifier
 
 N_TYPES = 4
 
 
 def describe_matches(tokenizer: PreTrainedTokenizerBase) -> dict:
-    """What a config says of match types: the token that starts a row, and those that never match."""
+    """The config entry: the token that starts a row, and the tokens that never match."""
     return {"row_start": tokenizer.cls_token_id, "never": sorted(tokenizer.all_special_ids)}
 
 
@@ -33,19 +36,19 @@ def match_types(ids_BT: torch.Tensor, types_BT: torch.Tensor, row_start: int, ne
 
 
 def is_one_of(ids_BT: torch.Tensor, wanted: list[int]) -> torch.Tensor:
-    """(B, T) booleans. Written out, because ONNX has no isin."""
+    """(B, T) booleans. Not torch.isin, which ONNX lacks."""
     return (ids_BT[..., None] == torch.tensor(wanted, device=ids_BT.device)).any(-1)
 
 
-def let_matches_show(model: PreTrainedModel) -> PreTrainedModel:
-    """Give a model its match types wherever it looks up embeddings, if its config says so. Changes it in place."""
+def enable_match_types(model: PreTrainedModel | PooledClassifier) -> None:
+    """Compute match types at the embedding lookup of a model whose config has them. Changes the model in place."""
     if described := getattr(model.config, "match_types", None):
 
-        def with_matches(_module: torch.nn.Module, arguments: tuple, named: dict) -> tuple[tuple, dict]:
+        def with_matches(_module: nn.Module, arguments: tuple, named: dict) -> tuple[tuple, dict]:
             ids_BT, types_BT = named.get("input_ids"), named.get("token_type_ids")
             if ids_BT is None or types_BT is None:
                 return arguments, named
             return arguments, {**named, "token_type_ids": match_types(ids_BT, types_BT, **described)}
 
-        model.base_model.embeddings.register_forward_pre_hook(with_matches, with_kwargs=True)
-    return model
+        embeddings = model.base_model.get_submodule("embeddings")
+        embeddings.register_forward_pre_hook(with_matches, with_kwargs=True)

@@ -1,4 +1,4 @@
-"""The folder that a training will start from, looked at before anything is started."""
+"""Check the folder that a training will start from, before anything starts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from final_project.tokens.tokenizer import load_init_tokenizer
 
 
 def require_fit_start(place: str, max_length: int, setting: str, masks: bool) -> None:
-    """Load a folder as its training will, and let it go again. masks: whether that is masked-LM training. Raises
-    ArtifactError naming what is wrong."""
+    """Load a folder as its training will, then drop it. masks: for masked-LM training. Raises ArtifactError naming
+    every fault."""
     tokenizer = load_init_tokenizer(place, allow_download=False) if masks else load_tokenizer(place)
     model = load_start(AutoModelForMaskedLM if masks else AutoModelForSequenceClassification, place, quietly=True)
     if not masks:
-        tokenizer.model_max_length = max_length  # fine-tuning cuts by its own setting
+        tokenizer.model_max_length = max_length  # fine-tuning truncates by its own setting
     longest = longest_input(model, tokenizer)
     require_fit(place, model, tokenizer, masks=masks, setting=setting, max_length=max_length, longest=longest)

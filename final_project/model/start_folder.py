@@ -8,11 +8,11 @@ from final_project.errors import ArtifactError
 from final_project.places import base_dirs
 
 
-def place_of_init(init: str, allow_download: bool) -> str:
+def resolve_init(init: str, allow_download: bool) -> str:
     """Resolve `encoder.init` to a folder, or to a hub name where downloads are allowed.
 
-    A hub name `owner/model` is first looked for as a folder and below models/. Raises ArtifactError saying what to
-    place where.
+    A hub name `owner/model` is first searched as a folder and below models/. Raises ArtifactError that says what to put
+    where.
     """
     places = [Path(init)]
     for base in base_dirs():

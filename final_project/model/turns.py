@@ -1,6 +1,6 @@
-"""One thread at a time on a model or a tokenizer.
+"""Locks by which one thread at a time uses a model or tokenizer.
 
-An explanation sets hooks and modes on its model, and a tokenizer keeps its truncation as state: two threads that use
+An explanation sets hooks and modes on its model, and a tokenizer keeps its truncation as state, so two threads that use
 one object at the same time would mix their rows.
 """
 
@@ -18,8 +18,8 @@ _TABLE = threading.Lock()
 
 @contextlib.contextmanager
 def alone_with(*things: Any) -> Iterator[None]:
-    """Hold the lock of each of these objects, whichever Explainer, Judge or PairClassifier it belongs to; other threads
-    wait. A thread may enter again. All threads take the locks in one order, so that no two wait for each other."""
+    """Hold the lock of each object, whichever Explainer, Judge or PairClassifier uses it; other threads wait. A thread
+    may enter again. All threads take locks in the same order, so that no two wait for each other."""
     with _TABLE:
         locks = [_LOCKS.setdefault(thing, threading.RLock()) for thing in sorted(things, key=id)]
     with contextlib.ExitStack() as stack:

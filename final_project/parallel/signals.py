@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT while a stage trains: they are noted, and the loop ends after its running step.
+"""SIGTERM and SIGINT while a stage trains: the request is stored, and the loop ends after the current step.
 
-A signal may reach one process only, and launchers pass on what the process may have had already: torchrun to every
-process, DeepSpeed's to the first one alone, a terminal's Ctrl-C to all and then once more through the launcher.
+A signal may reach only one process, or one process twice: torchrun passes it on to every process, DeepSpeed's launcher
+to the first only, and a terminal sends Ctrl-C to all processes and the launcher passes it on again.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import threading
 import time
 from collections.abc import Iterator
 
-ECHO_S = 2.0  # a signal that comes sooner after the first is the launcher's echo of it, a later one a second wish
+ECHO_S = 2.0  # a repeated signal within this time is the launcher's copy; a later one ends the process at once
 
 
 class StopRequest:
-    """number: the signal that has come, or 0."""
+    """number: the signal received, or 0."""
 
     def __init__(self) -> None:
         self.number = 0
         self._noted_at = 0.0
 
     def note(self, number: int, _frame: object = None) -> None:
-        """Take the first signal down; end the process at once on a second."""
+        """Store the first signal; end the process at once on a second."""
         if not self.number:
             self.number, self._noted_at = number, time.monotonic()
         elif time.monotonic() - self._noted_at > ECHO_S:
@@ -34,7 +34,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Within the block SIGTERM and SIGINT only set the request; after it they do again what they did before."""
+    """Within the block SIGTERM and SIGINT only set the request; the previous handlers are restored after it."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield request

@@ -1,4 +1,4 @@
-"""How many threads a process computes with."""
+"""The number of threads that torch computes with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 @contextlib.contextmanager
 def cpu_threads(n_threads: int) -> Iterator[None]:
-    """Compute with so many threads while open. What launchers and cores suggest would differ between one process and
-    several, and with it the last digits: a matrix product's sums are cut where its threads meet."""
+    """Compute with n_threads inside the block. Defaults of launchers and cores differ between one process and several,
+    and the number of threads changes the last digits: it decides how a matrix product's sums are split."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:

@@ -1,4 +1,4 @@
-"""The processes of one run: rank, size, device, and the few collectives that are needed. No-ops on one process."""
+"""The processes of one run: rank, size, device, and the collectives in use, which are no-ops on one process."""
 
 from __future__ import annotations
 
@@ -48,22 +48,23 @@ class World:
         return values
 
     def run_on_all_ranks(self, work: Callable[[], Value]) -> Value:
-        """Do the same work on every process; returns this one's value. Where it fails on some, the first of them
-        reports why, once, and all end with its exit status."""
+        """Call `work` on every rank; returns this rank's value. If it fails on any rank, the lowest of those prints
+        its error once, and all ranks exit with that status."""
         if self.size == 1:
             return work()
-        value = problem = None
+        values: list[Value] = []
+        problem: ProjectError | None = None
         try:
-            value = work()
+            values.append(work())
         except ProjectError as error:
             problem = error
         statuses = self.gather(problem.exit_status if problem else 0)
         failed = [rank for rank, status in enumerate(statuses) if status]
         if not failed:
-            return value
+            return values[0]
         if self.rank == failed[0]:
             print(f"error: {problem}", file=sys.stderr, flush=True)
-        self.barrier()  # torchrun ends the others as soon as one has gone, and what they would report is lost
+        self.barrier()  # torchrun kills the others as soon as one exits, so the message would be lost
         raise SystemExit(statuses[failed[0]])
 
 
@@ -71,8 +72,8 @@ class World:
 def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator[World]:
     """The world that the launcher's environment describes (torchrun, DeepSpeed's launcher, or none).
 
-    needs_group: start a process group even for one process, as fairscale and DeepSpeed expect. patience_s: how long a
-    process waits for another. Raises EnvironmentProblem where one is missing, has ended or stays silent for longer.
+    needs_group: start a process group even for one process, as fairscale and DeepSpeed expect. patience_s: timeout
+    of a collective. Raises EnvironmentProblem if another process is missing, has ended or does not answer in time.
     """
     size, rank, local_rank = (_number(name, default) for name, default in
                               (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))  # fmt: skip
@@ -85,9 +86,11 @@ def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator
     grouped = size > 1 or needs_group
     try:
         if grouped:
-            store = {} if size > 1 else {"store": dist.HashStore(), "rank": 0, "world_size": 1}
-            backend = "nccl" if device.type == "cuda" else "gloo"
-            dist.init_process_group(backend, timeout=timedelta(seconds=patience_s), **store)
+            backend, timeout = "nccl" if device.type == "cuda" else "gloo", timedelta(seconds=patience_s)
+            if size > 1:
+                dist.init_process_group(backend, timeout=timeout)
+            else:
+                dist.init_process_group(backend, timeout=timeout, store=dist.HashStore(), rank=0, world_size=1)
         yield World(rank, size, device)
     except RuntimeError as error:
         if size > 1 and "EADDRINUSE" in str(error):
@@ -99,8 +102,8 @@ def started_world(needs_group: bool = False, patience_s: int = 1800) -> Iterator
         if size == 1 or not _is_about_others(error):
             raise
         raise EnvironmentProblem(
-            f"process {rank} of {size} lost another one, which has ended or is silent ({_brief(error)}); "
-            "the same command goes on from the last checkpoint"
+            f"process {rank} of {size} lost another process, which has ended or does not answer ({_brief(error)}); "
+            "the same command resumes from the last checkpoint"
         ) from error
     finally:
         if dist.is_initialized():
@@ -112,7 +115,7 @@ def _number(name: str, default: int) -> int:
     try:
         return int(text)
     except ValueError as error:
-        problem = f"{name} must be a whole number, found {text!r}: a launcher sets it, or nobody"
+        problem = f"{name} must be a whole number, found {text!r}: leave it to the launcher, or unset it"
         raise EnvironmentProblem(problem) from error
 
 
@@ -121,7 +124,7 @@ def _brief(error: RuntimeError) -> str:
 
 
 def _is_about_others(error: RuntimeError) -> bool:
-    """Whether a collective failed because of another process: NCCL's errors have a type, gloo's name their source."""
+    """Whether a collective failed because of another process. NCCL's errors have their own type, gloo's name gloo."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 

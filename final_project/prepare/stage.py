@@ -47,7 +47,7 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
         {"prepare": settings.model_dump(mode="json"), "inputs": digests} | ({"held_out": unasked} if unasked else {})
     )
     if not force and folder.run_dir.is_dir() and not folder.is_finished(key):
-        folder.recall(key, key)
+        folder.restore_previous(key, key)
     if not force and folder.is_finished(key):
         log.info("prepare: up to date, skipped (%s)", folder.path)
         return folder.path
@@ -69,7 +69,7 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
                 path.replace(folder.path / path.name)
             folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
         except BaseException:
-            folder.give_back()
+            folder.restore_if_refused()
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

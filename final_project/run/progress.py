@@ -1,5 +1,5 @@
-"""What a user sees while a stage works: a bar on a terminal, a log line per interval elsewhere; and what is kept:
-metrics.jsonl (one JSON object a line; a figure that is not finite is null) and what trackers.py knows."""
+"""Progress of a stage: a bar on a terminal, else a log line per interval; metrics.jsonl (one JSON object per line; a
+figure that is not finite is null) and the trackers of trackers.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 LINE_EVERY_S = 10.0
-LINE = {  # what of a step's figures its log line shows, and how; metrics.jsonl has them all
+LINE = {  # the figures in a step's log line and their format; metrics.jsonl has all figures
     "loss": "loss {:.4f}",
     "grad_norm": "norm {:.3g}",
     "lr": "lr {:.3g}",
@@ -48,22 +48,22 @@ def progress(items: Iterable[Item], total: int, label: str, unit: str = "rows") 
 
 
 class Journal:
-    """The course of one training stage. Only rank 0 has a folder to write to; the others stay silent.
+    """Logs one training stage. Only rank 0 has a folder to write to; the others log nothing.
 
-    A resumed run cuts metrics.jsonl back to the step it resumes from, so that no step stands there twice.
+    A resumed run cuts metrics.jsonl back to the step it resumes from, so that no step is in it twice.
     """
 
     def __init__(
         self, folder: Path | None, label: str, total_steps: int, first_step: int, log_every: int, wandb: str = ""
     ):
-        """wandb: the Weights & Biases project that takes the figures too; empty = none."""
+        """wandb: the Weights & Biases project that gets the figures too; empty: none."""
         self._folder = folder
         self._label = label
         self._total = total_steps
         self._first = first_step
         self._log_every = log_every
         self._began = time.monotonic()
-        self._bar = None
+        self._bar: tqdm | None = None
         self._is_losing = False
         if folder is None:
             return
@@ -76,8 +76,8 @@ class Journal:
             self._bar = tqdm(total=total_steps, initial=first_step, desc=label, unit="step", leave=False)
 
     def update(self, step: int, loss: float, figures: Callable[[], dict[str, float]]) -> None:
-        """Note one optimizer step, numbered from 1. figures: gives all that is known of it and of the steps since it
-        was last called; it is called only where they are written down."""
+        """Log one optimizer step, numbered from 1. figures: returns the figures of the steps since its last call; it is
+        called only for steps that are written."""
         if self._folder is None:
             return
         if self._bar is not None:
@@ -92,7 +92,7 @@ class Journal:
                 log.info("%s: step %d/%d  %s  %s left", self._label, step, self._total, shown, _clock(left_s))
 
     def evaluation(self, step: int, metrics: dict[str, float]) -> None:
-        """Note figures measured on held-out data after a step, where there are any."""
+        """Log figures measured on held-out data after a step, if there are any."""
         if self._folder is None or not metrics:
             return
         self._write(step, metrics)
@@ -107,7 +107,7 @@ class Journal:
             self._bar.close()
 
     def _write(self, step: int, metrics: dict[str, float]) -> None:
-        """One line more. A full disk costs lines, which is said once, and never the training that goes on beside."""
+        """Append one line. If the disk is full, lines are lost with one warning, and training continues."""
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         line = strict_json.dumps({"step": step, **finite}, str(self._path), sort_keys=True) + "\n"
         try:
@@ -126,8 +126,8 @@ def _is_shown(name: str, metrics: dict[str, float]) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The lines of a metrics.jsonl. A last line that a kill cut short is left out; others that are none, too, but that
-    is logged."""
+    """The lines of a metrics.jsonl. An incomplete last line (a kill) is skipped; other damaged lines are skipped with a
+    warning."""
     if not path.is_file():
         return []
     rows, damaged = [], []
@@ -139,7 +139,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         elif number < len(lines):
             damaged.append(number)
     if damaged:
-        log.warning("%s:%d: no figures of a step; %d damaged lines are left out", path, damaged[0], len(damaged))
+        log.warning("%s:%d: not the figures of a step; %d damaged lines are skipped", path, damaged[0], len(damaged))
     return rows
 
 

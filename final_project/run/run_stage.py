@@ -1,4 +1,4 @@
-"""What every stage after prepare does around its work: skip when finished, start the ranks, write the manifest last."""
+"""Run a stage after prepare: skip it if finished, start the ranks, write the manifest last."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Work = Callable[[Recipe, StageFolder, Any], tuple[list[str], dict[str, Any]]]
 
 
 def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> bool:
-    """Run a stage on the ranks that the launcher has started, unless it is up to date; returns whether it was run."""
+    """Run a stage on the ranks that the launcher started, unless it is up to date; returns whether it ran."""
     state = training_stage_state(recipe, stage)
     folder = state.folder
     if state.is_finished and not force:
         log.info("%s: up to date, skipped (%s)", stage, folder.path)
         return False
 
-    from final_project.parallel.world import started_world  # torch: only where there is work
+    from final_project.parallel.world import started_world  # imports torch: only if there is work
 
     began = time.monotonic()
     with started_world(state.engine != "torch", recipe.patience_s) as world:
         if world.is_first:
             folder.lock()
             if not force:
-                folder.recall(state.key, state.resume_key)
-        # another process may have finished the stage while this one waited for it
+                folder.restore_previous(state.key, state.resume_key)
+        # another process may have finished the stage while this one waited for the lock
         if world.gather(state.is_finished)[0] and not force:
             log.info("%s: up to date, skipped (%s)", stage, folder.path)
             return False
@@ -46,7 +46,7 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
             outputs, facts = work(recipe, folder, world)
         except BaseException:
             if world.is_first:
-                folder.give_back()
+                folder.restore_if_refused()
             raise
         world.barrier()
         if world.is_first:
@@ -56,5 +56,5 @@ def run_training_stage(recipe: Recipe, stage: str, force: bool, work: Work) -> b
             shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
             elapsed_s = time.monotonic() - began
             log.info("%s: wrote %d files to %s in %.0f s", stage, len(outputs), folder.path, elapsed_s)
-        world.barrier()  # no rank goes on to the next stage before this one's manifest is there
+        world.barrier()  # no rank starts the next stage before this manifest is written
     return True

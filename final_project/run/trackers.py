@@ -1,4 +1,4 @@
-"""Where a stage's figures go besides metrics.jsonl: TensorBoard always, Weights & Biases when asked."""
+"""Trackers that get a stage's figures besides metrics.jsonl: always TensorBoard, Weights & Biases on request."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from final_project.errors import EnvironmentProblem, first_line
 
 class Tracker(Protocol):
     def add(self, step: int, metrics: dict[str, float]) -> None:
-        """Note finite figures of a step; raises OSError where they cannot be written."""
+        """Log finite figures of a step; raises OSError if they cannot be written."""
 
     def close(self) -> None:
-        """Write what is still in memory."""
+        """Write buffered figures."""
 
 
 class TensorBoard:
-    """An event file, written here and now: SummaryWriter's thread dies of a full disk, with a traceback on the screen,
-    and takes all later figures with it."""
+    """An event file, written synchronously: on a full disk SummaryWriter's thread dies with a traceback, and all
+    later figures are lost."""
 
     def __init__(self, folder: Path, first_step: int):
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -36,7 +36,7 @@ class TensorBoard:
         self._path = folder / "tensorboard" / f"events.out.tfevents.{now_s:.0f}.{platform.node()}.{os.getpid()}"
         self._path.parent.mkdir(exist_ok=True)
         self._write(Event(wall_time=now_s, file_version="brain.Event:2"))
-        # what an interrupted run has noted of later steps is not shown
+        # hides events past the resume step
         started = SessionLog(status=SessionLog.START)
         self._write(Event(wall_time=now_s, step=first_step + 1, session_log=started))
 
@@ -45,7 +45,7 @@ class TensorBoard:
         self._write(self._event(wall_time=time.time(), step=step, summary=self._summary(value=values)))
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def _write(self, event) -> None:
         from tensorboard.summary.writer.record_writer import RecordWriter
@@ -56,8 +56,8 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """One W&B run for one stage folder: a resumed stage goes on in the same run. WANDB_MODE=offline keeps it here.
-    Raises EnvironmentProblem where wandb cannot start one."""
+    """One W&B run for one stage folder: a resumed stage continues the same run. WANDB_MODE=offline stores it locally.
+    Raises EnvironmentProblem if wandb cannot start a run."""
 
     def __init__(self, folder: Path, project: str, label: str):
         import wandb
@@ -82,8 +82,8 @@ class WeightsAndBiases:
 
 
 def require_wandb(project: str, label: str) -> None:
-    """Raises EnvironmentProblem where a project is named and the package is missing. Called on every rank, so that
-    none waits for one that has ended."""
+    """Raises EnvironmentProblem if a project is named and the package is missing. Called on every rank, so that none
+    waits for a rank that has ended."""
     if project and importlib.util.find_spec("wandb") is None:
         raise EnvironmentProblem(f"{label}.wandb={project} needs the package wandb: .venv/bin/pip install wandb")
 

@@ -1,7 +1,7 @@
-"""NVIDIA's apex, where it is really installed: its fused layer norm on CUDA devices.
+"""NVIDIA's apex, if it is installed: its fused layer norm on CUDA devices.
 
-apex is a build from source. The package of that name on the Python index is an unrelated web toolkit; it is told
-apart by its files, without importing it.
+apex is a build from source. The package of that name on the Python index is an unrelated web toolkit; the
+files show which one is installed, without an import.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def apex_status() -> ApexStatus:
 
 
 def use_fused_layer_norms(model: nn.Module, device: torch.device) -> int:
-    """Replace nn.LayerNorm by apex's on a CUDA device; the weights and their names stay. Returns how many."""
+    """Replace nn.LayerNorm by apex's on a CUDA device; weights and their names stay. Returns the number replaced."""
     if device.type != "cuda" or apex_status() != "nvidia":
         return 0
     from apex.normalization import FusedLayerNorm

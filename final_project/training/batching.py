@@ -1,29 +1,28 @@
 """Which rows make up which optimizer step: a pure function of lengths, seed and epoch.
 
-Rows apart: they are shuffled, sorted by length within pools, and cut into groups of one length; a group is a
-micro-batch. A step is a handful of neighbouring groups, so that ranks, which deal its micro-batches out among
-themselves, have about the same to do and none waits long for another; the steps come in random order. Rows packed into
-lines: a step is the next rows of the shuffle, whatever their lengths. Where a token budget is set, it alone cuts a
-step's rows into micro-batches; which rows are in the step does not depend on it. So the same steps are taken on any
-number of processes, and a resumed run needs no sampler state.
+Without packing, rows are shuffled, sorted by length within pools, and cut into micro-batches of about one length. A
+step is a few neighbouring micro-batches, so that the ranks, which divide them, have about the same amount of work; the
+steps come in random order. With packing, a step is the next rows of the shuffle, whatever their lengths. A token budget
+only decides how a step's rows are cut into micro-batches, not which rows are in the step. So every number of processes
+takes the same steps, and a resumed run needs no sampler state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from final_project.tokens.packing import fill_lines
 
-POOL_MICRO_BATCHES = 50  # pools long enough that a micro-batch has one length, short enough to stay shuffled
+POOL_MICRO_BATCHES = 50  # rows are sorted by length within pools of this many micro-batches
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """rows: row numbers. index: its place within the step. counts: False for a stand-in that keeps ranks in step
-    (every rank runs as many backward passes, because collectives wait for all) and whose loss has weight zero."""
+    """rows: row numbers. index: position within the step. counts: False for a filler micro-batch, whose loss has weight
+    zero: every rank runs the same number of backward passes, because collectives wait for all ranks."""
 
     rows: np.ndarray
     index: int
@@ -52,10 +51,18 @@ def epoch_steps(
     return EpochSteps(lengths, step_rows, micro_rows, np.random.default_rng([seed, epoch]), micro_tokens, line_tokens)
 
 
-class EpochSteps(Sequence):
-    """Steps are made when they are asked for: beside the lengths, an epoch holds 4 bytes a row."""
+class EpochSteps:
+    """The steps of one epoch. Each is built on access, so that an epoch holds 4 bytes a row besides the lengths."""
 
-    def __init__(self, lengths, step_rows, micro_rows, rng: np.random.Generator, micro_tokens, line_tokens):
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        step_rows: int,
+        micro_rows: int,
+        rng: np.random.Generator,
+        micro_tokens: int,
+        line_tokens: int,
+    ):
         self._lengths, self._micro_rows = lengths, micro_rows
         self._micro_tokens, self._line_tokens = micro_tokens, line_tokens
         self._step_rows = step_rows // micro_rows * micro_rows
@@ -73,6 +80,9 @@ class EpochSteps(Sequence):
 
     def __len__(self) -> int:
         return len(self._steps)
+
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        return (self[step] for step in range(len(self)))
 
     def __getitem__(self, step: int) -> list[np.ndarray]:
         if not 0 <= step < len(self):
@@ -97,7 +107,7 @@ def packed_within_budget(
 
 
 def share_of_rank(step: Sequence[np.ndarray], rank: int, size: int) -> list[MicroBatch]:
-    """This rank's micro-batches of a step: every size-th one, filled up with stand-ins to the same number."""
+    """This rank's micro-batches of a step: every size-th one. Filler micro-batches give all ranks the same number."""
     rounds = -(-len(step) // size)
     return [
         MicroBatch(step[at], at) if at < len(step) else MicroBatch(step[0], at, counts=False)
@@ -114,7 +124,7 @@ def batches_by_length(lengths: np.ndarray, max_tokens: int, one_length: bool = F
         size = max(1, max_tokens // max(1, int(lengths[order[start]])))
         if one_length:
             is_as_long = lengths[order[start : start + size]] == lengths[order[start]]
-            size = int(is_as_long.sum())  # longest first: those as long as the first one lead
+            size = int(is_as_long.sum())  # sorted longest first: equal lengths are adjacent
         batches.append(order[start : start + size])
         start += size
     return batches

@@ -1,9 +1,9 @@
-"""Checkpoints of a training stage: whole or not there, the newest usable one is taken.
+"""Checkpoints of a training stage: each is whole or absent, and a run resumes from the newest usable one.
 
     checkpoints/step-00000200/     what the engine wrote, state.json (step, scores ...), extra tensors; contents.json
-A checkpoint is written into a hidden neighbour folder and renamed when every rank has finished. The newest few are
-kept, and the best. contents.json holds size and digest of every file: a checkpoint is read only where all of them are
-as they were written. Folders with other names are not ours and stay untouched.
+A checkpoint is written into a hidden folder next to its own and renamed when every rank has finished. The newest few
+and the best are kept. contents.json holds size and digest of every file; a checkpoint is read only if all
+match. Folders with other names are left alone.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ from final_project.training.engines.base import Engine
 
 log = logging.getLogger(__name__)
 
+EXPECTED = (OSError, RuntimeError, SafetensorError, ArtifactError)
+"""Errors of writing and reading a checkpoint; torch reports a full disk as a RuntimeError."""
+
 State = tuple[dict, dict[str, torch.Tensor]]
-"""What JSON can hold, and further tensors (averaged weights); the tensors may be empty."""
+"""JSON values, and further tensors such as averaged weights; there may be none."""
 
 
 class Checkpoints:
@@ -44,10 +47,10 @@ class Checkpoints:
         self._keep = keep
 
     def save(self, step: int, state: State, is_best: bool = False) -> bool:
-        """Write a checkpoint of the engine after `step` updates; returns whether it is there.
+        """Write a checkpoint of the engine after `step` updates; returns whether it was written.
 
-        Where it cannot be written, a full disk as a rule, the one before is still there and training may go on: that
-        is said each time. Raises ArtifactError where there is none before: nothing would be left of the work.
+        If it cannot be written (usually a full disk), the previous one is kept, a warning is logged and training
+        continues. Raises ArtifactError if there is no previous one: a kill would lose all work.
         """
         partial = self._folder / f".step-{step:08d}.partial"
         final = self._folder / f"step-{step:08d}"
@@ -63,16 +66,16 @@ class Checkpoints:
         before = self._world.gather(max((found for found in self._found() if found <= step), default=None))[0]
         if before is None:
             raise ArtifactError(f"{final}: cannot write the checkpoint: {problem}")
-        log.warning("%s: CANNOT WRITE THE CHECKPOINT: %s; training goes on, a kill would throw it back to step %d",
+        log.warning("%s: CANNOT WRITE THE CHECKPOINT: %s; training continues, but a kill would set it back to step %d",
                     final, problem, before)  # fmt: skip
         return False
 
     def load_newest(self, take_up: Callable[[dict, dict[str, torch.Tensor]], None] | None = None) -> State | None:
-        """Bring the engine to the newest checkpoint that can be used; returns its state.
+        """Load the newest usable checkpoint into the engine; returns its state, None if there is no checkpoint.
 
-        take_up: takes the state up, and raises ArtifactError where something that it relies on is damaged. A checkpoint
-        that cannot be used is named and passed over; None where there is none at all. Raises ArtifactError where none
-        of them can be used: starting over is the user's decision.
+        take_up: restores the caller from the state; raises ArtifactError if a file it relies on is damaged. A warning
+        names each checkpoint that cannot be used. Raises ArtifactError if none can: starting over is the user's
+        decision.
         """
         problems = []
         for step in sorted(self._found(), reverse=True):
@@ -89,7 +92,7 @@ class Checkpoints:
         return None
 
     def load_best(self) -> State:
-        """Bring the engine to the best checkpoint; raises ArtifactError where it cannot be read."""
+        """Load the best checkpoint into the engine; raises ArtifactError if it cannot be read."""
         state, problem = self._read(self.best_step)
         if state is None:
             raise self._unreadable_best(self.best_step, problem)
@@ -130,10 +133,12 @@ class Checkpoints:
             self._engine.load(folder)
             state = values, tensors
 
-        # whatever a file that is whole but not of this run makes the loaders raise
+        # Exception: an intact file of another run makes the loaders raise anything
         problem = self._try(lambda: self._require_whole(folder)) or self._try(read, Exception)
         if problem is None and take_up is not None:
-            problem = self._try(lambda: take_up(*state))
+            restore, found = take_up, state
+            assert found is not None
+            problem = self._try(lambda: restore(*found))
         return (state, None) if problem is None else (None, problem)
 
     def _require_whole(self, folder: Path) -> None:
@@ -141,9 +146,11 @@ class Checkpoints:
             raise ArtifactError(problem)
 
     def _try(
-        self, action, expected: type | tuple = (OSError, RuntimeError, SafetensorError, ArtifactError)
+        self,
+        action: Callable[[], object],
+        expected: type[Exception] | tuple[type[Exception], ...] = EXPECTED,
     ) -> str | None:
-        """Do it on this rank; returns the first problem of any rank. torch reports a full disk as a RuntimeError."""
+        """Run the action on this rank; returns the first problem of any rank, None if there is none."""
         problem = None
         try:
             action()

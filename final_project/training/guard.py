@@ -1,7 +1,8 @@
-"""Steps without a finite loss or gradient: the engines skip them, the guard counts them, and many in a row end the run.
+"""Steps without a finite loss or gradient: the engines skip them, the guard counts them and ends the run after many in
+a row.
 
-A single one comes from a rare batch or an overflow and does no harm. Several in a row do not mend themselves; the rows
-of the last one are then written down for a look.
+A single bad step comes from a rare batch or an overflow and does no harm. Several in a row do not end by themselves;
+the rows of the last one are written to a file for inspection.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ log = logging.getLogger(__name__)
 
 
 class FiniteGuard:
-    """bad: skipped steps since the start. in_a_row: those since the last good one."""
+    """bad: bad steps since the start. in_a_row: bad steps since the last good one."""
 
     def __init__(self, most: int, path: Path | None, label: str):
-        """most: bad steps in a row that end the run. path: the file for the rows of the last one; None on all ranks
-        but the first."""
+        """most: number of bad steps in a row that ends the run. path: file for the rows of the last one; None on every
+        rank but the first."""
         self.bad = self.in_a_row = 0
         self._most, self._path, self._label = most, path, label
 
     def check(
         self, step: int, figures: dict[str, float], rows: Callable[[], list[dict]], scale_can_fall: bool = False
     ) -> None:
-        """Count the step (the figures are the same on all ranks). rows: tells what the step was made of.
+        """Count the step if it is bad; the figures are the same on all ranks. rows: returns the step's rows.
 
-        scale_can_fall: fp16's loss scale has room left, so that an infinite gradient of a finite loss means only that
-        it falls; no fault. Raises TrainingError on every rank when too many bad steps have come in a row.
+        scale_can_fall: fp16's loss scale can still be lowered, so an infinite gradient of a finite loss is no fault.
+        Raises TrainingError on every rank after too many bad steps in a row.
         """
         is_finite = math.isfinite(figures["loss"])
         if is_finite and (scale_can_fall or math.isfinite(figures.get("grad_norm", 0.0))):
@@ -61,8 +62,8 @@ class FiniteGuard:
         self.bad, self.in_a_row = state["bad"], state["in_a_row"]
 
 
-def told_rows(table: TokenTable, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> list[dict]:
-    """Rows of a token table as a person reads them: row number, token ids, text."""
+def describe_rows(table: TokenTable, rows: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> list[dict]:
+    """Rows of a token table in readable form: row number, token ids, text."""
     return [
         {"row": int(row), "token_ids": ids.tolist(), "text": tokenizer.decode(ids)}
         for row, ids in zip(rows, table[rows].ids_of_each(), strict=True)

@@ -1,7 +1,7 @@
-"""The loop that both training stages share: which step comes next, resume, learning rate, checkpoints, evaluation.
+"""The loop of both training stages: order of steps, resume, learning rate, checkpoints, evaluation.
 
-What one step does is the stage's own: see posttrain/train_step.py and similarity_v0/train_step.py. Everything random
-is a pure function of (seed, step, micro-batch), so a run that was killed and resumed ends with the same bits.
+Each stage has its own step: see posttrain/train_step.py and similarity_v0/train_step.py. Everything random
+is a pure function of (seed, step, micro-batch), so a killed and resumed run ends with the same bits.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ class Task(Protocol):
     """Tokens of every training row."""
 
     line_tokens: int
-    """Length of the lines into which rows are packed; 0 = each row stands alone."""
+    """Length of the lines into which rows are packed; 0 = no packing."""
 
     lowest_is_best: str
-    """The evaluated figure whose lowest value marks the best checkpoint; empty = the stage keeps its best itself."""
+    """The evaluated figure whose lowest value marks the best checkpoint; empty: the stage keeps its best itself."""
 
     def prepare(self, epoch: int, micro_batches: list[MicroBatch]) -> Any:
-        """Fetch what the update on these micro-batches needs. A pure function: it may run ahead, in a thread."""
+        """Build what the update on these micro-batches needs. A pure function, which may run ahead in a thread."""
 
     def update(self, step: int, epoch: int, prepared: Any) -> dict[str, float]:
-        """Take one optimizer step on what prepare gave for it; returns figures to log, `loss` among them.
+        """Take one optimizer step on what prepare returned; returns figures to log, among them `loss`.
 
-        Two more are not logged but used, both over all ranks: `predicted_tokens`, positions that the head predicts
-        (without it: one a row), and `padded_tokens`, tokens computed with padding (without it: each micro-batch's rows
-        as long as its longest).
+        Two optional figures over all ranks are used, not logged: `predicted_tokens`, positions that the head predicts
+        (default: one per row), and `padded_tokens`, tokens computed including padding (default: every row as long as
+        the longest of its micro-batch).
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Measure on held-out rows and keep what is best; returns the figures to log, if any."""
+        """Evaluate on held-out rows and keep the best weights; returns figures to log, if any."""
 
     def state(self) -> tuple[dict, dict[str, torch.Tensor]]:
-        """What besides the engine must survive a kill: JSON values and tensors."""
+        """What a checkpoint must hold besides the engine: JSON values and tensors."""
 
     def restore(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
-        """Take up what state() gave. Raises ArtifactError where a file that it relies on is damaged."""
+        """Restore what state() returned. Raises ArtifactError if a file it relies on is damaged."""
 
-    def told(self, rows: np.ndarray) -> list[dict]:
-        """Training rows as a person reads them: row number, token ids, text."""
+    def describe_rows(self, rows: np.ndarray) -> list[dict]:
+        """Training rows in readable form: row number, token ids, text."""
 
 
 def run_loop(
@@ -77,8 +77,8 @@ def run_loop(
     """Train from the newest checkpoint in `folder` (or the start) to the end; returns the number of updates.
 
     eval_every: updates between evaluations; 0 = at the end of each epoch. The last update is always evaluated.
-    work: the model's arithmetic, for the FLOP rate. end_with_best: leave engine and task as they were at the best
-    evaluation. On SIGTERM or SIGINT the running step is finished, a checkpoint written, and SystemExit raised.
+    work: the model's operation counts, for the FLOP rate. end_with_best: end with engine and task as at the best
+    evaluation. On SIGTERM or SIGINT the current step is finished, a checkpoint written, and SystemExit raised.
     """
     require_wandb(settings.wandb, label)
     with stop_requests() as stop:
@@ -86,7 +86,10 @@ def run_loop(
 
 
 class _Loop:
-    def __init__(self, task, engine, settings, seed, eval_every, folder, label, work, end_with_best):
+    def __init__(
+        self, task: Task, engine: Engine, settings: Training, seed: int, eval_every: int, folder: Path, label: str,
+        work: ModelWork | None, end_with_best: bool,
+    ):  # fmt: skip
         self.task, self.engine, self.settings, self.seed, self.label = task, engine, settings, seed, label
         self.world = engine.world
         self.end_with_best = end_with_best
@@ -97,21 +100,21 @@ class _Loop:
         self.checkpoints = Checkpoints(folder / "checkpoints", engine, self.world, settings.keep_checkpoints)
         bad_rows = folder / "bad_step.json" if self.world.is_first else None
         self.guard = FiniteGuard(settings.max_bad_steps, bad_rows, label)
-        self._point_out_idle_processes()
+        self._log_idle_processes()
         self.first, self.is_evaluated = self._resume()
         self.journal = Journal(
             folder if self.world.is_first else None, label, self.total, self.first, settings.log_every, settings.wandb
         )
         peak = self.world.sum(peak_flops(engine.world.device, engine.precision))[0] if work else 0.0
         self.meter = Meter(task.lengths, work, peak, self.world.device)
-        engine.wrapper.train()  # models loaded from a folder come in evaluation mode
+        engine.wrapper.train()  # models loaded from a folder are in evaluation mode
 
     def run(self, stop: StopRequest) -> int:
         with contextlib.closing(self.journal):
             if not self.is_evaluated:
                 self._evaluate(self.first)
             elif self.first == 0 and self.task.lowest_is_best:
-                self.journal.evaluation(0, self.task.evaluate(0))  # where the curve starts
+                self.journal.evaluation(0, self.task.evaluate(0))  # the first point of the curve
             self._run_epochs(stop)
         if self.end_with_best and self.checkpoints.best_step:
             log.info("%s: taking the weights of step %d, the best", self.label, self.checkpoints.best_step)
@@ -146,12 +149,14 @@ class _Loop:
                 yield before + position + 1, epoch, micro_batches, self.task.prepare(epoch, mine)
 
     def _take(self, step: int, epoch: int, micro_batches: list[np.ndarray], prepared: Any) -> None:
-        """One optimizer step, checked and noted."""
+        """Take one optimizer step, check and log it."""
         lr = set_lr(self.engine.optimizer, step - 1, self.total, self.settings)
         figures = self.task.update(step, epoch, prepared)
-        self.meter.add(micro_batches, figures.pop("predicted_tokens", None), figures.pop("padded_tokens", None))
+        counts = (figures.pop(name, None) for name in ("predicted_tokens", "padded_tokens"))
+        n_predicted, n_computed = (None if count is None else int(count) for count in counts)
+        self.meter.add(micro_batches, n_predicted, n_computed)
         scale_can_fall = self.engine.loss_scale.value > 1.0
-        self.guard.check(step, figures, lambda: self.task.told(np.concatenate(micro_batches)), scale_can_fall)
+        self.guard.check(step, figures, lambda: self.task.describe_rows(np.concatenate(micro_batches)), scale_can_fall)
         self.journal.update(
             step, figures["loss"], lambda: {**figures, "lr": lr, "bad_steps": self.guard.bad, **self.meter.read()}
         )
@@ -160,7 +165,7 @@ class _Loop:
         return step == self.total or step % self.eval_every == 0
 
     def _evaluate(self, step: int) -> None:
-        """Measure, and keep a checkpoint where it is the best so far or where one is due anyway."""
+        """Evaluate, and write a checkpoint if this is the best so far or if one is due."""
         with self.meter.paused():
             figures = self.task.evaluate(step)
             self.journal.evaluation(step, figures)
@@ -183,7 +188,7 @@ class _Loop:
             return self.checkpoints.save(step, (state, tensors), is_best)
 
     def _resume(self) -> tuple[int, bool]:
-        """Take up the newest checkpoint; returns its step and whether the evaluation due there was done."""
+        """Resume from the newest checkpoint; returns its step and whether its evaluation was done."""
         resumed = self.checkpoints.load_newest(self._take_up)
         if resumed is None:
             return 0, True
@@ -191,7 +196,7 @@ class _Loop:
         return state["step"], state["course"]["is_evaluated"]
 
     def _take_up(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
-        """Raises ArtifactError where something that the state relies on is damaged."""
+        """Raises ArtifactError if a file that the state relies on is damaged."""
         course = state["course"]
         if self.end_with_best and course["best_step"]:
             self.checkpoints.require_best(course["best_step"])
@@ -201,7 +206,7 @@ class _Loop:
         self.guard.restore(course["guard"])
 
     def _stop_where_asked(self, step: int, stop: StopRequest) -> None:
-        """End after this step on every rank where a signal has reached one of them."""
+        """Stop every rank after this step if a signal has reached any rank."""
         asked = self.world.sum(stop.number == signal.SIGINT, stop.number == signal.SIGTERM)
         if not any(asked):
             return
@@ -209,15 +214,15 @@ class _Loop:
         is_written = self._save(step, is_evaluated=not self._is_evaluation_due(step))
         if self.world.is_first:
             kept = "its checkpoint is written" if is_written else "its checkpoint could not be written"
-            log.info("%s: stopped by %s after step %d of %d; %s: the same command goes on from there",
+            log.info("%s: stopped by %s after step %d of %d; %s: the same command resumes from it",
                      self.label, asked_by.name, step, self.total, kept)  # fmt: skip
         raise SystemExit(128 + asked_by)
 
-    def _point_out_idle_processes(self) -> None:
+    def _log_idle_processes(self) -> None:
         step_rows, size = self.settings.step_rows, self.world.size
         if not self.settings.micro_tokens and step_rows // self.settings.micro_rows < size:
             log.info(
-                "%s: a step has fewer micro-batches than there are processes, so some stand idle; "
+                "%s: a step has fewer micro-batches than there are processes, so some are idle; "
                 "-- %s.micro_rows=%d would give each its share",
                 self.label, self.label, max(1, step_rows // size),
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Groups of weights, the optimizer, and the course of the learning rate."""
+"""Parameter groups, the optimizer, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from final_project.settings import Schedule, Training
 BETAS = (0.9, 0.999)
 LION_BETAS = (0.9, 0.99)
 MOMENTS = {"adamw": ("exp_avg", "exp_avg_sq"), "lion": ("exp_avg",), "adafactor": ("row_var", "col_var", "variance")}
-"""What an optimizer keeps of its weights beside the count of steps, by its own names."""
+"""Names of the state tensors that each optimizer keeps per weight, without its step counter."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def split_by_decay(
     """Weight matrices with decay; biases and LayerNorm weights (all vectors) without. Groups without a weight are left
     out."""
     shapes = dict(model.named_parameters())
-    matrices, vectors = [], []
+    matrices: list[str] = []
+    vectors: list[str] = []
     for weight in weights:
         (matrices if shapes[weight].ndim >= 2 else vectors).append(weight)
     decayed = ParameterGroup(name, tuple(matrices), lr, weight_decay)
@@ -53,7 +54,7 @@ def split_by_decay(
 
 
 def optimizer_groups(model: nn.Module, groups: list[ParameterGroup]) -> list[dict]:
-    """The groups as torch's optimizers take them, with the model's weights as they are now, cut into shards or not.
+    """The groups in the form of torch's optimizers, with the model's current weights, sharded or not.
     Raises ValueError unless every trainable weight is in exactly one group."""
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     named = Counter(name for group in groups for name in group.weights)
@@ -73,10 +74,10 @@ def optimizer_groups(model: nn.Module, groups: list[ParameterGroup]) -> list[dic
 
 
 def freeze_idle_parameters(model: nn.Module) -> int:
-    """Leave out of training what cannot change the model's answer; returns how many parameters.
+    """Freeze weights that cannot change the model's output; returns the number of frozen parameters.
 
-    The bias of the attention keys adds the same number to all scores of a query, and softmax does not see it. Its
-    gradient is rounding noise, which Adam would blow up to steps of full size, different on every number of ranks.
+    The bias of the attention keys adds the same number to all scores of a query, which softmax cancels. Its
+    gradient is rounding noise, which Adam would scale up to full steps that differ with the number of ranks.
     """
     idle = [weight for name, weight in model.named_parameters() if name.endswith("attention.self.key.bias")]
     for weight in idle:
@@ -123,13 +124,13 @@ def first_moments(name: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def has_moment(name: str, key: str, weight: torch.Tensor) -> bool:
-    """Does the optimizer keep this moment of a weight of this form?"""
+    """Whether the optimizer keeps this moment for a weight of this shape."""
     return name != "adafactor" or (key == "variance") == (weight.ndim < 2)
 
 
 def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule, power: float = 1.0) -> float:
     """Share of the peak rate for the update after `done` of `total` updates; as transformers' get_scheduler has it,
-    polynomial with a lr_end of 0. power: the polynomial's exponent.
+    with lr_end 0 for polynomial. power: the polynomial's exponent.
 
     A pure function of the step, so that a checkpoint needs no scheduler state.
     """
@@ -145,7 +146,7 @@ def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule, pow
 
 
 def set_lr(optimizer: torch.optim.Optimizer, done: int, total: int, settings: Training) -> float:
-    """Set every group's rate for the coming update; returns the recipe's own, which groups may stand above or below."""
+    """Set every group's rate for the next update; returns the rate of a group whose peak is the recipe's `lr`."""
     factor = lr_factor(done, total, settings.warmup_frac, settings.schedule, settings.lr_power)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor

@@ -1,6 +1,6 @@
-"""Which arithmetic the forward pass uses: float32, or a 16-bit type under autocast with float32 weights.
+"""Compute dtype of the forward pass: float32, or a 16-bit type under autocast with float32 weights.
 
-fp16 has few exponents, so its loss is multiplied by a scale that follows the gradients (LossScale).
+fp16 has a small exponent range, so its loss is multiplied by a scale that follows the gradients (LossScale).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ GROW_AFTER = 2000
 
 
 def resolve_precision(wanted: Precision, device: torch.device) -> Precision:
-    """`auto` becomes bf16 where the device computes in it natively, else fp32. Raises RecipeError where the device
-    lacks what is wanted."""
+    """`auto` becomes bf16 if the device supports it natively, else fp32. Raises RecipeError if the device does not
+    support the wanted precision."""
     native = _has_bf16(device)
     if wanted == "auto":
         return "bf16" if native else "fp32"
@@ -45,16 +45,16 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def at_least_float32(logits: torch.Tensor) -> torch.Tensor:
-    """16-bit logits widened for the loss; float32 and float64 as they are."""
+    """Convert 16-bit logits to float32 for the loss; float32 and float64 stay."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class LossScale:
-    """By what the loss is multiplied before the backward pass, so that small fp16 gradients do not vanish.
+    """The factor of the loss before the backward pass, so that small fp16 gradients do not underflow.
 
     Halved after a step whose gradients were not finite, doubled after GROW_AFTER good ones; fixed at 1 in other
-    precisions. The rule of torch.amp.GradScaler, but fed with the norm over all ranks' gradients, which every engine
-    computes anyway: so that ranks which hold different shards agree, and a checkpoint fits any engine.
+    precisions. The rule is torch.amp.GradScaler's, applied to the gradient norm over all ranks, which every engine
+    computes anyway. So ranks with different shards agree, and a checkpoint fits every engine.
     """
 
     def __init__(self, precision: Precision):
@@ -63,7 +63,7 @@ class LossScale:
         self._good_steps = 0
 
     def update(self, is_finite: bool) -> None:
-        """Take note of one step."""
+        """Adjust the scale after a step."""
         if not self._follows:
             return
         self._good_steps = self._good_steps + 1 if is_finite else 0

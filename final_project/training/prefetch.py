@@ -1,7 +1,7 @@
-"""The next items are built in a thread while the current one is worked on.
+"""Build the next items in a thread while the current one is used.
 
-What is built must be a pure function, so that building early changes nothing. It pays where the device works by
-itself and the CPU would wait: on CUDA. On a CPU that trains, the thread takes from the training what it saves.
+Building must be a pure function, so that building early changes nothing. It helps on CUDA, where the CPU would
+otherwise wait for the device. On a CPU the thread competes with the training.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-LOOK_EVERY_S = 0.1  # how soon a full queue notices that nobody takes any more
+LOOK_EVERY_S = 0.1  # how often a thread with a full queue checks whether the consumer has gone
 
 
 @contextmanager
 def built_ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
     """Yield an iterator over the same items in the same order, up to `depth` of them built ahead; 0 = no thread.
 
-    An error while building is raised where the item would have been taken. However the block ends, the thread ends.
+    An error while building is raised where the item is taken. The thread ends with the block.
     """
     if depth == 0:
         yield iter(items)
@@ -42,7 +42,7 @@ def built_ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
                 if is_over.is_set():
                     return
             put("end", None)
-        except BaseException as error:  # it belongs to whoever takes the items
+        except BaseException as error:  # raised again by the consumer
             put("error", error)
 
     def taken() -> Iterator[Item]:

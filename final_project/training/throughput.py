@@ -1,8 +1,8 @@
-"""How fast a stage trains: real tokens a second, padding, arithmetic a second and as a share of what the device can do.
+"""Training speed: real tokens per second, padding, operations per second and as a share of the device's peak.
 
-Arithmetic is counted as in Chowdhery et al. 2022 (PaLM), appendix B: 6 operations for each weight of a matrix product
+Operations are counted as in Chowdhery et al. 2022 (PaLM), appendix B: 6 operations for each weight of a matrix product
 and token (2 forward, 4 backward), and 12 L H T^2 for the attention of a row of T tokens in L layers of width H. Only
-real tokens count, padding is no work; a head counts at the positions that it predicts.
+real tokens count, not padding; a head counts at the positions that it predicts.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ from transformers import PreTrainedModel
 from final_project.settings import Precision
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-PEAK_SIZE = {"cpu": 768, "cuda": 8192}  # large enough for full speed, small enough for a fraction of a second
+PEAK_SIZE = {
+    "cpu": 768,
+    "cuda": 8192,
+}  # matrix size for the peak: large enough for full speed, done in a fraction of a second
 PEAK_S = 0.15
 
 
 @dataclass(frozen=True)
 class ModelWork:
-    """body: weights of the matrix products that every token goes through; head: those of predicted positions only.
-    passes: forward and backward passes of a step over the same tokens (2 with an adversarial one; one that only points
-    the way is less than a whole one)."""
+    """body: weights of the matrix products applied to every token; head: of those applied to predicted positions.
+    passes: forward and backward passes of a step over the same tokens (2 with an adversarial pass; a direction-only
+    pass counts less than one)."""
 
     body: int
     head: int
@@ -39,14 +42,14 @@ class ModelWork:
     passes: float = 1
 
     def flops(self, lengths: np.ndarray, n_predicted: int) -> float:
-        """Operations of one step on rows of these many tokens."""
+        """Operations of one step on rows of these lengths in tokens."""
         lengths = lengths.astype(np.float64)
         attention = 12.0 * self.n_layers * self.hidden_size * float((lengths**2).sum())
         return self.passes * (6.0 * self.body * float(lengths.sum()) + attention + 6.0 * self.head * n_predicted)
 
 
-def work_of(model: PreTrainedModel, passes: float = 1) -> ModelWork:
-    """Counted on the plain model, before an engine cuts its weights into pieces."""
+def count_model_work(model: PreTrainedModel, passes: float = 1) -> ModelWork:
+    """Count the weights of a plain model, before an engine shards them."""
     body = head = 0
     encoder = {module for name, module in model.base_model.named_modules() if not name.startswith("pooler")}
     for module in model.modules():
@@ -60,9 +63,11 @@ def work_of(model: PreTrainedModel, passes: float = 1) -> ModelWork:
 
 @functools.lru_cache
 def peak_flops(device: torch.device, precision: Precision) -> float:
-    """Operations a second in the best of several matrix products: what the device reaches, not what its sheet says."""
+    """Operations per second of the fastest of several matrix products: a measured peak, not the data sheet's."""
     size = PEAK_SIZE.get(device.type, PEAK_SIZE["cpu"])
-    generator = torch.Generator(device).manual_seed(0)  # its own: training's random numbers stay what they are
+    generator = torch.Generator(device).manual_seed(
+        0
+    )  # a separate generator, so that training's random numbers do not change
     square = torch.randn(size, size, generator=generator, device=device).to(DTYPES[precision])
     best_s, ends_at = float("inf"), time.monotonic() + PEAK_S
     while best_s == float("inf") or time.monotonic() < ends_at:
@@ -75,18 +80,18 @@ def peak_flops(device: torch.device, precision: Precision) -> float:
 
 
 class Meter:
-    """What the steps since the last reading came to. All ranks' rows are counted, in the time of this rank."""
+    """Figures of the steps since the last reading: rows of all ranks, time of this rank."""
 
     def __init__(self, lengths: np.ndarray, work: ModelWork | None, peak: float, device: torch.device):
-        """lengths: tokens of every row. peak: operations a second of all devices together."""
+        """lengths: tokens of every row. peak: operations per second of all devices together."""
         self._lengths, self._work, self._peak, self._device = lengths, work, peak, device
         self._start()
 
     def add(self, micro_batches: Sequence[np.ndarray], n_predicted: int | None, n_computed: int | None) -> None:
         """Count one step of micro-batches of row numbers.
 
-        n_predicted: positions that the head predicts; None = one a row. n_computed: tokens with padding; None = every
-        row as long as the longest of its micro-batch.
+        n_predicted: positions that the head predicts; None: one per row. n_computed: tokens including padding; None:
+        every row as long as the longest of its micro-batch.
         """
         lengths = self._lengths[np.concatenate(micro_batches)]
         if n_computed is None:
@@ -99,13 +104,13 @@ class Meter:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Evaluations and checkpoints are not training: their time is left out of the rates."""
+        """Exclude the block's time (evaluation, checkpoint) from the rates."""
         began = time.monotonic()
         yield
         self._began += time.monotonic() - began
 
     def read(self) -> dict[str, float]:
-        """Figures since the last reading, and the memory of this process (CUDA: its highest on the device)."""
+        """Figures since the last reading, and the memory of this process (CUDA: its peak on the device)."""
         elapsed_s = max(1e-9, time.monotonic() - self._began)
         figures = {
             "rows_per_s": round(self._rows / elapsed_s, 2),

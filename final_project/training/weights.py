@@ -14,20 +14,20 @@ from final_project.errors import ArtifactError
 
 
 def first_names(model: nn.Module) -> dict[str, str]:
-    """Each name of the state dict -> the first name of the same tensor; the two differ for tied weights."""
+    """Each name of the state dict -> the first name of the same tensor. The two differ for tied weights."""
     first: dict[int, str] = {}
     return {name: first.setdefault(id(value), name) for name, value in model.state_dict(keep_vars=True).items()}
 
 
 def distinct_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Every weight and buffer once, under the first of its names: the live parameters, sharded where they are."""
+    """Every weight and buffer once, by its first name. The values are the live parameters, possibly sharded."""
     live = model.state_dict(keep_vars=True)
     return {name: live[name] for name in dict.fromkeys(first_names(model).values())}
 
 
 def with_ties(full: Mapping[str, torch.Tensor], model: nn.Module, module: nn.Module) -> dict[str, torch.Tensor]:
-    """The state dict of one module of the model, made of the model's full weights by first names; tied weights are
-    one tensor under all their names."""
+    """State dict of one module, from the whole model's full weights by first names. Tied weights are one tensor
+    under all their names."""
     (prefix,) = [name for name, part in model.named_modules() if part is module]
     start = f"{prefix}." if prefix else ""
     return {
@@ -40,7 +40,7 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def expect_names(path: Path, found: set[str], expected: set[str]) -> None:
-    """Raises ArtifactError where a file holds other weights than the model."""
+    """Raises ArtifactError if a file's weights are not those of the model."""
     if missing := expected - found:
         raise ArtifactError(f"{path}: {len(missing)} weights of the model are missing, {min(missing)} among them")
     if foreign := found - expected:
@@ -48,7 +48,7 @@ def expect_names(path: Path, found: set[str], expected: set[str]) -> None:
 
 
 def expect_shape(path: Path, file: safe_open, name: str, expected: tuple[int, ...]) -> None:
-    """Raises ArtifactError where a tensor of an open file has another shape than the model's: a copy would repeat a
-    smaller one without a word."""
+    """Raises ArtifactError if a tensor of an open file has another shape than the model's; copying would silently
+    broadcast a smaller one."""
     if (found := tuple(file.get_slice(name).get_shape())) != expected:
         raise ArtifactError(f"{path}: {name} has shape {list(found)} where the model has {list(expected)}")

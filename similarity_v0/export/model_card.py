@@ -41,7 +41,7 @@ def model_card(
     made: str = "one training",
 ) -> str:
     """The card of a trained classifier. scores, rows: by split. own: the encoder's parts that transformers does not
-    know, as own_parts says them. made: of what it became, in a few words."""
+    know, as custom_embeddings says them. made: of what it became, in a few words."""
     settings = recipe.similarity_v0
     facts = {
         "Run": recipe.name,

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from final_project.errors import ArtifactError
-from final_project.model.custom_parts import own_parts
+from final_project.model.custom_parts import custom_embeddings
 from final_project.model.heads.classifier import PooledClassifier
 from similarity_v0.model import LABELS, PairModel
 
@@ -50,7 +50,7 @@ def require_standard(classifier: PreTrainedModel | PooledClassifier) -> None:
     """Raises ArtifactError where transformers alone would lose a part of the classifier."""
     if isinstance(classifier, PooledClassifier):
         lost = f"its {classifier.facts['pool']} pool"
-    elif own := own_parts(classifier):
+    elif own := custom_embeddings(classifier):
         lost = " and ".join(own)
     else:
         return

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from final_project.artifacts import folder_atomic, read_json, write_atomic, write_json, write_text
 from final_project.errors import ArtifactError
-from final_project.model.custom_parts import own_parts
+from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
 from similarity_v0.decision.results import Labelled, best_by, decide, scores_at, scores_of_splits, write_outcome
@@ -132,7 +132,7 @@ def write_ensemble(
             write_soup([folds[number].model for number in model.numbers], partial / "model")
             model.decision.save(partial / "model")
             n_rows = {"train": len(rows), "dev": len(labels["dev"])}
-            own = own_parts(load_classifier(partial / "model")[0])
+            own = custom_embeddings(load_classifier(partial / "model")[0])
             told = model_card(material.recipe, {}, model.decision, n_rows, own, made=model.why)
             write_text(partial / "model" / "README.md", told)
         else:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from final_project.errors import ArtifactError, ProjectError, first_line
-from final_project.model.custom_parts import own_parts
+from final_project.model.custom_parts import custom_embeddings
 from final_project.model.model_inputs import ModelInputs
 from similarity_v1.explain.embedding_calls import a_model, base_of, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow, encode, pad
@@ -98,7 +98,7 @@ def fault_of(probe: Probe, others: tuple[int, int]) -> str | None:
     ids_BT, content_BT = probe.inputs["input_ids"], probe.content_BT
     changed_BT = torch.where(content_BT, torch.where(ids_BT == others[0], others[1], others[0]), ids_BT)
     rows_B, name = torch.arange(len(ids_BT), device=ids_BT.device), type(probe.block).__name__
-    if not own_parts(probe.model) and not _is_local(probe, changed_BT):
+    if not custom_embeddings(probe.model) and not _is_local(probe, changed_BT):
         return f"a token's vector from {name} holds its neighbours, too"
     given, probe.inputs = probe.inputs, {**probe.inputs, "input_ids": changed_BT}
     try:

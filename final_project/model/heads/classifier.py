@@ -1,9 +1,9 @@
-"""A classifier whose pool no standard class has: encoder -> pool -> dropout -> linear layer.
+"""A classifier with a pool that no standard class has: encoder -> pool -> dropout -> linear layer.
 
-Its folder is that of the encoder, which AutoModel loads, with two files beside it that are read here alone:
+Its folder is the encoder's, which AutoModel loads, with two more files that only this module reads:
     head.json           which pool, how many outputs, dropout
     head.safetensors    weights of the pool and of the linear layer
-It answers as transformers' own classifiers do, so that whoever uses one need not know which of the two it is.
+It has the interface of transformers' classifiers, so that callers need not distinguish them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PooledClassifier(nn.Module):
         super().__init__()
         config = encoder.config
         if getattr(encoder, "pooler", None) is not None:
-            encoder.pooler = None  # BERT's own, which nothing here reads
+            encoder.register_module("pooler", None)  # BERT's own pooler, unused here
         config.num_labels = n_outputs
         self.config = config
         self.encoder = encoder
@@ -79,7 +79,7 @@ class PooledClassifier(nn.Module):
         return SequenceClassifierOutput(logits=self.head(hidden_states, attention_mask.bool()))
 
     def hidden_states(self, **inputs: Tensor | None) -> Sequence[Tensor]:
-        """The encoder's, of the layers that the pool wants."""
+        """The encoder's hidden states, of the layers that the pool needs."""
         if self.pool.n_layers == 1:
             return (self.encoder(**inputs).last_hidden_state,)
         return self.encoder(**inputs, output_hidden_states=True).hidden_states[-self.pool.n_layers :]
@@ -102,7 +102,7 @@ def has_own_head(folder: str | Path) -> bool:
 
 
 def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
-    """What save_pretrained wrote; raises ArtifactError where a file is missing, damaged or another's."""
+    """Load what save_pretrained wrote; raises ArtifactError if a file is missing, damaged or of another model."""
     folder = Path(folder)
     try:
         facts = strict_json.loads((folder / HEAD_FACTS).read_text(encoding="utf-8"))
@@ -121,8 +121,8 @@ def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
         wrong = classifier.load_state_dict(head, strict=False)
         missing = [name for name in wrong.missing_keys if not name.startswith(ENCODER)]
         if missing or wrong.unexpected_keys:
-            raise ValueError(f"missing {missing}, not the head's {wrong.unexpected_keys}")
-    except Exception as error:  # a damaged file, other names, other shapes: each library's own kind of error
+            raise ValueError(f"missing {missing}, unexpected {wrong.unexpected_keys}")
+    except Exception as error:  # damaged file, other names, other shapes: each library raises its own kind
         raise ArtifactError(f"{folder / HEAD_WEIGHTS}: not this head's weights: {first_line(error)}") from error
     require_finite_weights(folder / HEAD_WEIGHTS, head.items())
     return classifier

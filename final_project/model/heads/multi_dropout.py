@@ -1,6 +1,6 @@
 """Multi-sample dropout (Inoue 2019): the head's last layer under several dropout masks of the pooled vector at once.
 
-In training z = reduce_k (W d_k(p) + c) over K masks d_k, `reduce` their sum (the original solution's) or mean. Without
+In training z = reduce_k (W d_k(p) + c) over K masks d_k, `reduce` their sum (as published) or mean. Without
 dropout that is K (W p + c) or W p + c, which is what evaluation computes. Shapes: B pairs, H hidden, K masks.
 """
 
@@ -16,7 +16,7 @@ Reduce = Literal["sum", "mean"]
 
 
 class MultiDropout(nn.Linear):
-    """Takes a linear layer's place, with its weight and bias under their own names; the dropout before it must go."""
+    """Replaces a linear layer and keeps the names of its weight and bias; remove the dropout before it."""
 
     def __init__(self, linear: nn.Linear, dropout: float, n_samples: int, reduce: Reduce):
         super().__init__(linear.in_features, linear.out_features, device="meta")
@@ -32,5 +32,5 @@ class MultiDropout(nn.Linear):
 
     @property
     def scale(self) -> int:
-        """By what a plain linear layer's weight and bias must be multiplied to answer as this one does."""
+        """Factor to fold into a plain nn.Linear so that it gives the same logits."""
         return self.n_samples if self.reduce == "sum" else 1

@@ -1,7 +1,7 @@
 """Pools: how the hidden states of a pair become one vector.
 
 All have one interface: pool(hidden_states, mask_BT) -> pooled, (B, width). hidden_states are those of the last
-`n_layers` layers, each (B, T, H), the lowest first; mask_BT is true where there is a token, [CLS] at place 0.
+`n_layers` layers, each (B, T, H), the lowest first; mask_BT is true at tokens; [CLS] is at position 0.
 Shapes: B pairs, T tokens, H hidden, L layers.
 """
 
@@ -16,12 +16,12 @@ from final_project.errors import ArtifactError
 
 
 class Pool(nn.Module):
-    """n_layers: how many layers' hidden states it wants. width: of the vector that it gives."""
+    """n_layers: how many layers' hidden states it needs. width: size of the pooled vector."""
 
     n_layers = 1
 
     def __init__(self, hidden_size: int, n_layers: int):
-        """n_layers: those of the encoder."""
+        """n_layers: number of layers of the encoder."""
         super().__init__()
         self.width = hidden_size
 
@@ -56,7 +56,7 @@ class AttentionPool(Pool):
 
 
 class WeightedLayersPool(Pool):
-    """[CLS] of all layers, in learned shares that start equal and sum to one (as in Peters et al. 2018)."""
+    """[CLS] of all layers, with learned weights that start equal and sum to one (as in Peters et al. 2018)."""
 
     def __init__(self, hidden_size: int, n_layers: int):
         super().__init__(hidden_size, n_layers)
@@ -69,7 +69,7 @@ class WeightedLayersPool(Pool):
 
 
 class LastFourPool(Pool):
-    """[CLS] of the last four layers, end to end, the lowest first."""
+    """[CLS] of the last four layers, concatenated, the lowest first."""
 
     n_layers = 4
 

@@ -1,4 +1,4 @@
-"""Engines by name. fairscale and deepspeed are imported only inside their own file, only when chosen."""
+"""Engines by name. fairscale and deepspeed are imported in one file each, and only if chosen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from torch import nn
 from transformers import PreTrainedModel
 
-from final_project.model.attention_backend import let_attention_suit
+from final_project.model.attention_backend import choose_attention_backend
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.apex_parts import apex_status, use_fused_layer_norms
@@ -25,12 +25,12 @@ def build_engine(
     world: World,
     group_rule: GroupRule = flat_groups,
 ) -> Engine:
-    """Make a model ready for training. The engine takes the model over: it may replace its parameters.
+    """Prepare a model for training. The engine owns the model from then on and may replace its parameters.
 
-    group_rule: which weights share a rate; it is asked once what is trained is settled.
+    group_rule: which weights share a rate; called after idle weights are frozen.
     """
     freeze_idle_parameters(model)
-    let_attention_suit(model, precision, world.device)
+    choose_attention_backend(model, precision, world.device)
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
     elif world.device.type == "cuda":
@@ -56,10 +56,10 @@ def build_engine(
 
 
 def checkpoint_activations(model: nn.Module) -> None:
-    """Keep only the inputs of each transformer layer for the backward pass; the rest is computed again there, with the
-    same dropout."""
+    """Keep only the inputs of each transformer layer for the backward pass, which recomputes the rest with the same
+    dropout."""
     for part in model.modules():
         if isinstance(part, PreTrainedModel):
             part.activation_checkpointing_enable({"use_reentrant": False})
             return
-    raise TypeError(f"{type(model).__name__} holds no transformers model, whose layers could be computed again")
+    raise TypeError(f"{type(model).__name__} contains no transformers model: activation checkpointing needs its layers")

@@ -1,6 +1,6 @@
-"""The one interface behind which every engine lives.
+"""The interface of all engines.
 
-A step of training, written once in each stage's train_step, is the same on all of them:
+Each stage's train_step is written once and runs on every engine:
 
     for micro_batch in micro_batches:
         with engine.backward_pass(synchronise=last):     # gradients are exchanged in the last pass only
@@ -8,11 +8,11 @@ A step of training, written once in each stage's train_step, is the same on all 
             engine.backward(loss)
     grad_norm = engine.step(max_grad_norm)
 
-Losses are divided by the number of rows in the whole step over all ranks, and gradients are summed over ranks; so any
-number of processes and any accumulation give the same update.
+Losses are divided by the number of rows in the whole step over all ranks, and gradients are summed over ranks; so every
+number of processes and micro-batches gives the same update.
 
-What an engine has trained is read and written in full, weight by weight (see full_state.py), so that a checkpoint or
-an export depends neither on the engine nor on the number of ranks.
+Weights and moments are read and written in full, one weight at a time (see full_state.py), so that checkpoints and
+exports depend neither on the engine nor on the number of ranks.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from final_project.training.precision import LossScale, autocast
 
 
 class Engine(FullState):
-    """Attributes: `wrapper`, what a forward of training goes through; `optimizer`, with torch's param_groups; and those
-    of FullState."""
+    """Attributes: `wrapper`, the module that a training forward calls; `optimizer`, with torch's param_groups; and
+    those of FullState."""
 
     name: str
-    weights_are_cut = False  # whether each rank holds but a part of every weight
+    weights_are_cut = False  # whether each rank holds only a part of every weight
     wrapper: nn.Module
     optimizer: torch.optim.Optimizer
 
@@ -56,25 +56,27 @@ class Engine(FullState):
 
     @abstractmethod
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
-        """Surrounds one forward and backward; gradients are exchanged between ranks only where synchronise is True,
-        which must be the case in the last pass of a step and in no other."""
+        """Context of one forward and backward. synchronise: exchange gradients between ranks; True in the last pass of
+        a step and only there."""
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of the loss, summed over ranks."""
-        # all engines average over ranks where we want the sum
+        # engines average over ranks; times size gives the sum
         (loss * (self.world.size * self.loss_scale.value)).backward()
 
     def pointing_pass(self) -> contextlib.AbstractContextManager:
-        """Surrounds one forward and backward_to: a pass that exchanges nothing and leaves no weight a gradient."""
+        """Context of one forward and backward_to: a direction-only pass, which exchanges nothing and adds no weight
+        gradients."""
         return self.backward_pass(synchronise=False)
 
     def backward_to(self, loss: torch.Tensor, tensor: torch.Tensor) -> None:
-        """Take the gradient of the loss back to a tensor inside the forward, on this rank alone; its hooks see it."""
+        """Compute the gradient of the loss with respect to a tensor of the forward, on this rank only; its hooks
+        receive it."""
         torch.autograd.grad(loss * self.loss_scale.value, tensor)
 
     def take_gradients(self) -> dict[str, torch.Tensor]:
-        """The gradients of the passes so far, summed over ranks, in the layout of parts(), times the loss scale. They
-        are cleared, and the step starts anew. Called on every rank, after a pass that exchanged gradients."""
+        """The gradients of the passes so far, summed over ranks, in the layout of parts(), times the loss scale. The
+        engine's gradients are cleared. Called on every rank, after a pass that exchanged gradients."""
         taken = {
             name: torch.zeros_like(part) if (gradient := self.trained()[name].grad) is None else local(gradient).clone()
             for name, part in self.parts().items()
@@ -83,8 +85,8 @@ class Engine(FullState):
         return taken
 
     def matrix_norms(self, parts: Mapping[str, torch.Tensor]) -> dict[str, float]:
-        """Euclidean norm of each whole weight of two dimensions or more, from what this rank holds of it in the layout
-        of parts(). Called on every rank."""
+        """Euclidean norm of each whole weight of two or more dimensions. parts: this rank's parts, in the layout of
+        parts(). Called on every rank."""
         matrices = {name: weight for name, weight in self.trained().items() if len(self.shape(weight)) > 1}
         held = [self.without_padding(weight, parts[name]) for name, weight in matrices.items()]
         squares = torch.stack([part.double().square().sum() for part in held]).tolist()
@@ -93,13 +95,13 @@ class Engine(FullState):
         return {name: math.sqrt(square) for name, square in zip(matrices, squares, strict=True)}
 
     def without_padding(self, weight: nn.Parameter, part: torch.Tensor) -> torch.Tensor:
-        """What of a part belongs to the weight."""
+        """The part without the padding that an engine adds."""
         return part
 
     def step(self, max_grad_norm: float) -> float:
         """Clip (0 = do not), update the weights, clear the gradients; returns the norm before clipping.
 
-        Where a gradient is not finite nothing is updated on any rank, and the norm that is returned is not finite.
+        If a gradient is not finite, no rank updates anything, and the returned norm is not finite.
         """
         norm = self._update(max_grad_norm)
         is_finite = math.isfinite(norm)
@@ -109,7 +111,7 @@ class Engine(FullState):
 
     @abstractmethod
     def _update(self, max_grad_norm: float) -> float:
-        """What step does, with gradients that carry the loss scale; the returned norm does not."""
+        """The engine's part of step(). Gradients include the loss scale; the returned norm does not."""
 
     def _unscale_gradients(self) -> None:
         if self.loss_scale.value != 1.0:
@@ -117,7 +119,7 @@ class Engine(FullState):
             torch._foreach_mul_(gradients, 1.0 / self.loss_scale.value)
 
     def evidence(self) -> dict[str, Any]:
-        """Which classes really do the work, for the manifest, and what share of weights and moments this rank holds."""
+        """For the manifest: the classes in use, and the share of weights and moments that this rank holds."""
         n_trained = sum(self.numel(weight) for weight in self.trained().values())
         moments = [state[key] for state in self.inner_optimizer.state.values() for key in state if key != "step"]
         return {
@@ -131,7 +133,7 @@ class Engine(FullState):
         }
 
     def _n_moments(self) -> int:
-        """Numbers in all moments of all trained weights, over all ranks."""
+        """Total size of all moments of all trained weights over all ranks, in numbers."""
         if self.optimizer_name == "adafactor":
             firsts = [first_moments(self.optimizer_name, weight) for weight in self.trained().values()]
             return sum(moment.numel() for moments in firsts for moment in moments.values())
@@ -142,5 +144,5 @@ class Engine(FullState):
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
-    """What this rank holds of a tensor: its part of a DTensor, all of any other."""
+    """This rank's part of a DTensor; any other tensor unchanged."""
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor

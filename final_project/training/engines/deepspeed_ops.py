@@ -1,9 +1,9 @@
-"""What DeepSpeed compiles on its first use on a CPU: here one process at a time compiles or loads it.
+"""Compile what DeepSpeed needs on a CPU, one process at a time.
 
-torch keeps other processes out of a build folder by a file `lock`, and one that is killed there leaves it behind;
-every later one then waits for it without end. So a lock of the operating system's is taken first, which goes with its
-process, however that ends: who holds it and finds torch's knows that nobody is at work there. DeepSpeed keeps what is
-loaded, and does not come to torch's lock again.
+torch guards a build folder by a file `lock`. A process that is killed while compiling leaves it behind, and every later
+process waits for it forever. So a lock of the operating system is taken first, which ends with its process: whoever
+holds it and finds torch's file knows that nobody is compiling. DeepSpeed keeps what is loaded and does not use torch's
+lock again.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def load_compiled_parts(deepspeed: ModuleType) -> None:
     """Compile or load what deepspeed.initialize would.
 
-    deepspeed: the package, which its engine alone imports. Needs TORCH_EXTENSIONS_DIR, a folder that this project alone
-    compiles in; where it is not set, DeepSpeed is left to do it.
+    deepspeed: the package, which only its engine imports. Needs TORCH_EXTENSIONS_DIR, a folder in which only this
+    project compiles; if it is not set, DeepSpeed compiles by itself.
     """
     if "TORCH_EXTENSIONS_DIR" not in os.environ:
         return

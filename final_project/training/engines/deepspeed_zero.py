@@ -1,6 +1,6 @@
-"""DeepSpeed ZeRO 0 to 3. The JSON file names the stage; the fields that must agree with the recipe come from it.
+"""DeepSpeed ZeRO 0 to 3. One JSON file per stage; fields that must agree with the recipe are filled in from it.
 
-Every stage cuts up more: 1 the optimizer's state, 2 the gradients, 3 the weights.
+Each stage shards more: 1 the optimizer's state, 2 also the gradients, 3 also the weights.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import nn
@@ -27,6 +28,8 @@ DEFAULT_STAGE = 1
 
 class DeepSpeedEngine(Engine):
     name = "deepspeed"
+    wrapper: Any  # deepspeed.DeepSpeedEngine and one of its optimizers: the package has no types
+    optimizer: Any
 
     def __init__(
         self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
@@ -34,11 +37,11 @@ class DeepSpeedEngine(Engine):
         super().__init__(world, precision, settings)
         if world.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
-        if world.size == 1:  # what a launcher would have set: DeepSpeed reads it although the group is there
+        if world.size == 1:  # DeepSpeed reads a launcher's variables although the process group exists
             here = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
             for name, value in here.items():
                 os.environ.setdefault(name, value)
-        import deepspeed  # after DS_ACCELERATOR, which it reads when it is imported
+        import deepspeed  # after DS_ACCELERATOR is set: it is read at import
 
         load_compiled_parts(deepspeed)
         self._deepspeed = deepspeed
@@ -52,7 +55,8 @@ class DeepSpeedEngine(Engine):
         )
         self.model = self.wrapper.module
         self.stage = self.wrapper.zero_optimization_stage()
-        # stage 3 lends its flat weights to the optimizer's groups only for the moment of an update
+        self.weights_are_cut = self.stage == 3
+        # stage 3 puts its flat weights into the optimizer's groups only during an update
         start_moments(
             self.inner_optimizer,
             settings.optimizer,
@@ -89,7 +93,7 @@ class DeepSpeedEngine(Engine):
 
     @contextlib.contextmanager
     def pointing_pass(self) -> Iterator[None]:
-        self._only_points = True  # the wrapper would take any backward for one that gathers gradients
+        self._only_points = True  # the wrapper would treat any backward as one that gathers gradients
         try:
             yield
         finally:
@@ -104,7 +108,7 @@ class DeepSpeedEngine(Engine):
 
     def _update(self, max_grad_norm: float) -> float:
         if self.stage:
-            self.wrapper.step()  # clips at the configured max_grad_norm; passes over gradients that are not finite
+            self.wrapper.step()  # clips at the configured max_grad_norm; skips gradients that are not finite
             return float(self.wrapper.get_global_grad_norm())
         self._unscale_gradients()
         norm = float(nn.utils.get_total_norm([w.grad for w in self.trained().values() if w.grad is not None]))
@@ -161,7 +165,7 @@ class DeepSpeedEngine(Engine):
         if not self.stage:
             self.inner_optimizer.state[weight][key].copy_(value)
         elif is_partitioned(weight):
-            # the last part is padded, which DeepSpeed's safe_set_full_optimizer_state fails on
+            # the last part is padded, and DeepSpeed's safe_set_full_optimizer_state fails on padding
             n = weight.ds_tensor.numel()
             part = value.flatten()[self.world.rank * n :][:n]
             part = nn.functional.pad(part, (0, n - len(part)))
@@ -181,7 +185,7 @@ class DeepSpeedEngine(Engine):
         super().set_parts(parts)
         for weight in self.trained().values():
             if is_partitioned(weight):
-                weight.partition()  # drops a whole copy that was made of the old parts
+                weight.partition()  # drops a full copy gathered from the old parts
 
     def evidence(self) -> dict:
         weights = list(self.trained().values())
@@ -192,18 +196,28 @@ class DeepSpeedEngine(Engine):
     def shape(self, weight: torch.Tensor) -> tuple[int, ...]:
         return tuple(weight.ds_shape if is_partitioned(weight) else weight.shape)
 
-    @property
-    def weights_are_cut(self) -> bool:
-        return self.stage == 3
-
     def without_padding(self, weight: nn.Parameter, part: torch.Tensor) -> torch.Tensor:
-        if not is_partitioned(weight):
-            return part
-        return part[: max(0, weight.ds_numel - self.world.rank * part.numel())]
+        if is_partitioned(weight):
+            return part[: max(0, weight.ds_numel - self.world.rank * part.numel())]
+        return part
 
 
-def is_partitioned(weight: torch.Tensor) -> bool:
-    """Is this one of ZeRO-3's parameters, of which each rank holds a part?"""
+class Partitioned(Protocol):
+    """What DeepSpeed adds to a parameter that ZeRO-3 partitions."""
+
+    ds_id: int
+    ds_tensor: torch.Tensor
+    """This rank's part, padded to the same size on every rank."""
+    ds_shape: torch.Size
+    ds_numel: int
+
+    def partition(self) -> None: ...
+
+    def detach(self) -> torch.Tensor: ...
+
+
+def is_partitioned(weight: torch.Tensor) -> TypeGuard[Partitioned]:
+    """Whether this is a parameter of ZeRO-3, of which each rank holds a part."""
     return hasattr(weight, "ds_id")
 
 
@@ -221,12 +235,12 @@ def filled_config(settings: Training, world: World) -> dict:
         "gradient_clipping": settings.max_grad_norm,
     }
     if settings.optimizer != "adamw":
-        config["zero_allow_untested_optimizer"] = True  # it works weight by weight, so parts of weights will do
+        config["zero_allow_untested_optimizer"] = True  # works weight by weight, so it may be given parts of weights
     if settings.offload_optimizer:
         config["zero_optimization"]["offload_optimizer"] = {
             "device": "cpu", "pin_memory": world.device.type == "cuda",
         }  # fmt: skip
-        config["zero_force_ds_cpu_optimizer"] = False  # torch's own work on CPU tensors, nothing to compile
+        config["zero_force_ds_cpu_optimizer"] = False  # torch updates the CPU tensors: nothing to compile
     return config
 
 

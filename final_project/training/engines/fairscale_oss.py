@@ -19,6 +19,8 @@ from final_project.training.optim import ParameterGroup, first_moments, optimize
 
 class FairscaleEngine(Engine):
     name = "fairscale"
+    wrapper: ShardedDataParallel
+    optimizer: OSS
 
     def __init__(
         self, model: nn.Module, settings: Training, precision: Precision, world: World, groups: list[ParameterGroup]
@@ -47,7 +49,7 @@ class FairscaleEngine(Engine):
     def take_gradients(self) -> dict[str, torch.Tensor]:
         taken = super().take_gradients()
         for name, weight in self.trained().items():
-            dist.broadcast(taken[name], self._owner(weight))  # who alone has the sum over ranks
+            dist.broadcast(taken[name], self._owner(weight))  # only the owner has the sum over ranks
         return taken
 
     @property

@@ -1,5 +1,5 @@
-"""torch's FSDP2 (fully_shard): weights, gradients and moments are DTensors, cut over the ranks by their first
-dimension. A layer's weights are whole only while it computes."""
+"""torch's FSDP2 (fully_shard): weights, gradients and moments are DTensors, sharded over the ranks along their
+first dimension. A layer's weights are gathered only while it computes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
-from final_project.training.engines.base import Engine
+from final_project.training.engines.base import Engine, local
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 
 
@@ -29,26 +29,29 @@ class Fsdp2Engine(Engine):
         mesh = init_device_mesh(world.device.type, (world.size,))
         for layer in [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]:
             fully_shard(layer, mesh=mesh)
-        # the root, too, gives its whole weights up after a forward: what is written into the shards is then seen by
-        # the next one
-        self.model = self.wrapper = fully_shard(model, mesh=mesh, reshard_after_forward=True)
+        # the root is resharded after a forward too, so that the next forward sees values written into the shards
+        self._sharded = fully_shard(model, mesh=mesh, reshard_after_forward=True)  # the same object
+        self.model = self.wrapper = model
         self.optimizer = build_optimizer(optimizer_groups(model, groups), settings)
         start_moments(self.inner_optimizer, settings.optimizer)
 
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
-        self.wrapper.set_requires_gradient_sync(synchronise)
+        self._sharded.set_requires_gradient_sync(synchronise)
         return contextlib.nullcontext()
 
     def _update(self, max_grad_norm: float) -> float:
         self._unscale_gradients()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), max_grad_norm or float("inf")).full_tensor()
+        sharded_norm = nn.utils.clip_grad_norm_(self.model.parameters(), max_grad_norm or float("inf"))
+        assert isinstance(sharded_norm, DTensor)
+        norm = sharded_norm.full_tensor()
         if norm.isfinite():
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(norm)
 
     def whole(self, weight: torch.Tensor) -> torch.Tensor:
-        return weight.detach().full_tensor() if isinstance(weight, DTensor) else weight
+        detached = weight.detach()
+        return detached.full_tensor() if isinstance(detached, DTensor) else detached
 
     def assign(self, weight: torch.Tensor, value: torch.Tensor) -> None:
         weight.detach().copy_(_cut_like(weight, value) if isinstance(weight, DTensor) else value)
@@ -64,9 +67,9 @@ class Fsdp2Engine(Engine):
         self.assign(self.inner_optimizer.state[weight][key], value)
 
     def parts(self) -> dict[str, torch.Tensor]:
-        return {name: weight.detach().to_local() for name, weight in self.trained().items()}
+        return {name: local(weight.detach()) for name, weight in self.trained().items()}
 
 
 def _cut_like(weight: DTensor, value: torch.Tensor) -> DTensor:
-    # src_data_rank None: every rank has the value and cuts out its own part, nothing is sent
+    # src_data_rank None: every rank has the value and takes its own shard; nothing is sent
     return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)

@@ -1,8 +1,8 @@
-"""What an engine has trained, in full and by the names of the model's weights, whatever the engine shards.
+"""An engine's weights and optimizer moments in full, by the names of the model's weights, however they are sharded.
 
 A checkpoint is a folder of plain files that any engine on any number of ranks can read:
     model.safetensors
-    exp_avg.safetensors  exp_avg_sq.safetensors      the optimizer's moments, by its own names
+    exp_avg.safetensors  exp_avg_sq.safetensors      the optimizer's moments, by torch's names
     engine.json          updates taken, loss scale
 One weight at a time is gathered; only the first rank ever holds a full copy, and only of one of these files. Every
 rank reads the files itself, one tensor at a time, and keeps its part.
@@ -13,7 +13,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,6 +30,8 @@ from final_project.training.weights import distinct_weights, expect_names, expec
 
 WEIGHTS_FILE = "model.safetensors"
 COUNTS_FILE = "engine.json"
+
+TensorKind = TypeVar("TensorKind", bound=torch.Tensor)
 
 
 class FullState(ABC):
@@ -45,18 +49,18 @@ class FullState(ABC):
         self.loss_scale = loss_scale
         self.n_updates = 0
 
-    # --- what an engine that shards says of itself --------------------------------------------------------------------
+    # --- what a sharding engine overrides -----------------------------------------------------------------------------
 
     def whole(self, weight: torch.Tensor) -> torch.Tensor:
         """A weight or buffer in full, on every rank."""
         return weight.detach()
 
     def assign(self, weight: torch.Tensor, value: torch.Tensor) -> None:
-        """Write a full value into a weight or buffer, this rank's part of it where it is sharded."""
+        """Copy a full value into a weight or buffer; where it is sharded, only this rank's part."""
         weight.detach().copy_(value)
 
     def weights_changed(self) -> None:  # noqa: B027
-        """Called after weights were assigned: for engines that keep a second copy of them; most do not."""
+        """Called after weights were assigned. Engines that keep a second copy refresh it here."""
 
     @property
     @abstractmethod
@@ -72,20 +76,20 @@ class FullState(ABC):
         """Write a full moment, or this rank's part of it."""
 
     def parts(self) -> dict[str, torch.Tensor]:
-        """What this rank holds of each trained weight, to be read."""
+        """This rank's part of each trained weight; read-only."""
         return {name: weight.detach() for name, weight in self.trained().items()}
 
     def shape(self, weight: torch.Tensor) -> tuple[int, ...]:
-        """Of the whole weight."""
+        """Shape of the whole weight."""
         return tuple(weight.shape)
 
     def set_parts(self, parts: Mapping[str, torch.Tensor]) -> None:
-        """Overwrite what this rank holds of each trained weight, for forwards that follow. The parts of before must
-        come back before the next update."""
+        """Overwrite this rank's part of each trained weight for the next forward passes. Restore the previous parts
+        before the next update."""
         for name, part in self.parts().items():
             part.copy_(parts[name])
 
-    # --- what follows from it -----------------------------------------------------------------------------------------
+    # --- built on these -----------------------------------------------------------------------------------------------
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The weights that are trained, by their first names; sharded where the engine shards them."""
@@ -102,7 +106,7 @@ class FullState(ABC):
         self.weights_changed()
 
     def load_weights(self, path: Path) -> None:
-        """Take up full_weights() from a file. Raises ArtifactError where it holds other weights than the model."""
+        """Load full_weights() from a file. Raises ArtifactError if its names or shapes differ from the model's."""
         with safe_open(path, framework="pt") as file:
             weights = distinct_weights(self.model)
             expect_names(path, set(file.keys()), set(weights))
@@ -114,7 +118,7 @@ class FullState(ABC):
         """Write weights, moments and counts into an existing folder; the first rank writes."""
         problem = self._written(folder / WEIGHTS_FILE, self.full_weights())
         for key in MOMENTS[self.optimizer_name]:
-            moments = self._gathered(self._having(key), lambda weight, key=key: self.moment(weight, key))
+            moments = self._gathered(self._having(key), partial(self.moment, key=key))
             problem = problem or self._written(folder / f"{key}.safetensors", moments)
             del moments  # before the next ones are gathered
         if problem:
@@ -123,7 +127,7 @@ class FullState(ABC):
             write_json(folder / COUNTS_FILE, {"updates": self.n_updates, "loss_scale": self.loss_scale.state()})
 
     def load(self, folder: Path) -> None:
-        """Take up what save wrote, on any engine and number of ranks."""
+        """Load what save() wrote, on any engine and number of ranks."""
         counts = json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8"))
         self.load_weights(folder / WEIGHTS_FILE)
         self.n_updates = counts["updates"]
@@ -136,7 +140,7 @@ class FullState(ABC):
             with safe_open(path, framework="pt") as file:
                 expect_names(path, set(file.keys()), set(having))
                 for name, weight in having.items():
-                    if self.optimizer_name != "adafactor":  # which keeps rows and columns
+                    if self.optimizer_name != "adafactor":  # keeps row and column means, of other shapes
                         expect_shape(path, file, name, self.shape(weight))
                     self.assign_moment(weight, key, file.get_tensor(name))
 
@@ -145,7 +149,7 @@ class FullState(ABC):
         return {n: weight for n, weight in self.trained().items() if has_moment(self.optimizer_name, key, weight)}
 
     def _gathered(
-        self, tensors: Mapping[str, torch.Tensor], whole: Callable[[torch.Tensor], torch.Tensor]
+        self, tensors: Mapping[str, TensorKind], whole: Callable[[TensorKind], torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Copies of the full tensors in CPU memory of the first rank; nothing on the others."""
         full = {}
@@ -156,8 +160,8 @@ class FullState(ABC):
         return full
 
     def _written(self, path: Path, full: dict[str, torch.Tensor]) -> Exception | None:
-        """Write on the first rank; what goes wrong there, a full disk as a rule, is handed back instead of raised,
-        because the other ranks are on their way to the next collective and would wait in it for ever."""
+        """Write on the first rank. An error there (usually a full disk) is returned, not raised: the other ranks
+        are on their way to the next collective and would wait in it forever."""
         try:
             if self.world.is_first:
                 save_tensors(path, full)

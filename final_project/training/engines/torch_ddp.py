@@ -30,6 +30,7 @@ class TorchEngine(Engine):
     def backward_pass(self, synchronise: bool) -> contextlib.AbstractContextManager:
         if synchronise or self.world.size == 1:
             return contextlib.nullcontext()
+        assert isinstance(self.wrapper, DistributedDataParallel)
         return self.wrapper.no_sync()
 
     def _update(self, max_grad_norm: float) -> float:
