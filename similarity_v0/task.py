@@ -30,7 +30,7 @@ from similarity_v0.model import PairModel
 from similarity_v0.pair_weights import pair_weights
 from similarity_v0.predict import predict_probabilities
 from similarity_v0.train_step import Step, train_step
-from similarity_v0.tricks.chosen import chosen_tricks
+from similarity_v0.tricks.chosen import build_tricks
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class PairTask:
         self.weights[train_rows] = pair_weights(self.settings.pair_weights, tables, train_rows, tokenizer)
         self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
-        self.tricks = chosen_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
+        self.tricks = build_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
         self.average = self.tricks.average
         self.best: dict = {"score": None, "step": 0}
         self.best_weights = BestWeights(folder / "best")
