@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import read_pairs
 from final_project.model.folder import load_tokenizer
 from final_project.model.learning import Learning
@@ -18,7 +19,7 @@ from final_project.run.stage_folder import RECORD_NAME, StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision
-from similarity_v0.decision.review import labelled, read_predictions, write_review
+from similarity_v0.decision.review import labelled, write_review
 from similarity_v0.folds.train import fit_folds
 from similarity_v0.record import append_record
 from similarity_v0.splits import NAMES, chosen_rows, require_fit_for_decision, require_labels

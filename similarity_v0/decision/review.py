@@ -18,9 +18,9 @@ import numpy as np
 
 from final_project import strict_json
 from final_project.artifacts import read_json, write_atomic, write_json
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.data.records import Pair
-from final_project.errors import DataError
 from final_project.run.progress import read_metrics
 
 SPLITS = ("dev", "test")
@@ -105,15 +105,3 @@ def labelled(path: Path) -> tuple[list[Pair], np.ndarray | None]:
     if any(pair.label is None for pair in pairs):
         return pairs, None
     return pairs, np.array([pair.label for pair in pairs])
-
-
-def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """P(1) and decisions of a file of predictions, a row each. Raises DataError at what is no probability."""
-    rows = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            if not 0 <= (probability := float(row["probability"])) <= 1:
-                raise DataError(path, f"expected a probability from 0 to 1, found {row['probability']}", line)
-            rows.append((probability, int(row["label"])))
-    probabilities, decisions = zip(*rows, strict=True)
-    return np.array(probabilities), np.array(decisions)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ import numpy as np
 
 from final_project.artifacts import read_json
 from final_project.commands.plan import nodes_from_environment, stage_command
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
 from final_project.run.stage_folder import StageFolder
@@ -134,8 +134,7 @@ class Runner:
         if self._labels_N is None:
             labels = (pair.label for pair in iter_pairs(self.run_dir / "prepare" / "dev.csv"))
             self._labels_N = np.fromiter(labels, np.int64)
-        with predictions.open(encoding="utf-8", newline="") as file:
-            decided_N = np.array([int(row["label"]) for row in csv.DictReader(file)])
+        _, decided_N = read_predictions(predictions)
         return decided_N == self._labels_N if decided_N.shape == self._labels_N.shape else None
 
 
