@@ -28,7 +28,7 @@ from final_project.errors import DataError, RecipeError
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
 from similarity_v0.folds.ensemble import METHODS, combined, fitted_weights
-from similarity_v0.splits import is_of_test
+from similarity_v0.splits import is_test_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +52,14 @@ def run(arguments: argparse.Namespace) -> None:
     labels_B = None if arguments.gold is None else read_labels(arguments.gold, ids, files[0].path)
     weights = arguments.weights
     if arguments.method == "weighted" and weights is None:
+        assert labels_B is not None, "check() requires --gold here"
         weights = fitted_weights(p_MB, labels_B).tolist()
     p_B = combined(arguments.method, p_MB, weights)
-    is_swept = arguments.threshold == "sweep"
-    threshold = best_threshold(p_B, labels_B)[0] if is_swept else float(arguments.threshold)
+    if arguments.threshold == "sweep":
+        assert labels_B is not None, "check() requires --gold here"
+        threshold = best_threshold(p_B, labels_B)[0]
+    else:
+        threshold = float(arguments.threshold)
     decided_B = (p_B >= threshold).astype(int)
     with write_atomic(arguments.output) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -86,7 +90,7 @@ def check(arguments: argparse.Namespace) -> None:
     found += ["a threshold"] * (arguments.threshold == "sweep")
     if found and arguments.gold is None:
         problems.append(f"{' and '.join(found)} can only be found on labels: give them with --gold")
-    elif found and (of_test := [path for path in (arguments.gold, *arguments.predictions) if is_of_test(path)]):
+    elif found and (of_test := [path for path in (arguments.gold, *arguments.predictions) if is_test_file(path)]):
         problems.append(
             f"{of_test[0]}: test data must not choose {' and '.join(found)}: find them on dev or on out-of-fold "
             "predictions, then give them with --weights and --threshold"
@@ -106,7 +110,9 @@ def read_labels(path: Path, ids: list[str], of: Path) -> np.ndarray:
     """The labels of these rows, (B,): from a CSV with row or id and label, or from pairs, by the number of the row."""
     labels = read_labels_by_id(path)
     if labels is None:
-        labels = {str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True))}
+        labels = {
+            str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True)) if pair.label is not None
+        }
     _require_same(path, labels, ids, of, "row")
     return np.array([labels[name] for name in ids])
 
