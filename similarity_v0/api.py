@@ -131,4 +131,4 @@ def _rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
         for text in texts:
             if fault := why_no_text(text):
                 raise CallError(f"pair {number}", f"a text {fault}")
-        yield (*map(str, texts), None)
+        yield str(texts[0]), str(texts[1]), None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import read_pairs
 from final_project.model.folder import load_tokenizer
 from final_project.model.learning import Learning
@@ -19,10 +20,10 @@ from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision
-from similarity_v0.decision.review import labelled, read_predictions, write_review
+from similarity_v0.decision.review import labelled, write_review
 from similarity_v0.folds.train import fit_folds
 from similarity_v0.record import append_record
-from similarity_v0.splits import NAMES, chosen_rows, require_fit_for_decision, require_labels
+from similarity_v0.splits import NAMES, choose_rows, require_fit_for_decision, require_labels
 from similarity_v0.training_run import Fitted, Material, train_model
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     """Fine-tune on every rank; returns the written files and the facts for the manifest."""
     settings = recipe.similarity_v0
     precision = resolve_precision(settings.precision, world.device)  # refused before anything is loaded
-    place = start_place(recipe, folder.run_dir)
+    place = find_start_folder(recipe, folder.run_dir)
     tokenizer = load_tokenizer(place)
     tokenizer.model_max_length = settings.max_length  # saved with it, so that others cut where training did
     if world.is_first:
@@ -43,7 +44,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     tokenizer("", "", truncation="longest_first", max_length=settings.max_length)
     tables = {split: open_token_table(folder.path / f"{split}_tokens") for split in NAMES}
     material = Material(recipe, place, tokenizer, tables, precision, world)
-    rows = chosen_rows(len(tables["train"]), settings.max_train_pairs, recipe.seed)
+    rows = choose_rows(len(tables["train"]), settings.max_train_pairs, recipe.seed)
     fitted = fit_folds(material, rows, folder) if settings.folds else fit_one(material, rows, folder.path)
     n_rows = {split: len(table) for split, table in tables.items()} | {"train": fitted.n_train}
     facts = {"rows": n_rows, "updates": fitted.updates, "train_seconds": round(fitted.seconds, 3)}
@@ -70,6 +71,7 @@ def warn_of_nothing_learnt(folder: StageFolder, train_labels_R: np.ndarray) -> N
         )  # fmt: skip
         return
     _, labels_N = labelled(folder.run_dir / "prepare" / "dev.csv")
+    assert labels_N is not None, "require_labels has checked dev"
     _, decided_N = read_predictions(folder.path / "result" / "dev_predictions.csv")
     statistics = folder.run_dir / "prepare" / "statistics.json"
     known = json.loads(statistics.read_text(encoding="utf-8")) if statistics.is_file() else {}
@@ -88,13 +90,15 @@ def fit_one(material: Material, rows: np.ndarray, folder: Path) -> Fitted:
     return Fitted.of(trained, trained.task.finish())
 
 
-def start_place(recipe: Recipe, run_dir: Path) -> str:
+def find_start_folder(recipe: Recipe, run_dir: Path) -> str:
     """The folder to start from: similarity_v0.init where given, else what posttrain has exported."""
     if recipe.similarity_v0.init:
         return resolve_init(recipe.similarity_v0.init, allow_download=False)
     posttrain = StageFolder(run_dir, "posttrain")
     posttrain.outputs()
-    return str(posttrain.path / posttrain.manifest()["model"])
+    manifest = posttrain.manifest()
+    assert manifest is not None, "outputs() raises ArtifactError without one"
+    return str(posttrain.path / manifest["model"])
 
 
 def tokenise(folder: StageFolder, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:

@@ -1,15 +1,16 @@
 """The pair classifier: encoder -> pool -> dropout -> linear layer, answering with its logits alone.
 
-h = encoder(x); p = tanh(W_p h_[CLS] + b); z = W_c dropout(p) + c: the two-layer MLP on [CLS] of the original solution,
-which is what BertForSequenceClassification holds. So a saved model is a standard folder. With another pool it is a
-PooledClassifier (final_project/model/heads/classifier.py). Shapes: B pairs, T tokens, H hidden, C outputs; P packed
-lines of S tokens.
+h = encoder(x); p = tanh(W_p h_[CLS] + b); z = W_c dropout(p) + c: the two-layer MLP on [CLS] of the published
+solution, which is what BertForSequenceClassification has. So a saved model is a standard folder. With another pool it
+is a PooledClassifier (final_project/model/heads/classifier.py). Shapes: B pairs, T tokens, H hidden, C outputs; P
+packed lines of S tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from final_project.errors import ArtifactError
 from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.heads.classifier import PooledClassifier
-from final_project.model.heads.multi_dropout import MultiDropout
+from final_project.model.heads.multi_dropout import MultiDropout, Reduce
 from final_project.model.loading import load_start
 from final_project.model.model_inputs import takes_token_types
 from final_project.settings import SimilarityV0
@@ -38,12 +39,12 @@ class PairModel(nn.Module):
 
     @property
     def word_embedding(self) -> nn.Embedding:
-        return self.classifier.get_input_embeddings()
+        return cast(nn.Embedding, self.classifier.get_input_embeddings())
 
     @property
     def embeddings(self) -> nn.Module:
         """The embedding block: its output, (B, T, H), is what the first layer sees."""
-        return self.classifier.base_model.embeddings
+        return self._encoder.embeddings
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -52,16 +53,17 @@ class PairModel(nn.Module):
 
     @property
     def pool(self) -> nn.Module:
-        """The module whose output is the pooled vector, (B, H), before the head's dropout. Raises ArtifactError where
-        a model has none of its own."""
-        pool = self.classifier.pool if self._is_pooled else getattr(self.classifier.base_model, "pooler", None)
-        if pool is None:
+        """The module whose output is the pooled vector, (B, H), before the head's dropout. Raises ArtifactError if the
+        model has no such module."""
+        if isinstance(self.classifier, PooledClassifier):
+            return self.classifier.pool
+        if (pooler := getattr(self._encoder, "pooler", None)) is None:
             raise ArtifactError(f"a {self.classifier.config.model_type} model pools inside its head")
-        return pool
+        return pooler
 
     @property
     def has_output_layer(self) -> bool:
-        """Whether the head ends as output_layer takes it."""
+        """Whether the head ends in a linear layer that output_layer can return."""
         head = getattr(self.classifier, "classifier", None)
         return isinstance(head, nn.Linear) or isinstance(getattr(head, "out_proj", None), nn.Linear)
 
@@ -88,20 +90,21 @@ class PairModel(nn.Module):
         if places_BT is None:
             return self.classifier(**inputs, attention_mask=attention_mask).logits
         mask = block_mask(attention_mask, score_dtype(input_ids.device.type, self.classifier.dtype))
-        if self._is_pooled:
-            hidden_states = self.classifier.hidden_states(**inputs, attention_mask=mask, position_ids=position_ids)
+        if isinstance(self.classifier, PooledClassifier):
+            pooled = self.classifier
+            hidden_states = pooled.hidden_states(**inputs, attention_mask=mask, position_ids=position_ids)
             rows = [hidden_PSH.flatten(0, 1)[places_BT.clamp(min=0)] for hidden_PSH in hidden_states]
-            return self.classifier.head(rows, places_BT >= 0)
-        encoder = self.classifier.base_model
+            return pooled.head(rows, places_BT >= 0)
+        encoder = self._encoder
         embedded_PSH = encoder.embeddings(**inputs, position_ids=position_ids)
         hidden_PSH = encoder.encoder(embedded_PSH, attention_mask=mask).last_hidden_state
         first_B1H = hidden_PSH.flatten(0, 1)[places_BT[:, :1]]
         if self._head is not self.classifier:
             return self._head(first_B1H)
-        return self.output_layer(self.classifier.dropout(encoder.pooler(first_B1H)))
+        return self.output_layer(self._head.dropout(encoder.pooler(first_B1H)))
 
     def require_trainable(self, place: str) -> None:
-        """Raises ArtifactError where a model lacks a part that fine-tuning rests on."""
+        """Raises ArtifactError if the model lacks a part that fine-tuning needs."""
         has_block = isinstance(getattr(self.classifier.base_model, "embeddings", None), nn.Module)
         if not (has_block and self.layers and self.has_output_layer):
             kind = self.classifier.config.model_type
@@ -111,7 +114,7 @@ class PairModel(nn.Module):
             )
 
     def freeze(self, embeddings: bool, n_layers: int) -> None:
-        """Leave the embeddings or the lowest layers as they are. Raises ArtifactError where there are fewer."""
+        """Exclude the embeddings or the lowest layers from training. Raises ArtifactError if there are fewer."""
         if n_layers > len(self.layers):
             raise ArtifactError(f"freeze_layers {n_layers}: the encoder has {len(self.layers)} layers")
         for part in [self.embeddings] * embeddings + self.layers[:n_layers]:
@@ -120,8 +123,8 @@ class PairModel(nn.Module):
     def replace_output_layer(self, layer: nn.Linear) -> None:
         setattr(self._head, self._output_name, layer)
 
-    def use_multi_dropout(self, n_samples: int, reduce: str) -> None:
-        """Put K masks into the place of the dropout before the last layer."""
+    def use_multi_dropout(self, n_samples: int, reduce: Reduce) -> None:
+        """Replace the dropout before the last layer by K dropout masks whose outputs are combined."""
         self.replace_output_layer(MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce))
         self._head.dropout = nn.Identity()
 
@@ -129,18 +132,19 @@ class PairModel(nn.Module):
         """Write the classifier's folder. full: the values of all weights, by their names in this model."""
         state = with_ties(full, self, self.classifier)
         output = self.output_layer
-        if isinstance(output, MultiDropout):  # so that a plain linear layer answers as it does
+        if isinstance(output, MultiDropout):  # fold the factor in, so that a plain linear layer gives the same logits
             (name,) = [name for name, part in self.classifier.named_modules() if part is output]
             state |= {key: output.scale * state[key] for key in (f"{name}.weight", f"{name}.bias")}
         self.classifier.save_pretrained(folder, state_dict=state)
 
     @property
-    def _is_pooled(self) -> bool:
-        return isinstance(self.classifier, PooledClassifier)
+    def _encoder(self) -> Any:
+        """Any, because transformers' classes do not declare the parts of an encoder."""
+        return self.classifier.base_model
 
     @property
-    def _head(self) -> nn.Module:
-        """What holds `dropout` and the last layer: the classifier itself, or RoBERTa's head inside it."""
+    def _head(self) -> Any:
+        """The module with `dropout` and the last layer: the classifier itself, or the head module inside RoBERTa's."""
         inner = self.classifier.classifier
         return self.classifier if isinstance(inner, nn.Linear) else inner
 
@@ -150,16 +154,16 @@ class PairModel(nn.Module):
 
 
 def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
-    """A classifier on the encoder of a transformers folder, as the recipe wants its head and what of it is trained;
-    the head's random weights follow from the seed. Raises ArtifactError where the folder or the encoder is unfit."""
+    """Build a classifier on the encoder of a transformers folder, with the recipe's head and frozen parts. The seed
+    determines the head's random weights. Raises ArtifactError if the folder or the encoder is unfit."""
     torch.manual_seed(seed)
     if settings.pool == "cls":
-        classifier = standard_classifier(place, settings)
+        model = PairModel(add_custom_embeddings(standard_classifier(place, settings), place))
     else:
         encoder = load_start(AutoModel, place, use_safetensors=True)
         dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
-        classifier = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
-    model = PairModel(add_custom_embeddings(classifier, place))
+        pooled = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
+        model = PairModel(add_custom_embeddings(pooled, place))
     model.require_trainable(place)
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
@@ -169,7 +173,7 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
 
 def standard_classifier(place: str, settings: SimilarityV0) -> PreTrainedModel:
     labels = LABELS[settings.n_outputs]
-    options = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
+    options: dict[str, Any] = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
     options |= {"num_labels": settings.n_outputs, "id2label": labels}
     options |= {"label2id": {name: number for number, name in labels.items()}}
     return load_start(AutoModelForSequenceClassification, place, **options)

@@ -20,7 +20,7 @@ PairWeights = Literal["equal", "like_dev"]
 
 N_BINS = 10
 PRIOR = 20
-"""So many pairs of dev's size are added to every cell of both, in equal shares, so that rare cells say little."""
+"""Pseudo-count added to every cell (as a fraction of dev's size): smooths the ratio where a cell has few pairs."""
 SMALLEST, LARGEST = 0.1, 8.0
 ROWS_AT_A_TIME = 50_000
 

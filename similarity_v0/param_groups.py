@@ -14,8 +14,10 @@ import logging
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from torch import nn
+
 from final_project.errors import RecipeError
-from final_project.settings import SimilarityV0
+from final_project.settings import SimilarityV0, Training
 from final_project.training.optim import ParameterGroup, split_by_decay
 from similarity_v0.model import PairModel
 
@@ -29,12 +31,13 @@ Rate = tuple[str, float]
 """A group's name, and its rate over lr."""
 
 
-def pair_groups(model: PairModel, settings: SimilarityV0) -> list[ParameterGroup]:
+def pair_groups(model: nn.Module, settings: Training) -> list[ParameterGroup]:
     """The groups of all weights that are trained; their table is logged. Raises RecipeError where a pattern takes none
     of them, two patterns the same one, or `published` needs more layers than there are."""
-    rates = dict(rates_of(model, settings))
+    assert isinstance(model, PairModel) and isinstance(settings, SimilarityV0)
+    rates = dict(assign_rates(model, settings))
     trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
-    rates |= chosen_rates(trained, settings.lr_patterns)
+    rates |= match_patterns(trained, settings.lr_patterns)
     members: dict[Rate, list[str]] = {}
     for name in trained:
         members.setdefault(rates[name], []).append(name)
@@ -43,18 +46,18 @@ def pair_groups(model: PairModel, settings: SimilarityV0) -> list[ParameterGroup
         for (name, factor), names in members.items()
         for group in split_by_decay(model, name, names, settings.lr * factor, settings.weight_decay)
     ]
-    log.info("similarity_v0: rates\n%s", table_of(model, groups))
+    log.info("similarity_v0: rates\n%s", format_rates(model, groups))
     return groups
 
 
-def rates_of(model: PairModel, settings: SimilarityV0) -> Iterator[tuple[str, Rate]]:
+def assign_rates(model: PairModel, settings: SimilarityV0) -> Iterator[tuple[str, Rate]]:
     """(weight's name, its rate) of every weight, as lr_groups has it."""
     n_layers = len(model.layers)
     if settings.lr_groups == "published" and n_layers < PUBLISHED_LAYERS:
         raise RecipeError(
             [f"similarity_v0.lr_groups: published names layers 0 to 11, this encoder has {n_layers}: use thirds"]
         )
-    for name, part in parts_of(model):
+    for name, part in locate_parts(model):
         if settings.lr_groups == "flat":
             yield name, ("all", 1.0)
         elif part == "head":
@@ -76,7 +79,7 @@ def layer_rate(layer: int, n_layers: int, settings: SimilarityV0) -> Rate:
     return THIRDS[3 * (2 * layer + 1) // (2 * n_layers)]  # by the layer's middle, so that few layers fall symmetrically
 
 
-def parts_of(model: PairModel) -> Iterator[tuple[str, str | int]]:
+def locate_parts(model: PairModel) -> Iterator[tuple[str, str | int]]:
     """(weight's name, its part): embeddings, the number of a layer, pooler, head, or encoder for what else it has."""
     owners: dict[int, str | int] = {id(weight): "head" for weight in model.output_layer.parameters()}
     owners |= {id(weight): "embeddings" for weight in model.embeddings.parameters()}
@@ -90,7 +93,7 @@ def parts_of(model: PairModel) -> Iterator[tuple[str, str | int]]:
         yield name, owners.get(id(weight), "encoder" if id(weight) in encoder else "pooler")
 
 
-def chosen_rates(names: list[str], patterns: list[str]) -> dict[str, Rate]:
+def match_patterns(names: list[str], patterns: list[str]) -> dict[str, Rate]:
     """The rates of the weights that the recipe's `pattern=factor` entries take; a pattern is a glob over names."""
     taken: dict[str, Rate] = {}
     for entry in patterns:
@@ -107,7 +110,7 @@ def chosen_rates(names: list[str], patterns: list[str]) -> dict[str, Rate]:
     return taken
 
 
-def table_of(model: PairModel, groups: list[ParameterGroup]) -> str:
+def format_rates(model: PairModel, groups: list[ParameterGroup]) -> str:
     weights = dict(model.named_parameters())
     lines = [f"  {'group':<28} {'tensors':>7} {'numbers':>12} {'peak lr':>10} {'decay':>7}"]
     for group in groups:

@@ -1,41 +1,53 @@
 """Probabilities of a classifier over a token table.
 
-In float32 unless the caller says otherwise, so that the threshold found on dev holds for whoever loads the folder.
-Where padding changes the model's answers, a batch holds rows of one length only.
+In float32 unless the caller asks otherwise, so that the threshold found on dev also holds for users of the folder. If
+padding changes the model's answers, a batch contains only rows of one length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from final_project.model.decision import probabilities_of
 from final_project.model.finite import require_finite
 from final_project.model.model_inputs import ModelInputs, evaluation_mode, padding_matters
 from final_project.parallel.world import World
-from final_project.tokens.token_table import TokenTable, pad_rows
+from final_project.tokens.token_table import TokenRows, pad_rows
 from final_project.training.batching import batches_by_length, share_of_rank
-from similarity_v0.model import PairModel
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
-"""Padding included. A CPU is fastest where a batch stays in its caches, a GPU where there is much to do at once."""
+"""Tokens per batch, padding included. A CPU is fastest if a batch fits into its caches, a GPU with large batches."""
+
+
+class RowTable(Protocol):
+    """What prediction needs of a token table."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def lengths(self) -> np.ndarray: ...
+
+    def __getitem__(self, numbers_B: np.ndarray, /) -> TokenRows: ...
 
 
 @torch.no_grad()
 def predict_probabilities(
-    model: PairModel, table: TokenTable, pad_id: int, world: World, given: ModelInputs | None = None
+    model: nn.Module, table: RowTable, pad_id: int, world: World, given: ModelInputs | None = None
 ) -> np.ndarray:
-    """(N, C) class probabilities of every row, in the table's order, on every rank. Leaves the model in its mode.
+    """(N, C) class probabilities of every row, in the table's order, on every rank. The model's mode is restored.
 
-    given: what the model is given; None: every column, and whether padding changes its answers is tried on the table's
-    own rows. Raises NotFinite, on every rank, at the first row whose probabilities are not finite.
+    given: the inputs that the model takes; None: all columns, and the table's own rows show whether padding changes
+    the answers. Raises NotFinite, on every rank, at the first row whose probabilities are not finite.
     """
     one_length = given.one_length if given else padding_changes_answers(model, table, pad_id, world)
     budget = BATCH_TOKENS["cpu" if world.device.type == "cpu" else "cuda"]
     groups = batches_by_length(table.lengths, budget, one_length)
-    # every rank runs as many forwards: where weights are sharded, each of them is a collective
+    # every rank runs the same number of forwards: with sharded weights each forward is a collective operation
     mine = share_of_rank(groups, world.rank, world.size)
     parts = []
     with evaluation_mode(model):
@@ -52,9 +64,9 @@ def predict_probabilities(
     return probabilities_NC
 
 
-def padding_changes_answers(model: PairModel, table: TokenTable, pad_id: int, world: World) -> bool:
-    """Ask the table's shortest row alone, beside the next longer one and beside the longest; the same answer on every
-    rank."""
+def padding_changes_answers(model: nn.Module, table: RowTable, pad_id: int, world: World) -> bool:
+    """Predict the shortest row alone, padded to the next longer row, and padded to the longest; the same answer on
+    every rank."""
     order = np.argsort(table.lengths, kind="stable")
     longer = order[table.lengths[order] > table.lengths[order[:1]]]
     if not len(longer):

@@ -17,17 +17,17 @@ from final_project.settings import SimilarityV0
 log = logging.getLogger(__name__)
 
 NAMES = ("train", "dev", "test")
-MOST_IN_TEST = 0.5  # of dev: with more it is test data
+MAX_TEST_OVERLAP = 0.5  # reject dev if more than half of its pairs also occur in test
 
 
-def chosen_rows(n_rows: int, most: int, seed: int) -> np.ndarray:
+def choose_rows(n_rows: int, most: int, seed: int) -> np.ndarray:
     """All row numbers, or the first `most` after a seeded shuffle, in file order."""
     if most == 0 or most >= n_rows:
         return np.arange(n_rows)
     return np.sort(np.random.default_rng([seed, n_rows]).permutation(n_rows)[:most])
 
 
-def is_of_test(path: Path) -> bool:
+def is_test_file(path: Path) -> bool:
     """Whether a file's name says so: test.csv, test_predictions.csv, lcqmc-test.tsv."""
     return "test" in re.split(r"[^a-z]+", path.stem.lower())
 
@@ -61,7 +61,7 @@ def require_fit_for_decision(folder: Path, settings: SimilarityV0) -> None:
     if not is_found or not in_test.any():
         return
     shared = f"{in_test.sum():,} of its {len(in_test):,} pairs are pairs of test.csv, order, case and white space aside"
-    if in_test.mean() > MOST_IN_TEST:
+    if in_test.mean() > MAX_TEST_OVERLAP:
         raise DataError(
             dev, f"{shared}: a threshold or a calibration found on test data is refused; give other dev pairs, or take "
             "a fixed cut with threshold=half and calibration=none",

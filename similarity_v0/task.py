@@ -24,13 +24,13 @@ from final_project.training.engines.base import Engine
 from final_project.training.guard import describe_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
-from similarity_v0.decision.results import best_by, decide, scores_at, scores_of_splits, threshold_of, write_outcome
+from similarity_v0.decision.results import best_by, decide, find_threshold, score_splits, scores_at, write_results
 from similarity_v0.export.model_card import model_card
 from similarity_v0.model import PairModel
 from similarity_v0.pair_weights import pair_weights
 from similarity_v0.predict import predict_probabilities
 from similarity_v0.train_step import Step, train_step
-from similarity_v0.tricks.chosen import chosen_tricks
+from similarity_v0.tricks.chosen import build_tricks
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class PairTask:
         self.weights[train_rows] = pair_weights(self.settings.pair_weights, tables, train_rows, tokenizer)
         self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
-        self.tricks = chosen_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
+        self.tricks = build_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
         self.average = self.tricks.average
         self.best: dict = {"score": None, "step": 0}
         self.best_weights = BestWeights(folder / "best")
@@ -110,7 +110,7 @@ class PairTask:
     def dev_scores(self) -> dict[str, float]:
         """Figures at the threshold that this moment's weights would get, without a calibration."""
         probabilities, labels = self._probabilities("dev"), self.labels["dev"]
-        decision = Decision(threshold_of(self.settings, Decision(), probabilities, labels))
+        decision = Decision(find_threshold(self.settings, Decision(), probabilities, labels))
         return scores_at(self.settings, decision, probabilities, labels)
 
     def finish(self) -> dict[str, dict[str, float]]:
@@ -123,7 +123,7 @@ class PairTask:
             self.engine.load_weights(self.best_weights.path)
         self.final = probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
         decision = decide(self.settings, probabilities["dev"], self.labels["dev"])
-        scores = scores_of_splits(self.settings, decision, probabilities, self.labels)
+        scores = score_splits(self.settings, decision, probabilities, self.labels)
         full = self.engine.full_weights()
         if world.is_first:
             if fault := weights_at_fault(full.items()):
@@ -135,7 +135,7 @@ class PairTask:
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
                 card = model_card(self.recipe, scores, decision, rows, custom_embeddings(self.model.classifier))
                 write_text(result / "model" / "README.md", card)
-                write_outcome(result, self.settings, self.seed, decision, probabilities, self.labels)
+                write_results(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
                 log.info("similarity_v0: best of step %d on %s: %s", self.best["step"], split, shown)

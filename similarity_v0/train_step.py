@@ -1,9 +1,10 @@
-"""One optimizer step of fine-tuning, all tricks in the order in which they act.
+"""One optimizer step of fine-tuning, with all tricks in the order in which they act.
 
-This is the only place in the stage that calls backward or step. Shapes: B pairs, T tokens, C outputs.
+This is the only place in the stage that calls backward or step. Shapes: B pairs, T tokens, H hidden, C outputs.
 
-Every pass over a micro-batch draws its dropout masks from (seed, step, micro-batch, pass), so they are the same on any
-rank and after a resume. An adversarial pass draws its own, as in the original; FreeLB keeps those of the clean pass.
+Every pass over a micro-batch draws its dropout masks from (seed, step, micro-batch, pass), so the masks are the same on
+any rank and after a resume. An adversarial pass draws new masks, as in the published solution; FreeLB keeps those of
+the clean pass.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from similarity_v0.tricks.chosen import Tricks
 from similarity_v0.tricks.mixup import Blend
 from similarity_v0.tricks.r_drop import doubled, r_drop_losses
 
-CLEAN, MIXUP, ATTACK = 0, 1, 2  # passes over a micro-batch, as they count for its random numbers
+CLEAN, MIXUP, FIRST_ADVERSARIAL = 0, 1, 2  # numbers of the passes over a micro-batch, part of each pass's seed
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of this rank. n_pairs: pairs in the whole step, over all ranks and micro-batches. Every loss is a sum
-    divided by n_pairs, and gradients are summed over ranks, so any number of processes and any accumulation give the
-    same update."""
+    """One optimizer step on this rank. n_pairs: pairs of the whole step, over all ranks and micro-batches.
+
+    Every loss is a sum divided by n_pairs, and gradients are summed over ranks. So any number of processes and any
+    accumulation give the same update.
+    """
 
     batches: list[PairBatch]
     n_pairs: int
@@ -38,51 +41,60 @@ class Step:
 
 
 def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks) -> dict[str, float]:
-    """Take one step; returns the mean clean loss (with R-Drop's part of it) and the gradient norm."""
+    """Take one step; returns the mean clean loss (R-Drop's term included) and the gradient norm."""
     attack = tricks.attack
     attack.begin_step()
     clean_sum = torch.zeros((), dtype=torch.float64, device=engine.world.device)
-    # 0. adversarial weight perturbation: all that follows is computed with the weights moved
+    # 0. adversarial weight perturbation: everything below is computed with the moved weights
     with moved_weights(engine, step, tricks) if tricks.weight_attack else contextlib.nullcontext():
         for position, batch in enumerate(step.batches):
-            last = position == len(step.batches) - 1  # the exchange between ranks waits for its last pass
-
-            # 1. mixup: the loss of pairs blended in twos
+            # 1. mixup: the loss of pairs that are blended two by two
             if tricks.mixup:
                 blend = tricks.mixup.draw(len(batch.labels_B), batch.labels_B.device, *seeds(step, batch, MIXUP))
                 seed_masks(step, batch, MIXUP)
                 with engine.backward_pass(synchronise=False), attack.watching(), blend.applied():
                     engine.backward(mixup_loss(engine, batch, tricks, blend) / step.n_pairs)
 
-            # 2. clean loss; with R-Drop, of two dropout masks that should agree
+            # 2. clean loss; with R-Drop, the loss under two dropout masks plus their disagreement
+            is_last = is_last_backward(step, position, n_passes_left=len(attack.passes))
             seed_masks(step, batch, CLEAN)
-            with engine.backward_pass(synchronise=last and not attack.shares), attack.watching():
+            with engine.backward_pass(synchronise=is_last), attack.watching():
                 clean = pair_loss(engine, batch, tricks) / step.n_pairs
                 engine.backward(clean * attack.clean_share)
             clean_sum += clean.detach()
 
-            # 3. adversarial loss: the same pairs, their embeddings moved where the loss rises fastest
-            for n_done, share in enumerate(attack.shares):
-                seed_masks(step, batch, CLEAN if attack.keeps_masks else ATTACK + n_done)
-                if share:
-                    is_end = last and n_done + 1 == len(attack.shares)
-                    with engine.backward_pass(synchronise=is_end), attack.applied():
-                        engine.backward(pair_loss(engine, batch, tricks) / step.n_pairs * share)
-                else:  # only points the way
+            # 3. adversarial loss: the same pairs, their embeddings moved in the direction in which the loss rises
+            for index, adversarial_pass in enumerate(attack.passes):
+                is_last = is_last_backward(step, position, n_passes_left=len(attack.passes) - index - 1)
+                seed_masks(step, batch, CLEAN if attack.keeps_masks else FIRST_ADVERSARIAL + index)
+                if adversarial_pass.direction_only:
+                    # this pass only supplies the attack's next direction: no weight gradients
                     with engine.pointing_pass(), attack.applied():
-                        engine.backward_to(pair_loss(engine, batch, tricks), attack.output_BTH)
+                        loss = pair_loss(engine, batch, tricks)
+                        engine.backward_to(loss, attack.embedded())
+                else:
+                    with engine.backward_pass(synchronise=is_last), attack.applied():
+                        engine.backward(pair_loss(engine, batch, tricks) / step.n_pairs * adversarial_pass.share)
 
     # 4. clip and update
     grad_norm = engine.step(max_grad_norm)
 
-    # 5. average the weights; a gradient that is not finite has changed none
+    # 5. average the weights, unless a gradient that is not finite has prevented the update
     if tricks.average and math.isfinite(grad_norm):
         tricks.average.update()
     return {"loss": engine.world.sum(float(clean_sum))[0], "grad_norm": grad_norm}
 
 
+def is_last_backward(step: Step, position: int, n_passes_left: int = 0) -> bool:
+    """Whether this backward is the last of the step: only then do the ranks exchange gradients.
+
+    position: index of the micro-batch in the step. n_passes_left: passes over this micro-batch that follow.
+    """
+    return position == len(step.batches) - 1 and n_passes_left == 0
+
+
 def pair_loss(engine: Engine, batch: PairBatch, tricks: Tricks) -> torch.Tensor:
-    """The weighted losses of a micro-batch's pairs, summed; zero for a stand-in that only keeps ranks in step."""
+    """Sum of the weighted losses of a micro-batch's pairs; 0 for a filler micro-batch that only keeps ranks in step."""
     if not tricks.r_drop:
         return (tricks.loss(engine(**batch.inputs), batch.labels_B) * batch.weights_B).sum()
     logits_2BC = engine(**doubled(batch.inputs))
@@ -91,7 +103,8 @@ def pair_loss(engine: Engine, batch: PairBatch, tricks: Tricks) -> torch.Tensor:
 
 
 def mixup_loss(engine: Engine, batch: PairBatch, tricks: Tricks, blend: Blend) -> torch.Tensor:
-    """As pair_loss, of blended pairs, each against its own label and its partner's, by their shares."""
+    """Like pair_loss, for blended pairs: the loss against a pair's own label and against its partner's, in the shares
+    of the blend."""
     logits_BC = engine(**batch.inputs)
     own_B = tricks.loss(logits_BC, batch.labels_B) * batch.weights_B
     other_B = tricks.loss(logits_BC, batch.labels_B[blend.partners_B]) * batch.weights_B[blend.partners_B]
@@ -100,18 +113,21 @@ def mixup_loss(engine: Engine, batch: PairBatch, tricks: Tricks, blend: Blend) -
 
 @contextlib.contextmanager
 def moved_weights(engine: Engine, step: Step, tricks: Tricks) -> Iterator[None]:
-    """A pass over the whole step that only points the way; within the block the weights are moved along it."""
+    """Take the gradient of the whole step's clean loss; within the block the weights are moved along it."""
     for position, batch in enumerate(step.batches):
         seed_masks(step, batch, CLEAN)
-        with engine.backward_pass(synchronise=position == len(step.batches) - 1):
+        with engine.backward_pass(synchronise=is_last_backward(step, position)):
             engine.backward(pair_loss(engine, batch, tricks) / step.n_pairs)
+    assert tricks.weight_attack is not None
     with tricks.weight_attack.applied(engine.take_gradients()):
         yield
 
 
 def seeds(step: Step, batch: PairBatch, number: int) -> tuple[int, ...]:
+    """Seed of one pass over one micro-batch. number: of the pass."""
     return step.seed, step.number, batch.index, number
 
 
 def seed_masks(step: Step, batch: PairBatch, number: int) -> None:
+    """Seed torch's generator, so that a pass's dropout masks do not depend on what ran before."""
     torch.manual_seed(seed_of(*seeds(step, batch, number)))

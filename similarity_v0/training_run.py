@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from final_project.training.throughput import count_model_work
 from similarity_v0.model import pair_model_from
 from similarity_v0.param_groups import pair_groups
 from similarity_v0.task import PairTask
-from similarity_v0.tricks.chosen import n_passes
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +79,10 @@ def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) 
         max_length=settings.max_length, longest=longest_input(model.classifier, material.tokenizer),
     )  # fmt: skip
     n_weights = model.classifier.num_parameters()
-    work = count_model_work(model.classifier, n_passes(settings))
+    work = count_model_work(model.classifier)  # counted before the engine shards the weights
     engine = build_engine(settings.engine, model, settings, material.precision, world, pair_groups)
     task = PairTask(engine, model, recipe, material.tokenizer, material.tables, rows, folder)
+    work = replace(work, passes=task.tricks.n_passes)
     log.info(
         "%s: %d pairs, %.1f M weights from %s, %s in %s on %d x %s",
         label, len(rows), n_weights / 1e6, material.place,

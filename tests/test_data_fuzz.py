@@ -29,9 +29,9 @@ from fuzz_support import (
 )
 
 from final_project.data.files.contest import read_segmented, write_segmented
+from final_project.data.files.predictions import read_prediction_file
 from final_project.data.files.tables import read_pairs, write_pairs_csv
 from final_project.errors import ProjectError
-from similarity_v0.commands.ensemble import read_predictions
 from similarity_v1.evaluate.gold import read_gold
 from similarity_v1.rationales.submission import format_row, read_submission, write_submission, write_zip
 from similarity_v1.rationales.word_scores import read_scores
@@ -79,7 +79,7 @@ def check_contest(path: Path) -> None:
 
 
 def check_predictions(path: Path) -> None:
-    found = read_predictions(path)
+    found = read_prediction_file(path)
     text = path.read_bytes().decode("utf-8-sig")
     header, *rows = (
         row for row in csv.reader(io.StringIO(text, newline="")) if row and (len(row) > 1 or row[0].strip())

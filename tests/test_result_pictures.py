@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from similarity_v0.sweep.runner import Outcome
+from similarity_v0.sweep.runner import TrialResult
 from similarity_v0.sweep.spec import Trial, read_sweep
 from similarity_v0.sweep.table import write_tables
 
@@ -41,11 +41,11 @@ def results(tmp_path) -> Path:
     sweep = read_sweep(tmp_path / "ablation.yaml", overrides=(f"runs_dir={tmp_path}",))
     right = np.arange(40) % 4 > 0
     outcomes = [
-        Outcome(Trial(variant, seed, {}), {"dev": {"accuracy": 0.7 + gain + seed / 100}}, right, train_s=10)
+        TrialResult(Trial(variant, seed, {}), {"dev": {"accuracy": 0.7 + gain + seed / 100}}, right, train_s=10)
         for seed in (1, 2)
         for variant, gain in (("base", 0), ("fgm", 0.02 + seed / 1000), ("focal", -0.01))
     ]
-    write_tables(sweep, [*outcomes, Outcome(Trial("gone", 1, {}), problem="ended by SIGKILL")])
+    write_tables(sweep, [*outcomes, TrialResult(Trial("gone", 1, {}), problem="ended by SIGKILL")])
     folder = tmp_path / "results"
     folder.mkdir()
     (sweep.folder / "results.json").rename(folder / "ablation.json")

@@ -18,11 +18,11 @@ from final_project import strict_json
 from final_project.artifacts import read_json, write_json
 from final_project.cli import print_json
 from final_project.data.files.contest import read_json_lines
+from final_project.data.files.predictions import read_predictions
 from final_project.errors import ArtifactError, DataError, RecipeError
 from final_project.model.calibration import Calibration
 from final_project.model.decision import load_decision
 from final_project.recipe import load_recipe
-from similarity_v0.decision.review import read_predictions
 from similarity_v0.sweep.spec import read_sweep
 from similarity_v1.rationales.word_scores import WordScores, read_scores, scores_line
 from similarity_v1.report.artefacts import read_object

@@ -19,8 +19,8 @@ from final_project.model.calibration import Calibration, logit, sigmoid
 from final_project.model.decision import Decision, load_decision
 from final_project.settings import SimilarityV0
 from similarity_v0.decision.fit_calibration import FOLDS, N_BINS, cross_fitted, fit_calibration, reliability
-from similarity_v0.decision.results import decide, write_outcome
-from similarity_v0.decision.scores import measure_of_threshold
+from similarity_v0.decision.results import decide, write_results
+from similarity_v0.decision.scores import choose_measure
 from similarity_v0.decision.threshold import best_threshold
 
 METHODS = ("temperature", "platt", "isotonic")
@@ -195,7 +195,7 @@ def test_with_a_calibration_the_decision_is_as_good_on_dev_as_without(method, me
     for calibration in ("none", method):
         settings = SimilarityV0(calibration=calibration, threshold_metric=metric, false_negative_cost=2.0)
         decided = decide(settings, two_columns(p), labels).labels(two_columns(p))
-        values.append(measure_of_threshold(settings).of_decisions(decided, labels))
+        values.append(choose_measure(settings).of_decisions(decided, labels))
     assert values[1] == pytest.approx(values[0], abs=1e-12)
 
 
@@ -249,7 +249,7 @@ def test_the_files_of_an_outcome_agree_with_each_other(method, tmp_path):
     settings = SimilarityV0(calibration=method)
     probabilities = {"dev": two_columns(p_dev), "test": two_columns(p_test)}
     decision = decide(settings, probabilities["dev"], dev)
-    write_outcome(tmp_path, settings, 1, decision, probabilities, {"dev": dev, "test": test})
+    write_results(tmp_path, settings, 1, decision, probabilities, {"dev": dev, "test": test})
     calibration, threshold, scores = (
         json.loads((tmp_path / f"{name}.json").read_text()) for name in ("calibration", "threshold", "scores")
     )

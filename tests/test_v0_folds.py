@@ -221,7 +221,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(start, tmp_path, capsys):
             ("folds=3",),
             "train.csv: 2 groups of connected pairs cannot fill 3 folds: take fewer folds",
         ),
-        ({"train": linked}, ("folds=2",), "without fold 0 of 2 all pairs have label 0"),
+        ({"train": linked}, ("folds=2",), "fold 0 of 2 would leave only label-0 pairs to train on"),
         ({"train": relabelled(made_up_pairs(20, 0), 1)}, (), "train.csv: all 20 pairs have label 1: there is nothing"),
         ({"dev": relabelled(dev, 0)}, (), "dev.csv: all 48 pairs have label 0: there is nothing to choose"),
         ({"dev": relabelled(dev, None)}, (), "dev.csv: the dev split needs a label on every row"),

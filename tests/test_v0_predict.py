@@ -28,7 +28,7 @@ from similarity_v0 import PairClassifier, api
 from similarity_v0.__main__ import main
 from similarity_v0.commands.predict import predict_file
 from similarity_v0.decision.scores import scores_of
-from similarity_v0.decision.streaming_scores import Tally
+from similarity_v0.decision.streaming_scores import StreamingScores
 
 PAIRS = [("今天天气好吗", "天气好不好"), ("怎么退货", "如何退掉商品呢"), ("好", "不好")]
 
@@ -196,7 +196,7 @@ def test_scores_counted_row_by_row_are_those_of_all_rows_at_once():
     for n_rows, share in ((1, 0.5), (50, 0.5), (200, 0.02), (40, 1.0)):
         truth = (rng.random(n_rows) < share).astype(np.int64)
         probabilities = np.r_[0.0, 1.0, rng.random(n_rows)][:n_rows]
-        tally = Tally()
+        tally = StreamingScores()
         for part in np.array_split(np.arange(n_rows), 3):
             tally.add(probabilities[part], (probabilities[part] >= 0.4).astype(np.int64), truth[part])
         assert tally.scores() == pytest.approx(scores_of(probabilities, truth, 0.4), abs=1e-12)

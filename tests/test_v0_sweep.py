@@ -13,10 +13,10 @@ from scipy.stats import ttest_rel
 from final_project.errors import RecipeError
 from final_project.recipe import load_recipe
 from similarity_v0.sweep import table as sweep_table
-from similarity_v0.sweep.runner import Outcome, Runner
+from similarity_v0.sweep.runner import Runner, TrialResult
 from similarity_v0.sweep.search import search
 from similarity_v0.sweep.spec import Trial, read_sweep
-from similarity_v0.sweep.table import holm, interval_over_pairs, paired_t, rows_of, write_tables
+from similarity_v0.sweep.table import compare_variants, holm, interval_over_pairs, paired_t, write_tables
 
 
 def write_sweep(folder: Path, text: str, name: str = "tries.yaml") -> Path:
@@ -25,10 +25,12 @@ def write_sweep(folder: Path, text: str, name: str = "tries.yaml") -> Path:
     return path
 
 
-def outcome(variant: str, seed: int, accuracy: float, right: list[int] | None = None, seconds: float = 10) -> Outcome:
+def outcome(
+    variant: str, seed: int, accuracy: float, right: list[int] | None = None, seconds: float = 10
+) -> TrialResult:
     trial = Trial(variant, seed, {} if variant == "base" else {"similarity_v0.fgm_eps": 1.0})
     scores = {"dev": {"accuracy": accuracy, "f1": accuracy / 2}}
-    return Outcome(trial, scores, None if right is None else np.array(right, dtype=bool), seconds)
+    return TrialResult(trial, scores, None if right is None else np.array(right, dtype=bool), seconds)
 
 
 def test_a_grid_takes_every_combination_but_the_base_with_every_seed(tmp_path):
@@ -42,7 +44,7 @@ def test_a_grid_takes_every_combination_but_the_base_with_every_seed(tmp_path):
         "base", "fgm", "lr=0.0007_schedule=cosine", "lr=0.0001_schedule=linear", "lr=0.0001_schedule=cosine",
     ]  # fmt: skip
     assert [trial.name for trial in sweep.trials][:2] == ["base-s1", "fgm-s1"] and len(sweep.trials) == 10
-    recipe = sweep.recipe_of(sweep.trials[4])
+    recipe = sweep.build_recipe(sweep.trials[4])
     assert (recipe.similarity_v0.lr, recipe.similarity_v0.schedule, recipe.seed) == (1e-4, "cosine", 1)
     assert Path(recipe.runs_dir) / recipe.name == tmp_path / "demo" / "sweeps" / "tries" / sweep.trials[4].name
 
@@ -137,8 +139,11 @@ def test_the_interval_over_pairs_is_that_of_drawing_pairs_one_by_one():
 def test_the_table_compares_each_variant_with_the_base_seed_by_seed():
     outcomes = [outcome("base", seed, value) for seed, value in ((1, 0.70), (2, 0.80), (3, 0.75))]
     outcomes += [outcome("fgm", 1, 0.72, seconds=20), outcome("fgm", 2, 0.81, seconds=22)]
-    outcomes += [Outcome(Trial("fgm", 3, {}), problem="ended by SIGKILL"), Outcome(Trial("gone", 1, {}), problem="no")]
-    base, fgm, gone = rows_of(outcomes, "accuracy")
+    outcomes += [
+        TrialResult(Trial("fgm", 3, {}), problem="ended by SIGKILL"),
+        TrialResult(Trial("gone", 1, {}), problem="no"),
+    ]
+    base, fgm, gone = compare_variants(outcomes, "accuracy")
     assert (base.mean, base.deviation, base.difference) == (pytest.approx(0.75), pytest.approx(0.05), None)
     assert (fgm.mean, fgm.difference, fgm.time) == (pytest.approx(0.765), pytest.approx(0.015), pytest.approx(2.1))
     assert fgm.t_p == pytest.approx(ttest_rel([0.72, 0.81], [0.70, 0.80]).pvalue) and fgm.holm_p == fgm.t_p
@@ -149,9 +154,9 @@ def test_the_table_compares_each_variant_with_the_base_seed_by_seed():
 class MadeUpRunner(Runner):
     """Trials whose figure is known: a parabola over the rate, best at 1e-3. The search is Optuna's own."""
 
-    def run(self, trial: Trial) -> Outcome:
+    def run(self, trial: Trial) -> TrialResult:
         off = np.log10(trial.settings["similarity_v0.lr"] / 1e-3)
-        return Outcome(trial, {"dev": {"accuracy": float(1 - off**2 / 10) - trial.seed / 1000}})
+        return TrialResult(trial, {"dev": {"accuracy": float(1 - off**2 / 10) - trial.seed / 1000}})
 
 
 def test_a_search_goes_on_where_it_was_ended_and_finds_the_best_rate(tmp_path):

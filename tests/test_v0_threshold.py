@@ -11,7 +11,7 @@ from reference import values_of_all_cuts
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from similarity_v0.decision.scores import Measure, scores_of
-from similarity_v0.decision.threshold import Cuts, best_threshold, bootstrap_interval, threshold_of_margin
+from similarity_v0.decision.threshold import Cuts, best_threshold, bootstrap_interval, margin_to_threshold
 
 COSTS = (3.0, 0.7)
 MEASURES = {
@@ -112,8 +112,8 @@ def test_no_scores_or_nan_are_refused(scores):
 
 
 def test_the_original_margin_is_the_probability_it_stands_for():
-    assert threshold_of_margin(0.94) == pytest.approx(0.7191, abs=1e-4)
-    assert threshold_of_margin(0.0) == 0.5
+    assert margin_to_threshold(0.94) == pytest.approx(0.7191, abs=1e-4)
+    assert margin_to_threshold(0.0) == 0.5
 
 
 def test_scores_hold_the_measures_that_are_asked_for():

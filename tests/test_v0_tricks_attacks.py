@@ -18,7 +18,7 @@ from similarity_v0.tricks.attack import EmbeddingAttack
 from similarity_v0.tricks.awp import Awp
 from similarity_v0.tricks.fgm import Fgm
 from similarity_v0.tricks.freelb import FreeLb
-from similarity_v0.tricks.pgd import Pgd, inside_ball
+from similarity_v0.tricks.pgd import Pgd, project_to_ball
 
 LABELS = torch.tensor([0, 1, 1, 0, 1, 0])
 
@@ -104,7 +104,7 @@ def climb(attack: EmbeddingAttack, model: PairModel, inputs: dict) -> tuple[list
     attack.begin_step()
     with attack.watching():
         loss_of().backward()
-    for _ in attack.shares:
+    for _ in attack.passes:
         with attack.applied():
             handle = model.word_embedding.register_forward_hook(note)
             torch.autograd.grad(loss_of(), attack.output_BTH)
@@ -220,9 +220,9 @@ def test_attacks_refuse_steps_that_lead_nowhere():
 
 def test_the_projection_moves_only_what_lies_outside():
     r = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
-    assert torch.equal(inside_ball(r, 5.0), r) and torch.equal(inside_ball(r, 9.0), r)
-    torch.testing.assert_close(inside_ball(r, 1.0), r / 5)
-    assert torch.equal(inside_ball(0 * r, 1.0), 0 * r)
+    assert torch.equal(project_to_ball(r, 5.0), r) and torch.equal(project_to_ball(r, 9.0), r)
+    torch.testing.assert_close(project_to_ball(r, 1.0), r / 5)
+    assert torch.equal(project_to_ball(0 * r, 1.0), 0 * r)
 
 
 @pytest.mark.parametrize("gamma", [0.01, 1e-9])

@@ -17,7 +17,7 @@ from final_project.training.engines.base import Engine
 from similarity_v0.batches import PairBatch
 from similarity_v0.model import PairModel
 from similarity_v0.train_step import Step, train_step
-from similarity_v0.tricks.chosen import Tricks, chosen_tricks, n_passes
+from similarity_v0.tricks.chosen import Tricks, build_tricks
 
 SEED, N_UPDATES = 7, 10
 SHARED = {"lr": 1e-3, "weight_decay": 0.01, "max_grad_norm": 0.5}
@@ -51,7 +51,7 @@ def double_model(**changes) -> PairModel:
 def ready(model: PairModel, n_updates: int = N_UPDATES, **changes) -> tuple[Engine, Tricks]:
     settings = SimilarityV0(**{**SHARED, "precision": "fp32", **changes})
     engine = build_engine("torch", model, settings, "fp32", World())
-    return engine, chosen_tricks(settings, model, engine, n_updates)
+    return engine, build_tricks(settings, model, engine, n_updates)
 
 
 def batches_of_step(number: int, n_micro: int = 2, n_rows: int = 6) -> list[PairBatch]:
@@ -225,7 +225,7 @@ def test_activation_checkpointing_changes_nothing():
 
 
 def test_the_work_of_a_step_is_counted_by_its_passes():
-    counted = {name: n_passes(SimilarityV0(**recipe)) for name, recipe in RECIPES.items()}
+    counted = {name: ready(double_model(), **recipe)[1].n_passes for name, recipe in RECIPES.items()}
     assert counted["plain"] == counted["focal"] == 1
     assert counted["fgm"] == counted["awp"] == counted["r_drop"] == counted["mixup_pool"] == 2
     assert counted["freelb"] == 4

@@ -23,7 +23,7 @@ from scipy.stats import binomtest  # noqa: E402
 from final_project.cli import print_json, run_main  # noqa: E402
 from final_project.errors import DataError, RecipeError  # noqa: E402
 from similarity_v0.commands.ensemble import labels_by_id, read_labels  # noqa: E402
-from similarity_v0.sweep.table import interval_of_gain  # noqa: E402
+from similarity_v0.sweep.table import bootstrap_mean_gain  # noqa: E402
 
 
 def read_decisions(path: Path) -> dict[str, int]:
@@ -52,7 +52,7 @@ def compared(first_right_N: np.ndarray, second_right_N: np.ndarray) -> dict[str,
         "only_a_right": only_first,
         "only_b_right": only_second,
         "mcnemar_p": mcnemar_p(only_first, only_second),
-        "difference_95": list(interval_of_gain(gain_N)),
+        "difference_95": list(bootstrap_mean_gain(gain_N)),
     }
 
 

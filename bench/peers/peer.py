@@ -31,7 +31,7 @@ from final_project.data.files.tables import read_pairs  # noqa: E402
 from final_project.data.records import Pair  # noqa: E402
 from final_project.errors import EnvironmentProblem, RecipeError  # noqa: E402
 from similarity_v0.decision.threshold import best_threshold  # noqa: E402
-from similarity_v0.splits import chosen_rows, require_labels  # noqa: E402
+from similarity_v0.splits import choose_rows, require_labels  # noqa: E402
 
 EVALUATIONS = (10, 5, 2, 1)  # how often dev may be looked at on the way
 EVALUATION_SHARE = 0.1  # of the time, at most: whoever looks at dev more often trains less
@@ -183,7 +183,7 @@ def _run(name: str, train: Callable[[Job], Trained], arguments: argparse.Namespa
         pairs[split] = read_pairs(path, labelled=True)
         require_labels(path, split, pairs[split])
         digests[split] = file_digest(path)
-    chosen = chosen_rows(len(pairs["train"]), arguments.max_pairs, arguments.seed)
+    chosen = choose_rows(len(pairs["train"]), arguments.max_pairs, arguments.seed)
     job = Job(
         [pairs["train"][row] for row in chosen], pairs["dev"], arguments.seed, arguments.threads,
         arguments.minutes * 60, getattr(arguments, "updates", None), getattr(arguments, "epochs", None),

@@ -10,9 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +17,18 @@ import numpy as np
 
 from final_project.artifacts import write_atomic
 from final_project.cli import print_json
-from final_project.data.files.lines import read_lines
-from final_project.data.files.tables import csv_rows, iter_pairs
+from final_project.data.files.predictions import (
+    PredictionFile,
+    is_finite_number,
+    read_labels_by_id,
+    read_prediction_file,
+)
+from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError, RecipeError
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
 from similarity_v0.folds.ensemble import METHODS, combined, fitted_weights
-from similarity_v0.splits import is_of_test
-
-ID_COLUMNS = ("row", "id")
-
-
-@dataclass(frozen=True)
-class PredictionFile:
-    """ids: as they stand in the column named id_column, in the file's order. probabilities_B: P(1)."""
-
-    path: Path
-    id_column: str
-    ids: list[str]
-    probabilities_B: np.ndarray
+from similarity_v0.splits import is_test_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,16 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """One prediction a row from several files of predictions; where --gold is given, its scores to standard output."""
     check(arguments)
-    files = [read_predictions(path) for path in arguments.predictions]
+    files = [read_prediction_file(path) for path in arguments.predictions]
     ids = files[0].ids
     p_MB = [in_order(file, ids, files[0].path) for file in files]
     labels_B = None if arguments.gold is None else read_labels(arguments.gold, ids, files[0].path)
     weights = arguments.weights
     if arguments.method == "weighted" and weights is None:
+        assert labels_B is not None, "check() requires --gold here"
         weights = fitted_weights(p_MB, labels_B).tolist()
     p_B = combined(arguments.method, p_MB, weights)
-    is_swept = arguments.threshold == "sweep"
-    threshold = best_threshold(p_B, labels_B)[0] if is_swept else float(arguments.threshold)
+    if arguments.threshold == "sweep":
+        assert labels_B is not None, "check() requires --gold here"
+        threshold = best_threshold(p_B, labels_B)[0]
+    else:
+        threshold = float(arguments.threshold)
     decided_B = (p_B >= threshold).astype(int)
     with write_atomic(arguments.output) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -90,39 +84,19 @@ def check(arguments: argparse.Namespace) -> None:
             problems.append(f"--weights: expected {n_files}, one a file, found {len(weights)}")
         if not all(w >= 0 for w in weights) or not math.isclose(sum(weights), 1, abs_tol=1e-6):
             problems.append(f"--weights: expected numbers from 0 on that sum to 1, found {weights}")
-    if arguments.threshold != "sweep" and not _is_number(arguments.threshold):
+    if arguments.threshold != "sweep" and not is_finite_number(arguments.threshold):
         problems.append(f"--threshold: expected a number or sweep, found {arguments.threshold!r}")
     found = ["weights"] * (arguments.method == "weighted" and weights is None)
     found += ["a threshold"] * (arguments.threshold == "sweep")
     if found and arguments.gold is None:
         problems.append(f"{' and '.join(found)} can only be found on labels: give them with --gold")
-    elif found and (of_test := [path for path in (arguments.gold, *arguments.predictions) if is_of_test(path)]):
+    elif found and (of_test := [path for path in (arguments.gold, *arguments.predictions) if is_test_file(path)]):
         problems.append(
             f"{of_test[0]}: test data must not choose {' and '.join(found)}: find them on dev or on out-of-fold "
             "predictions, then give them with --weights and --threshold"
         )
     if problems:
         raise RecipeError(problems)
-
-
-def read_predictions(path: Path) -> PredictionFile:
-    """Raises DataError with file and line on the first fault."""
-    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else csv_rows(path)
-    line, header = next(rows)
-    names = [name.strip().lower() for name in header]
-    id_column = next((name for name in ID_COLUMNS if name in names), None)
-    if id_column is None or "probability" not in names:
-        raise DataError(
-            path, f"expected a header with row or id, and probability, found {','.join(header)[:60]!r}", line
-        )
-    probabilities = {}
-    for line, name, text in _by_id(path, rows, names, id_column, "probability"):
-        if not _is_number(text) or not 0 <= float(text) <= 1:
-            raise DataError(path, f"expected a probability from 0 to 1, found {text[:40]!r}", line)
-        probabilities[name] = float(text)
-    if not probabilities:
-        raise DataError(path, "a header and no rows", line)
-    return PredictionFile(path, id_column, list(probabilities), np.array(list(probabilities.values())))
 
 
 def in_order(file: PredictionFile, ids: list[str], of: Path) -> np.ndarray:
@@ -134,47 +108,13 @@ def in_order(file: PredictionFile, ids: list[str], of: Path) -> np.ndarray:
 
 def read_labels(path: Path, ids: list[str], of: Path) -> np.ndarray:
     """The labels of these rows, (B,): from a CSV with row or id and label, or from pairs, by the number of the row."""
-    labels = labels_by_id(path)
+    labels = read_labels_by_id(path)
     if labels is None:
-        labels = {str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True))}
+        labels = {
+            str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True)) if pair.label is not None
+        }
     _require_same(path, labels, ids, of, "row")
     return np.array([labels[name] for name in ids])
-
-
-def labels_by_id(path: Path) -> dict[str, int] | None:
-    """A CSV's labels by its row or id; None where the file is none of that form, but one of pairs.
-
-    Raises DataError with file and line on the first fault.
-    """
-    if path.suffix.lower() == ".parquet":
-        return None
-    names = [name.strip().lower() for name in next(read_lines(path))[1].split(",")]
-    id_column = next((name for name in ID_COLUMNS if name in names), None)
-    if id_column is None or "label" not in names:
-        return None
-    labels = {}
-    for line, name, text in _by_id(path, islice(csv_rows(path), 1, None), names, id_column, "label"):
-        if text.strip() not in ("0", "1"):
-            raise DataError(path, f"label must be 0 or 1, found {text[:40]!r}", line)
-        labels[name] = int(text)
-    return labels
-
-
-def _by_id(
-    path: Path, rows: Iterator[tuple[int, list[str]]], names: list[str], id_column: str, column: str
-) -> Iterator[tuple[int, str, str]]:
-    """(line, id, text of the column) of each row. Raises DataError at a row of another width or an id a second time."""
-    id_place, place, lines = names.index(id_column), names.index(column), {}
-    for line, columns in rows:
-        if len(columns) != len(names):
-            raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
-        name = columns[id_place].strip()
-        if name in lines:
-            raise DataError(
-                path, f"{id_column} {' '.join(name.split())[:40]} stands here and on line {lines[name]}", line
-            )
-        lines[name] = line
-        yield line, name, columns[place]
 
 
 def _require_same(path: Path, found: dict[str, Any], ids: list[str], of: Path, column: str) -> None:
@@ -184,24 +124,3 @@ def _require_same(path: Path, found: dict[str, Any], ids: list[str], of: Path, c
         known = set(ids)
         extra = [name for name in found if name not in known]
         raise DataError(path, f"{len(extra):,} rows are not in {of}, the first of them {column} {extra[0]}")
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """As csv_rows gives them; the header is line 1."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(path, f"cannot read: {error}") from error
-    yield 1, table.column_names
-    for number, values in enumerate(zip(*(column.to_pylist() for column in table.columns), strict=True), start=2):
-        yield number, [str(value) for value in values]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text)) and text.isascii() and "_" not in text  # Python reads 0_5 as 5
-    except ValueError:
-        return False

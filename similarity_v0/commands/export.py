@@ -29,7 +29,7 @@ FORMATS: dict[str, tuple[Callable, Callable[[Path], Scorer]]] = {
 }
 """Format -> (what writes it: (classifier, folder, longest input); what answers from its folder)."""
 
-FORMATS_TOLD = (
+FORMATS_HELP = (
     "transformers: a standard folder; cross-encoder: for sentence-transformers, one score a pair; "
     "onnx: model.onnx in float32; int8: the same with 8-bit weights"
 )
@@ -38,7 +38,7 @@ FORMATS_TOLD = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of a pair classifier")
     parser.add_argument("--output", type=Path, required=True, help="folder to write; must be new or empty")
-    parser.add_argument("--format", choices=list(FORMATS), required=True, help=FORMATS_TOLD)
+    parser.add_argument("--format", choices=list(FORMATS), required=True, help=FORMATS_HELP)
     parser.add_argument(
         "--check", type=Path, metavar="FILE", help="labelled pairs: measure accuracy and speed beside the folder's own"
     )
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         decision.save(partial)
         (partial / "README.md").write_text(exported_card(arguments.format, decision), encoding="utf-8")
     answer: dict[str, Any] = {"format": arguments.format, "output": str(arguments.output)}
-    answer |= {"megabytes": round(size_of(arguments.output), 3)}
+    answer |= {"megabytes": round(count_megabytes(arguments.output), 3)}
     if pairs:
         again, _ = load_classifier(arguments.model)  # a format may have changed the classifier that it wrote
         own = torch_scorer(arguments.model, again)
@@ -76,6 +76,6 @@ def run(arguments: argparse.Namespace) -> None:
     print_json(answer)
 
 
-def size_of(folder: Path) -> float:
+def count_megabytes(folder: Path) -> float:
     """Millions of bytes of its files."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

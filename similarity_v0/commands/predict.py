@@ -25,7 +25,7 @@ from final_project.parallel.world import World, started_world
 from final_project.run.progress import progress
 from similarity_v0 import api
 from similarity_v0.api import PairClassifier, Scored
-from similarity_v0.decision.streaming_scores import Tally
+from similarity_v0.decision.streaming_scores import StreamingScores
 
 Result = TypeVar("Result")
 
@@ -62,10 +62,10 @@ def predict_file(classifier: PairClassifier, source: Path, target: Path, world: 
     Raises ArtifactError and DataError; the target is then as it was.
     """
     n_rows = count_rows(source, world)
-    tally, has_labels, n_truncated, n_positive = Tally(), False, 0, 0
+    tally, has_labels, n_truncated, n_positive = StreamingScores(), False, 0, 0
     n_rounds = -(-n_rows // (api.CHUNK_ROWS * world.size))
     with prediction_writer(target) if world.is_first else contextlib.nullcontext() as add:
-        rounds = rounds_of(source, world.size)
+        rounds = read_rounds(source, world.size)
         shown = progress(rounds, n_rounds, "predict", f"x {api.CHUNK_ROWS * world.size:,} rows")
         for number, chunks in enumerate(shown):
             mine = chunks[world.rank] if world.rank < len(chunks) else []
@@ -73,6 +73,7 @@ def predict_file(classifier: PairClassifier, source: Path, target: Path, world: 
             scored = world.gather(world.run_on_all_ranks(partial(score, classifier, mine, first_row)))
             if not world.is_first:
                 continue
+            assert add is not None
             for chunk, part in zip(chunks, scored, strict=False):
                 probabilities_N, labels_N = classifier.decide(part.probabilities_NC)
                 add(probabilities_N, labels_N)
@@ -89,7 +90,7 @@ def count_rows(source: Path, world: World) -> int:
     return world.gather(n_rows)[0]
 
 
-def rounds_of(source: Path, n_ranks: int) -> Iterator[list[list[Pair]]]:
+def read_rounds(source: Path, n_ranks: int) -> Iterator[list[list[Pair]]]:
     """The file's rows in chunks, as many chunks at a time as there are ranks; fewer in the last round."""
     pairs = iter_pairs(source)
     while chunks := [chunk for _ in range(n_ranks) if (chunk := list(islice(pairs, api.CHUNK_ROWS)))]:

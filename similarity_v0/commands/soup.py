@@ -15,12 +15,13 @@ from final_project.data.records import Pair
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
+from final_project.tokens.token_table import Row
 from similarity_v0.api import PairClassifier
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
 from similarity_v0.export.model_card import exported_card
 from similarity_v0.folds.soup import greedy_choice, write_soup
-from similarity_v0.splits import is_of_test, require_labels
+from similarity_v0.splits import is_test_file, require_labels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +74,7 @@ def check(arguments: argparse.Namespace) -> None:
         problems.append("--models: a soup takes two models or more, found one")
     if arguments.greedy and not arguments.dev:
         problems.append("--greedy chooses by labelled pairs: give them with --dev")
-    if arguments.dev and is_of_test(arguments.dev):
+    if arguments.dev and is_test_file(arguments.dev):
         problems.append(f"{arguments.dev}: a choice by test data is refused; give dev pairs")
     if problems:
         raise RecipeError(problems)
@@ -83,7 +84,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 def dev_scores(model: Path, pairs: list[Pair]) -> dict[str, float]:
     """Scores at the threshold that is best for accuracy on these pairs, and that threshold."""
-    rows = [(pair.sentence1, pair.sentence2, pair.label) for pair in pairs]
+    rows: list[Row] = [(pair.sentence1, pair.sentence2, pair.label) for pair in pairs]
     p_B, labels_B = PairClassifier.load(model).score(rows).probabilities_NC[:, 1], np.array([p.label for p in pairs])
     threshold = best_threshold(p_B, labels_B)[0]
     return {**scores_of(p_B, labels_B, threshold), "threshold": threshold}

@@ -17,7 +17,7 @@ from final_project.cli import print_json
 from final_project.commands.plan import nodes_from_environment
 from final_project.errors import EnvironmentProblem
 from similarity_v0.sweep import search as sweep_search
-from similarity_v0.sweep.runner import Outcome, Runner
+from similarity_v0.sweep.runner import Runner, TrialResult
 from similarity_v0.sweep.spec import read_sweep
 from similarity_v0.sweep.table import write_tables
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     runner.require_base()
     if arguments.force:
-        sweep_search.forget(sweep)
+        sweep_search.reset_study(sweep)
     outcomes, table = run_all(runner)
     sys.stderr.write(f"\n{table}\nsweep {sweep.name}: wrote results.md, .json and .csv to {sweep.folder}\n")
     failed = [outcome.trial.name for outcome in outcomes if outcome.problem]
@@ -54,12 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def run_all(runner: Runner) -> tuple[list[Outcome], str]:
+def run_all(runner: Runner) -> tuple[list[TrialResult], str]:
     """Run every trial; the table, which is returned with the outcomes, is written anew after each."""
     sweep = runner.sweep
     total = len(sweep.trials) + (sweep.search.trials * len(sweep.seeds) if sweep.search else 0)
     outcomes, table, began = [], "", time.monotonic()
-    for outcome in outcomes_of(runner):
+    for outcome in run_trials(runner):
         outcomes.append(outcome)
         table = write_tables(sweep, outcomes)
         found = outcome.problem and f"FAILED: {outcome.problem}"
@@ -70,7 +70,7 @@ def run_all(runner: Runner) -> tuple[list[Outcome], str]:
     return outcomes, table
 
 
-def outcomes_of(runner: Runner) -> Iterator[Outcome]:
+def run_trials(runner: Runner) -> Iterator[TrialResult]:
     yield from map(runner.run, runner.sweep.trials)
     if runner.sweep.search:
         yield from sweep_search.search(runner)

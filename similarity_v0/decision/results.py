@@ -21,8 +21,8 @@ from final_project.errors import TrainingError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV0
 from similarity_v0.decision.fit_calibration import FOLDS, cross_fitted, fit_calibration, reliability
-from similarity_v0.decision.scores import Measure, measure_of_threshold, scores_of
-from similarity_v0.decision.threshold import best_threshold, bootstrap_interval, threshold_of_margin
+from similarity_v0.decision.scores import Measure, choose_measure, scores_of
+from similarity_v0.decision.threshold import best_threshold, bootstrap_interval, margin_to_threshold
 
 Scores = dict[str, dict[str, float]]
 BySplit = dict[str, np.ndarray]
@@ -33,10 +33,10 @@ def decide(settings: SimilarityV0, probabilities_BC: np.ndarray, labels_B: np.nd
     calibration = None
     if settings.calibration != "none" and np.isfinite(probabilities_BC).all():
         calibration = fit_calibration(settings.calibration, probabilities_BC[:, 1], labels_B)
-    return Decision(threshold_of(settings, Decision(None, calibration), probabilities_BC, labels_B), calibration)
+    return Decision(find_threshold(settings, Decision(None, calibration), probabilities_BC, labels_B), calibration)
 
 
-def threshold_of(settings: SimilarityV0, rule: Decision, probabilities_BC: np.ndarray, labels_B: np.ndarray) -> float:
+def find_threshold(settings: SimilarityV0, rule: Decision, probabilities_BC: np.ndarray, labels_B: np.ndarray) -> float:
     """The cut on P(1) as the rule calibrates it. Raises TrainingError where the weights give no probabilities."""
     if n_bad := int((~np.isfinite(probabilities_BC[:, 1])).sum()):
         raise TrainingError(
@@ -46,26 +46,27 @@ def threshold_of(settings: SimilarityV0, rule: Decision, probabilities_BC: np.nd
     if settings.threshold == "half":
         return 0.5
     if settings.threshold == "margin":
-        cut = threshold_of_margin(settings.logit_margin)
+        cut = margin_to_threshold(settings.logit_margin)
         return float(rule.positive(np.array([[1 - cut, cut]]))[0])
-    return best_threshold(rule.positive(probabilities_BC), labels_B, measure_of_threshold(settings))[0]
+    return best_threshold(rule.positive(probabilities_BC), labels_B, choose_measure(settings))[0]
 
 
 def scores_at(
     settings: SimilarityV0, decision: Decision, probabilities_BC: np.ndarray, labels_B: np.ndarray
 ) -> dict[str, float]:
     """The figures of one split, and the threshold that they hold at."""
-    also = [measure_of_threshold(settings)] + [Measure("mcc")] * (settings.best_by == "mcc")
+    assert decision.threshold is not None, "a fine-tuned model always has a threshold"
+    also = [choose_measure(settings)] + [Measure("mcc")] * (settings.best_by == "mcc")
     scores = scores_of(decision.positive(probabilities_BC), labels_B, decision.threshold, *also)
     return {**scores, "threshold": decision.threshold}
 
 
 def best_by(settings: SimilarityV0, scores: dict[str, float]) -> float:
-    """The figure that picks the checkpoint, as a number of which more is better."""
+    """The figure that picks the checkpoint, sign chosen so that higher is better."""
     return -scores["loss"] if settings.best_by == "loss" else scores[settings.best_by]
 
 
-def scores_of_splits(settings: SimilarityV0, decision: Decision, probabilities: BySplit, labels: BySplit) -> Scores:
+def score_splits(settings: SimilarityV0, decision: Decision, probabilities: BySplit, labels: BySplit) -> Scores:
     """The figures of every split of which all labels are known (others have -1)."""
     return {
         split: scores_at(settings, decision, p_BC, labels[split])
@@ -83,7 +84,7 @@ class Labelled:
     labels_B: np.ndarray
 
 
-def write_outcome(
+def write_results(
     result: Path,
     settings: SimilarityV0,
     seed: int,
@@ -96,7 +97,7 @@ def write_outcome(
     found_on = found_on or Labelled("dev", probabilities["dev"], labels["dev"])
     for split, p_BC in probabilities.items():
         write_predictions(result / f"{split}_predictions.csv", decision.positive(p_BC), decision.labels(p_BC))
-    write_json(result / "scores.json", scores_of_splits(settings, decision, probabilities, labels))
+    write_json(result / "scores.json", score_splits(settings, decision, probabilities, labels))
     write_json(result / "threshold.json", threshold_facts(settings, seed, decision, found_on))
     calibration = calibration_facts(settings, seed, decision, found_on)
     if (labels["test"] >= 0).all():  # untouched by the fit, so nothing needs to be crossed
@@ -107,7 +108,7 @@ def write_outcome(
 
 def threshold_facts(settings: SimilarityV0, seed: int, decision: Decision, found_on: Labelled) -> dict[str, Any]:
     """The cut, its value, and where a sweep has found it the bootstrap's intervals of both."""
-    measure = measure_of_threshold(settings)
+    measure = choose_measure(settings)
     p_B, labels_B = decision.positive(found_on.probabilities_BC), found_on.labels_B
     facts = {
         "found_on": found_on.name,

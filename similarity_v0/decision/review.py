@@ -18,13 +18,13 @@ import numpy as np
 
 from final_project import strict_json
 from final_project.artifacts import read_json, write_atomic, write_json
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.data.records import Pair
-from final_project.errors import DataError
 from final_project.run.progress import read_metrics
 
 SPLITS = ("dev", "test")
-MOST_MISTAKES = 50  # a split; more are not read
+MOST_MISTAKES = 50  # per split; nobody reads more
 
 
 def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step: int) -> None:
@@ -54,7 +54,7 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step
         probabilities_N, decided_N = read_predictions(result / f"{split}_predictions.csv")
         confusions[split] = confusion(labels_N, decided_N)
         worst = surest_mistakes(probabilities_N, decided_N, labels_N)
-        mistakes += [told(split, row, pairs[row], probabilities_N[row], decided_N[row]) for row in worst]
+        mistakes += [describe_mistake(split, row, pairs[row], probabilities_N[row], decided_N[row]) for row in worst]
     write_json(result / "confusion.json", confusions)
     with write_atomic(result / "mistakes.jsonl") as file:
         file.writelines(strict_json.dumps(mistake, ensure_ascii=False) + "\n" for mistake in mistakes)
@@ -91,7 +91,7 @@ def surest_mistakes(probabilities_N: np.ndarray, decided_N: np.ndarray, labels_N
     return wrong[np.argsort(of_label_N[wrong], kind="stable")][:MOST_MISTAKES].tolist()
 
 
-def told(split: str, row: int, pair: Pair, probability: float, decided: int) -> dict[str, Any]:
+def describe_mistake(split: str, row: int, pair: Pair, probability: float, decided: int) -> dict[str, Any]:
     """One mistake as a line of mistakes.jsonl; row counts from 0, probability is P(1)."""
     return {
         "split": split, "row": row, "sentence1": pair.sentence1, "sentence2": pair.sentence2,
@@ -105,15 +105,3 @@ def labelled(path: Path) -> tuple[list[Pair], np.ndarray | None]:
     if any(pair.label is None for pair in pairs):
         return pairs, None
     return pairs, np.array([pair.label for pair in pairs])
-
-
-def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """P(1) and decisions of a file of predictions, a row each. Raises DataError at what is no probability."""
-    rows = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            if not 0 <= (probability := float(row["probability"])) <= 1:
-                raise DataError(path, f"expected a probability from 0 to 1, found {row['probability']}", line)
-            rows.append((probability, int(row["label"])))
-    probabilities, decisions = zip(*rows, strict=True)
-    return np.array(probabilities), np.array(decisions)

@@ -52,7 +52,7 @@ class Measure:
         return float(self.of_counts(*counts)[0])
 
 
-def measure_of_threshold(settings: SimilarityV0) -> Measure:
+def choose_measure(settings: SimilarityV0) -> Measure:
     """What the recipe wants the threshold to be best at; auto is what picks the checkpoint, where it can."""
     name = settings.threshold_metric
     if name == "auto":

@@ -7,7 +7,7 @@ import numpy as np
 EPSILON = np.finfo(np.float64).eps  # as scikit-learn's log_loss keeps probabilities away from 0 and 1
 
 
-class Tally:
+class StreamingScores:
     """counts[truth, decision]: rows so far."""
 
     def __init__(self) -> None:

@@ -104,7 +104,7 @@ def bootstrap_interval(
     return Interval(float(low), float(high), float(value_low), float(value_high))
 
 
-def threshold_of_margin(logit_margin: float) -> float:
+def margin_to_threshold(logit_margin: float) -> float:
     """The probability at which z1 - z0 reaches the margin: the original's fixed cut (0.94 -> 0.719)."""
     return 1.0 / (1.0 + math.exp(-logit_margin))
 

@@ -61,12 +61,12 @@ def exported_card(form: str, decision: Decision, check: Mapping[str, Any] | None
     """The card of a folder that `export` or `soup` has written. check: what `export --check` has measured."""
     library, loading = FORMS[form]
     told = [BATCHES[form]] if form in BATCHES else []
-    told += [check_told(check)] if check else []
+    told += [describe_check(check)] if check else []
     more = {"Alone and in a batch": " ".join(told)} if told else {}
     return card({"library_name": library}, form, f"Written by {WRITERS.get(form, EXPORT)}.", loading, decision, more)
 
 
-def check_told(check: Mapping[str, Any]) -> str:
+def describe_check(check: Mapping[str, Any]) -> str:
     """What a check has found where the same pairs were asked alone and in a batch."""
     moved = check["alone_and_in_a_batch"]
     return (
@@ -85,15 +85,19 @@ def card(
     is_own: bool = False,
 ) -> str:
     """is_own: trained on a user's own pairs, of which neither language nor kind is known."""
-    sections = {**more, "Decision": decision_told(decision), "How to load it": loading}
+    sections = {**more, "Decision": describe_decision(decision), "How to load it": loading}
     sections["Limits"] = LIMITS.format(kinds="the user's own pairs" if is_own else KINDS)
     sections["Versions"] = versions()
-    front, sentences = (front, "sentences") if is_own else ({**CHINESE, **front}, "Chinese sentences")
-    parts = [front_matter(**front), f"# {title}: do two {sentences} mean the same?", about]
+    sentences = "sentences" if is_own else "Chinese sentences"
+    parts = [
+        front_matter(**(front if is_own else {**CHINESE, **front})),
+        f"# {title}: do two {sentences} mean the same?",
+        about,
+    ]
     return "\n\n".join([*parts, *(f"## {name}\n\n{text}" for name, text in sections.items())]) + "\n"
 
 
-def front_matter(**changes: str) -> str:
+def front_matter(**changes: Any) -> str:
     return "---\n" + yaml.safe_dump({**FRONT, **changes}, allow_unicode=True, sort_keys=True) + "---"
 
 
@@ -106,7 +110,7 @@ def score_table(scores: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def decision_told(decision: Decision) -> str:
+def describe_decision(decision: Decision) -> str:
     if decision.threshold is None:
         return "The label is the class with the higher probability."
     calibrated = ", calibrated as decision.json says," if decision.calibration else ""

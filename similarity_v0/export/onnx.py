@@ -37,6 +37,7 @@ def write_onnx(classifier: PreTrainedModel | PooledClassifier, folder: Path, lon
                 model, (), kwargs=example, dynamo=True, dynamic_shapes={name: free for name in INPUTS},
                 input_names=list(INPUTS), output_names=["logits"], verbose=False,
             )  # fmt: skip
+            assert program is not None, "dynamo=True returns a program"
             program.save(folder / FILE_NAME)
     except torch.onnx.OnnxExporterError as error:
         kind = classifier.config.model_type

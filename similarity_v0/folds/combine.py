@@ -1,4 +1,4 @@
-"""What the models of all folds become together: one set of predictions, its decision, and the one model folder.
+"""Combine the models of all folds: one set of predictions, its decision, and one model folder.
 
 Shapes: R training rows, K folds, B pairs of a split, C classes.
 """
@@ -11,6 +11,7 @@ import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -20,9 +21,9 @@ from final_project.errors import ArtifactError
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
-from similarity_v0.decision.results import Labelled, best_by, decide, scores_at, scores_of_splits, write_outcome
+from similarity_v0.decision.results import Labelled, best_by, decide, score_splits, scores_at, write_results
 from similarity_v0.export.model_card import model_card
-from similarity_v0.folds.ensemble import combined, fitted_weights
+from similarity_v0.folds.ensemble import Method, combined, fitted_weights
 from similarity_v0.folds.soup import greedy_choice, write_soup
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """One trained fold: its model folder, what it was, and P(1) by "dev", "test" and "oof"."""
+    """One trained fold: its model folder, its facts.json, and P(1) for "dev", "test" and "oof"."""
 
     model: Path
     facts: dict
@@ -47,7 +48,7 @@ def read_fold(folder: Path) -> Fold:
 
 @dataclass(frozen=True)
 class ChosenModel:
-    """numbers: the folds of which it is made. why: in words. decision: None where it is a fold's own, in its folder."""
+    """numbers: the folds that it is made of. why: in words. decision: None if the fold's own folder has it."""
 
     numbers: list[int]
     why: str
@@ -55,7 +56,7 @@ class ChosenModel:
 
 
 def choose_model(material: Material, folds: list[Fold], scratch: Path) -> ChosenModel:
-    """Which model stands for the stage where one is needed: the fold that is best on dev, or a greedy soup."""
+    """Choose the model of result/model: the fold that is best on dev, or a greedy soup."""
     settings, world = material.recipe.similarity_v0, material.world
     scores = [best_by(settings, fold.facts["scores"]["dev"]) for fold in folds]
     best = int(np.argmax(scores))
@@ -71,7 +72,7 @@ def choose_model(material: Material, folds: list[Fold], scratch: Path) -> Chosen
         world.barrier()
         model, tokenizer = load_classifier(scratch)
         dev_BC = predict_probabilities(
-            PairModel(model.to(world.device)), material.tables["dev"], tokenizer.pad_token_id, world
+            PairModel(model).to(world.device), material.tables["dev"], tokenizer.pad_token_id, world
         )
         probabilities[tuple(numbers)] = dev_BC
         decision = decide(settings, dev_BC, labels_B)
@@ -101,8 +102,8 @@ def write_ensemble(
     }
     oof_R = np.empty(len(rows))
     for number, fold in enumerate(folds):
-        # of one model the mean is the model, and its rank is its rank
-        single = "rank" if settings.ensemble == "rank" else "mean"
+        # out-of-fold rows have one prediction each: averaging is a no-op, ranking is not
+        single: Method = "rank" if settings.ensemble == "rank" else "mean"
         oof_R[fold_R == number] = combined(single, [fold.positive["oof"]])
     oof_RC = two_classes(oof_R)
     found_on = Labelled("dev", both["dev"], labels["dev"])
@@ -112,8 +113,8 @@ def write_ensemble(
             "oof_and_dev", np.concatenate([oof_RC, both["dev"]]), np.concatenate([train_labels_R, labels["dev"]])
         )
     decision = decide(settings, found_on.probabilities_BC, found_on.labels_B)
-    scores = scores_of_splits(settings, decision, both, labels)
-    facts = {
+    scores = score_splits(settings, decision, both, labels)
+    facts: dict[str, Any] = {
         "folds": [fold.facts for fold in folds],
         "positive_share": [float(labels["train"][rows][fold_R == number].mean()) for number in range(len(folds))],
         "oof": scores_at(settings, decision, oof_RC, labels["train"][rows]),
@@ -133,11 +134,11 @@ def write_ensemble(
             model.decision.save(partial / "model")
             n_rows = {"train": len(rows), "dev": len(labels["dev"])}
             own = custom_embeddings(load_classifier(partial / "model")[0])
-            told = model_card(material.recipe, {}, model.decision, n_rows, own, made=model.why)
-            write_text(partial / "model" / "README.md", told)
+            card = model_card(material.recipe, {}, model.decision, n_rows, own, made=model.why)
+            write_text(partial / "model" / "README.md", card)
         else:
             shutil.copytree(folds[model.numbers[0]].model, partial / "model")
-        write_outcome(partial, settings, seed, decision, both, labels, found_on)
+        write_results(partial, settings, seed, decision, both, labels, found_on)
         write_oof(partial / "oof.csv", rows, fold_R, oof_RC, decision)
         write_json(partial / "folds.json", facts)
     log.info("similarity_v0: result/model: %s", model.why)

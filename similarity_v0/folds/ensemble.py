@@ -26,7 +26,7 @@ METHODS: tuple[Method, ...] = ("mean", "logit", "rank", "weighted")
 
 
 def combined(
-    method: Method, probabilities_MB: Sequence[np.ndarray], weights_M: Sequence[float] | None = None
+    method: Method, probabilities_MB: Sequence[np.ndarray], weights_M: Sequence[float] | np.ndarray | None = None
 ) -> np.ndarray:
     """The ensemble's P(1), (B,). weights_M: for `weighted` alone, which needs them."""
     p_MB = np.asarray(probabilities_MB, dtype=np.float64)

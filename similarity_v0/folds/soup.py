@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,9 +26,9 @@ from final_project.model.heads.classifier import HEAD_FACTS
 
 CUT = {"truncation": None, "padding": None}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "spm.model", "tokenizer.model")
-OF_ONE_MODEL = (DECISION, "README.md")  # what a folder says of its own model and not of a mean with others
+ONE_MODEL_FILES = (DECISION, "README.md")  # files that describe one model and would be wrong for an average
 NOT_ARCHITECTURE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
-CHECKPOINT_PREFIX = "classifier."  # by which a checkpoint calls the weights of the model folder
+CHECKPOINT_PREFIX = "classifier."  # prefix of weight names in training checkpoints
 
 
 def greedy_choice(scores: Sequence[float], score_of: Callable[[list[int]], float]) -> tuple[list[int], float]:
@@ -52,7 +53,7 @@ def write_soup(models: Sequence[Path], target: Path) -> None:
         require_same_kind(base, other)
     target.mkdir(parents=True, exist_ok=True)
     for path in base.iterdir():
-        if path.is_file() and path.suffix != ".safetensors" and path.name not in OF_ONE_MODEL:
+        if path.is_file() and path.suffix != ".safetensors" and path.name not in ONE_MODEL_FILES:
             shutil.copy2(path, target / path.name)
     for path in base.glob("*.safetensors"):
         mean = mean_weights([model / path.name for model in models])
@@ -111,8 +112,8 @@ def _names(names: list[str]) -> dict[str, str]:
     return {name.removeprefix(CHECKPOINT_PREFIX) if is_checkpoint else name: name for name in names}
 
 
-def _architecture(folder: Path) -> dict:
-    facts = {}
+def _architecture(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     for path in (folder / "config.json", folder / HEAD_FACTS):
         try:
             facts |= strict_json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

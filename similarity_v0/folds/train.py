@@ -6,7 +6,7 @@
     folds/K/contents.json    sizes and digests, written last: a fold that is as this says is not trained again
     result/                  the ensemble's predictions and scores, oof.csv, folds.json, and one model folder
 
-A sentence is in one fold only, with all pairs that it links (final_project/data/quality/groups.py). Each fold's
+Each sentence is in one fold only, with all pairs that it links (final_project/data/quality/groups.py). Each fold's
 checkpoint is chosen by dev, as without folds, so its own pairs stay unseen.
 Shapes: R training rows, K folds, B pairs of a split.
 """
@@ -27,7 +27,7 @@ from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.groups import grouped_folds
 from final_project.errors import DataError
 from final_project.run.stage_folder import StageFolder
-from final_project.tokens.token_table import TokenTable
+from final_project.tokens.token_table import TokenRows, TokenTable
 from similarity_v0.decision.results import decide, scores_at
 from similarity_v0.folds.combine import choose_model, read_fold, write_ensemble, write_oof
 from similarity_v0.predict import predict_probabilities
@@ -37,10 +37,13 @@ log = logging.getLogger(__name__)
 
 
 def fit_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitted:
-    """rows: the training pairs that are dealt out. With one_fold the first model is trained alone, in the stage's own
-    folder, and stands as the stage's result. Raises DataError where the pairs cannot be dealt out."""
+    """Train one model per fold and combine them. rows: the training pairs.
+
+    With one_fold only the first model is trained, in the stage's own folder, and is the stage's result. Raises
+    DataError if the pairs cannot be divided into folds.
+    """
     settings, world = material.recipe.similarity_v0, material.world
-    fold_R = deal_out(folder.run_dir / "prepare" / "train.csv", rows, settings.folds, material.recipe.seed)
+    fold_R = assign_folds(folder.run_dir / "prepare" / "train.csv", rows, settings.folds, material.recipe.seed)
     if settings.one_fold:
         return _fit_first(material, rows, fold_R, folder.path)
     for number in range(settings.folds):
@@ -61,8 +64,8 @@ def fit_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitt
     )
 
 
-def deal_out(source: Path, rows: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """The fold of each of these rows of train.csv, (R,). Every model must see both labels."""
+def assign_folds(source: Path, rows: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """The fold of each of these rows of train.csv, (R,). Raises DataError if a model would train on one label only."""
     prints = fingerprints(iter_pairs(source))[rows]
     try:
         fold_R = grouped_folds(prints.normal_N2, prints.label_N, n_folds, seed)
@@ -72,14 +75,14 @@ def deal_out(source: Path, rows: np.ndarray, n_folds: int, seed: int) -> np.ndar
         seen = np.unique(prints.label_N[fold_R != number])
         if len(seen) < 2:
             raise DataError(
-                source, f"without fold {number} of {n_folds} all pairs have label {seen[0]}: those of the other label "
-                "hang together by sentences that they share, so this cannot be trained in folds",
+                source, f"fold {number} of {n_folds} would leave only label-{seen[0]} pairs to train on, because pairs "
+                "that share a sentence stay in one fold; use fewer folds",
             )  # fmt: skip
     sizes = np.bincount(fold_R)
     shares = ", ".join(f"{prints.label_N[fold_R == number].mean():.4f}" for number in range(n_folds))
     log.info("similarity_v0: folds of %s pairs, share of label 1 %s", ", ".join(map(str, sizes)), shares)
     if sizes.max() > 1.1 * sizes.mean():
-        log.warning("similarity_v0: one fold is larger, since its pairs are linked by sentences that they share")
+        log.warning("similarity_v0: one fold is larger, because its pairs are linked by shared sentences")
     return fold_R
 
 
@@ -87,7 +90,7 @@ def _fit_first(material: Material, rows: np.ndarray, fold_R: np.ndarray, folder:
     kept, held = rows[fold_R != 0], rows[fold_R == 0]
     trained = train_model(material, kept, folder, "similarity_v0")
     scores = trained.task.finish()
-    table = Part(material.tables["train"], held)
+    table = TableRows(material.tables["train"], held)
     oof_BC = predict_probabilities(trained.task.engine.model, table, material.tokenizer.pad_token_id, material.world)
     decision = decide(material.recipe.similarity_v0, trained.task.final["dev"], trained.task.labels["dev"])
     if material.world.is_first:
@@ -96,7 +99,7 @@ def _fit_first(material: Material, rows: np.ndarray, fold_R: np.ndarray, folder:
 
 
 def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: Path, number: int) -> None:
-    """Train without the fold's own rows, and leave what the ensemble needs; nothing where it is already there."""
+    """Train without the fold's own rows and write the files that the ensemble reads. A finished fold is skipped."""
     world = material.world
     is_done = world.gather(world.is_first and is_fold_done(folder, number))[0]
     if is_done:
@@ -105,7 +108,7 @@ def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: P
     trained = train_model(material, kept, folder, f"similarity_v0 fold {number}")
     task = trained.task
     scores = task.finish()
-    table = Part(material.tables["train"], held)
+    table = TableRows(material.tables["train"], held)
     oof_BC = predict_probabilities(task.engine.model, table, material.tokenizer.pad_token_id, world)
     if world.is_first:
         settings, dev_BC = material.recipe.similarity_v0, task.final["dev"]
@@ -123,8 +126,8 @@ def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: P
 
 
 def is_fold_done(folder: Path, number: int) -> bool:
-    """Whether an earlier run has trained this fold and all that it left is whole; a damaged fold is named and removed,
-    since its checkpoints are gone."""
+    """Whether an earlier run has trained this fold and its files are intact. A damaged fold is logged and removed: its
+    checkpoints are gone, so it cannot be resumed."""
     if not (folder / CONTENTS_FILE).exists():
         return False
     if problem := damage_of(folder):
@@ -134,8 +137,8 @@ def is_fold_done(folder: Path, number: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some rows of a token table, as a table that can be predicted."""
+class TableRows:
+    """A subset of the rows of a token table, for prediction."""
 
     table: TokenTable
     rows: np.ndarray
@@ -147,5 +150,5 @@ class Part:
     def lengths(self) -> np.ndarray:
         return self.table.lengths[self.rows]
 
-    def __getitem__(self, numbers_B: np.ndarray):
+    def __getitem__(self, numbers_B: np.ndarray) -> TokenRows:
         return self.table[self.rows[numbers_B]]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ import numpy as np
 
 from final_project.artifacts import read_json
 from final_project.commands.plan import nodes_from_environment, stage_command
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
 from final_project.run.stage_folder import StageFolder
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """What became of a trial. scores: by split and figure, None unless finished. right_N: which dev pairs it decided
     rightly, None where that is not known. problem: why it failed. was_run: by this call, not by an earlier one."""
 
@@ -48,11 +48,11 @@ class Outcome:
 
     def dev(self, metric: str) -> float:
         """The figure of dev by which trials are compared; raises ArtifactError where there is none of that name."""
-        try:
-            return self.scores["dev"][metric]
-        except KeyError as error:
-            known = ", ".join(sorted(self.scores.get("dev", {})))
-            raise ArtifactError(f"{self.trial.name}: dev has no figure {metric!r}; it has {known}") from error
+        figures = (self.scores or {}).get("dev", {})
+        if metric not in figures:
+            known = ", ".join(sorted(figures))
+            raise ArtifactError(f"{self.trial.name}: dev has no figure {metric!r}; it has {known}")
+        return figures[metric]
 
 
 class Runner:
@@ -73,28 +73,30 @@ class Runner:
 
     def command(self, trial: Trial) -> list[str]:
         """The command line of one trial, as `plan` has it for any run."""
-        overrides = self.sweep.overrides_of(trial)
+        overrides = self.sweep.build_overrides(trial)
         asked = argparse.Namespace(recipe=self.sweep.recipe_name, force=self.force, overrides=overrides)
-        return ["env", *stage_command(self.sweep.recipe_of(trial), STAGE, asked, nodes_from_environment())]
+        return ["env", *stage_command(self.sweep.build_recipe(trial), STAGE, asked, nodes_from_environment())]
 
-    def run(self, trial: Trial) -> Outcome:
+    def run(self, trial: Trial) -> TrialResult:
         """Train one trial unless it has finished. A signal to this process ends it, and then SystemExit is raised."""
         self._link_earlier_stages(trial)
         is_finished = False
         try:
-            is_finished = training_stage_state(self.sweep.recipe_of(trial), STAGE).is_finished and not self.force
+            is_finished = training_stage_state(self.sweep.build_recipe(trial), STAGE).is_finished and not self.force
             problem = "" if is_finished else self._train(trial)
         except ProjectError as error:  # such as a folder to start from that is not there: one trial's, not the sweep's
             problem = str(error)
-        return Outcome(trial, problem=problem) if problem else self.outcome(trial, was_run=not is_finished)
+        return TrialResult(trial, problem=problem) if problem else self.outcome(trial, was_run=not is_finished)
 
-    def outcome(self, trial: Trial, was_run: bool) -> Outcome:
+    def outcome(self, trial: Trial, was_run: bool) -> TrialResult:
         """What a finished trial has left."""
         folder = StageFolder(self.sweep.folder / trial.name, STAGE)
+        manifest = folder.manifest()
+        assert manifest is not None, "the stage has finished"
         scores = read_json(folder.path / "result" / "scores.json")
-        return Outcome(
+        return TrialResult(
             trial, scores, self._right(folder.path / "result" / "dev_predictions.csv"),
-            folder.manifest().get("train_seconds", 0.0), was_run=was_run,
+            manifest.get("train_seconds", 0.0), was_run=was_run,
         )  # fmt: skip
 
     @property
@@ -134,8 +136,7 @@ class Runner:
         if self._labels_N is None:
             labels = (pair.label for pair in iter_pairs(self.run_dir / "prepare" / "dev.csv"))
             self._labels_N = np.fromiter(labels, np.int64)
-        with predictions.open(encoding="utf-8", newline="") as file:
-            decided_N = np.array([int(row["label"]) for row in csv.DictReader(file)])
+        _, decided_N = read_predictions(predictions)
         return decided_N == self._labels_N if decided_N.shape == self._labels_N.shape else None
 
 

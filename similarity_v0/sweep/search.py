@@ -10,8 +10,8 @@ from typing import Any
 
 from final_project.errors import ArtifactError, EnvironmentProblem, first_line
 from final_project.recipe import dotted_fields
-from similarity_v0.sweep.runner import Outcome, Runner
-from similarity_v0.sweep.spec import Axis, Search, Sweep, Trial
+from similarity_v0.sweep.runner import Runner, TrialResult
+from similarity_v0.sweep.spec import Axis, OptunaSearch, Sweep, Trial
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +19,14 @@ STUDY_FILE = "optuna_journal.log"
 LOWEST_IS_BEST = ("loss", "cost")
 
 
-def search(runner: Runner) -> Iterator[Outcome]:
+def search(runner: Runner) -> Iterator[TrialResult]:
     """Yield the outcomes of all choices, those of earlier calls included, until the file's number is reached."""
     optuna, sweep = _optuna(), runner.sweep
-    study = _study(optuna, sweep)
-    space = {key: _distribution(optuna, key, axis) for key, axis in sweep.search.space.items()}
-    for number in range(sweep.search.trials):
+    wanted = sweep.search
+    assert wanted is not None, "the sweep file has no section optuna"
+    study = _study(optuna, sweep, wanted)
+    space = {key: _distribution(optuna, key, axis) for key, axis in wanted.space.items()}
+    for number in range(wanted.trials):
         known = study.get_trials(deepcopy=False)
         if number < len(known) and known[number].params.keys() != space.keys():
             # ended while it was being chosen, or another space was searched here
@@ -38,12 +40,12 @@ def search(runner: Runner) -> Iterator[Outcome]:
             _tell(optuna, study, number, outcomes, sweep.metric)
 
 
-def forget(sweep: Sweep) -> None:
+def reset_study(sweep: Sweep) -> None:
     """Begin the search anew."""
     (sweep.folder / STUDY_FILE).unlink(missing_ok=True)
 
 
-def _tell(optuna: Any, study: Any, number: int, outcomes: list[Outcome], metric: str) -> None:
+def _tell(optuna: Any, study: Any, number: int, outcomes: list[TrialResult], metric: str) -> None:
     if any(outcome.problem for outcome in outcomes):
         study.tell(number, state=optuna.trial.TrialState.FAIL)
         return
@@ -51,7 +53,7 @@ def _tell(optuna: Any, study: Any, number: int, outcomes: list[Outcome], metric:
     log.info("sweep: best so far: %s", study.best_trial.params)
 
 
-def _study(optuna: Any, sweep: Sweep) -> Any:
+def _study(optuna: Any, sweep: Sweep, wanted: OptunaSearch) -> Any:
     path = sweep.folder / STUDY_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,13 +63,13 @@ def _study(optuna: Any, sweep: Sweep) -> Any:
             storage=storage, study_name=sweep.name, direction=direction, load_if_exists=True
         )  # fmt: skip
         # another seed after every resume, or random choices would come again
-        study.sampler = _sampler(optuna, sweep.search, sweep.recipe.seed + len(study.trials))
+        study.sampler = _sampler(optuna, wanted, sweep.recipe.seed + len(study.trials))
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path}: no usable study ({first_line(error)}); --force begins anew") from error
     return study
 
 
-def _sampler(optuna: Any, wanted: Search, seed: int) -> Any:
+def _sampler(optuna: Any, wanted: OptunaSearch, seed: int) -> Any:
     if wanted.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(seed=seed)
@@ -76,6 +78,7 @@ def _sampler(optuna: Any, wanted: Search, seed: int) -> Any:
 def _distribution(optuna: Any, key: str, axis: Axis) -> Any:
     if axis.choices:
         return optuna.distributions.CategoricalDistribution(axis.choices)
+    assert axis.low is not None and axis.high is not None, "Axis.is_one_kind requires both"
     if dotted_fields()[key].annotation is int:
         return optuna.distributions.IntDistribution(int(axis.low), int(axis.high), log=axis.log)
     return optuna.distributions.FloatDistribution(axis.low, axis.high, log=axis.log)

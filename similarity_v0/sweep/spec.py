@@ -40,11 +40,11 @@ Settings = dict[str, Any]
 """Dotted key -> value."""
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Axis(_Part):
+class Axis(_Section):
     """What Optuna may choose for one setting: a value of choices, or a number from low to high."""
 
     choices: list[Any] = []
@@ -59,7 +59,7 @@ class Axis(_Part):
         return self
 
 
-class Search(_Part):
+class OptunaSearch(_Section):
     """Trials that Optuna chooses, each taken with every seed."""
 
     trials: int = Field(ge=1, le=100_000)
@@ -67,14 +67,14 @@ class Search(_Part):
     sampler: Literal["tpe", "random"] = "tpe"
 
 
-class _File(_Part):
+class _File(_Section):
     recipe: str = ""
     settings: Settings = {}
     seeds: list[int] = []
     metric: str = "accuracy"
     grid: dict[str, list[Any]] = {}
     variants: dict[str, Settings] | list[str] = {}
-    optuna: Search | None = None
+    optuna: OptunaSearch | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Sweep:
     seeds: tuple[int, ...]
     metric: str
     variants: dict[str, Settings]
-    search: Search | None
+    search: OptunaSearch | None
 
     @property
     def folder(self) -> Path:
@@ -112,12 +112,12 @@ class Sweep:
         """Seed by seed, so that a sweep that is stopped early has compared all variants with some seeds."""
         return [Trial(name, seed, chosen) for seed in self.seeds for name, chosen in self.variants.items()]
 
-    def overrides_of(self, trial: Trial) -> list[str]:
+    def build_overrides(self, trial: Trial) -> list[str]:
         place = [f"runs_dir={self.folder}", f"name={trial.name}", f"seed={trial.seed}"]
-        return [*self.overrides, *map(override_of, trial.settings, trial.settings.values()), *place]
+        return [*self.overrides, *map(format_override, trial.settings, trial.settings.values()), *place]
 
-    def recipe_of(self, trial: Trial) -> Recipe:
-        return load_recipe(self.recipe_name, self.overrides_of(trial))
+    def build_recipe(self, trial: Trial) -> Recipe:
+        return load_recipe(self.recipe_name, self.build_overrides(trial))
 
 
 def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = ()) -> Sweep:
@@ -138,9 +138,11 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
     name = recipe_name or file.recipe
     if not name:
         raise RecipeError([f"{path}: names no recipe: add `recipe: NAME`, or give --recipe"])
-    shared = (*map(override_of, file.settings, file.settings.values()), *overrides)
+    shared = (*map(format_override, file.settings, file.settings.values()), *overrides)
     base = load_recipe(name, shared)
-    variants = {BASE: {}} | _named_variants(file.variants, name, path) | _grid_variants(file.grid, base)
+    variants: dict[str, Settings] = (
+        {BASE: {}} | _named_variants(file.variants, name, path) | _grid_variants(file.grid, base)
+    )
     sweep = Sweep(path.stem, name, base, shared, tuple(file.seeds or [base.seed]), file.metric, variants, file.optuna)
     if problems := list(_problems(sweep, path)):
         raise RecipeError(problems)
@@ -157,7 +159,7 @@ def _not_finite(value: Any, origins: dict[str, str], key: str = "") -> Iterator[
         yield from _not_finite(one, origins, f"{key}.{name}" if key else str(name))
 
 
-def override_of(key: str, value: Any) -> str:
+def format_override(key: str, value: Any) -> str:
     return f"{key}={strict_json.dumps(value, key, ensure_ascii=False)}"
 
 
@@ -206,14 +208,14 @@ def _problems(sweep: Sweep, path: Path) -> Iterator[str]:
             yield f"{path}: variant {name!r}: a name is {LONGEST_NAME} letters, digits or . = + - _ at most"
         yield from (f"{path}: variant {name}: {problem}" for problem in _foreign(settings))
         try:
-            sweep.recipe_of(Trial(name, sweep.seeds[0], settings))
+            sweep.build_recipe(Trial(name, sweep.seeds[0], settings))
         except RecipeError as error:
             yield from (f"{path}: variant {name}: {problem}" for problem in error.problems)
     for key, axis in sweep.search.space.items() if sweep.search else ():
         yield from (f"{path}: optuna.space: {problem}" for problem in _foreign({key: None}))
         for value in axis.choices or (axis.low, axis.high):
             try:
-                sweep.recipe_of(Trial("optuna", sweep.seeds[0], {key: whole_where_whole(value)}))
+                sweep.build_recipe(Trial("optuna", sweep.seeds[0], {key: as_int_if_integral(value)}))
             except RecipeError as error:
                 yield from (f"{path}: optuna.space: {problem}" for problem in error.problems)
 
@@ -224,13 +226,13 @@ def _foreign(settings: Settings) -> Iterator[str]:
             yield f"{key} is no setting of {STAGE}; all trials share what the earlier stages made"
 
 
-def whole_where_whole(value: Any) -> Any:
-    """A bound such as 3.0, which the file gave as 3."""
+def as_int_if_integral(value: Any) -> Any:
+    """3.0 -> 3: YAML bounds of an integer setting are read as floats."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Settings:
-    flat = {}
+    flat: Settings = {}
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import write_atomic, write_json, write_text
-from similarity_v0.sweep.runner import Outcome
+from similarity_v0.sweep.runner import TrialResult
 from similarity_v0.sweep.spec import BASE, Settings, Sweep
 
 RESAMPLES = 2000
@@ -44,9 +44,9 @@ class Row:
     time: float | None = None
 
 
-def rows_of(outcomes: Sequence[Outcome], metric: str) -> list[Row]:
+def compare_variants(outcomes: Sequence[TrialResult], metric: str) -> list[Row]:
     """The base first, then the variants in order of appearance. Raises ArtifactError where dev has no such figure."""
-    by_variant: dict[str, list[Outcome]] = {}
+    by_variant: dict[str, list[TrialResult]] = {}
     for outcome in outcomes:
         by_variant.setdefault(outcome.trial.variant, []).append(outcome)
     base = {outcome.trial.seed: outcome for outcome in by_variant.get(BASE, ()) if outcome.scores}
@@ -55,7 +55,7 @@ def rows_of(outcomes: Sequence[Outcome], metric: str) -> list[Row]:
     return [replace(row, holm_p=p) for row, p in zip(rows, corrected, strict=True)]
 
 
-def _row(variant: str, tried: list[Outcome], base: dict[int, Outcome], metric: str) -> Row:
+def _row(variant: str, tried: list[TrialResult], base: dict[int, TrialResult], metric: str) -> Row:
     finished = [outcome for outcome in tried if outcome.scores]
     row = Row(variant, tried[0].trial.settings, tuple(outcome.trial.seed for outcome in finished))
     if not finished:
@@ -76,13 +76,14 @@ def _row(variant: str, tried: list[Outcome], base: dict[int, Outcome], metric: s
     )  # fmt: skip
 
 
-def _other_figures(finished: list[Outcome], metric: str) -> dict[str, float]:
+def _other_figures(finished: list[TrialResult], metric: str) -> dict[str, float]:
     """Means of what every trial of the variant has: `split figure` -> value."""
+    scores = [outcome.scores for outcome in finished if outcome.scores]
     wanted = [("dev", "f1"), ("dev", "loss"), ("test", "accuracy"), ("test", "f1")]
     return {
-        f"{split} {figure}": float(np.mean([outcome.scores[split][figure] for outcome in finished]))
+        f"{split} {figure}": float(np.mean([of_trial[split][figure] for of_trial in scores]))
         for split, figure in wanted
-        if (split, figure) != ("dev", metric) and all(figure in outcome.scores.get(split, {}) for outcome in finished)
+        if (split, figure) != ("dev", metric) and all(figure in of_trial.get(split, {}) for of_trial in scores)
     }
 
 
@@ -111,15 +112,17 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def interval_over_pairs(couples: Sequence[tuple[Outcome, Outcome]]) -> tuple[float | None, float | None]:
+def interval_over_pairs(couples: Sequence[tuple[TrialResult, TrialResult]]) -> tuple[float | None, float | None]:
     """95 % percentile interval of the mean over seeds and pairs of (ours right) - (theirs right)."""
-    known = [(ours.right_N, theirs.right_N) for ours, theirs in couples]
-    if any(ours is None or theirs is None for ours, theirs in known):
-        return None, None
-    return interval_of_gain(np.mean([ours.astype(float) - theirs for ours, theirs in known], axis=0))
+    gains = []
+    for ours, theirs in couples:
+        if ours.right_N is None or theirs.right_N is None:
+            return None, None
+        gains.append(ours.right_N.astype(float) - theirs.right_N)
+    return bootstrap_mean_gain(np.mean(gains, axis=0))
 
 
-def interval_of_gain(gain_N: np.ndarray) -> tuple[float, float]:
+def bootstrap_mean_gain(gain_N: np.ndarray) -> tuple[float, float]:
     """95 % percentile interval of the mean gain of N pairs, drawn anew."""
     # pairs of the same gain are drawn alike, so it is enough to draw how many there are of each
     gains, counts = np.unique(gain_N, return_counts=True)
@@ -128,11 +131,11 @@ def interval_of_gain(gain_N: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def write_tables(sweep: Sweep, outcomes: Sequence[Outcome]) -> str:
+def write_tables(sweep: Sweep, outcomes: Sequence[TrialResult]) -> str:
     """results.json, results.csv (a row a trial) and results.md in the sweep's folder; returns the last."""
-    rows = rows_of(outcomes, sweep.metric)
+    rows = compare_variants(outcomes, sweep.metric)
     table = markdown(sweep, rows, [outcome for outcome in outcomes if outcome.problem])
-    trials = [_told(outcome) for outcome in outcomes]
+    trials = [_trial_record(outcome) for outcome in outcomes]
     facts = {"sweep": sweep.name, "recipe": sweep.recipe_name, "metric": sweep.metric, "seeds": sweep.seeds}
     write_json(sweep.folder / "results.json", {**facts, "rows": [asdict(row) for row in rows], "trials": trials})
     with write_atomic(sweep.folder / "results.csv") as file:
@@ -145,15 +148,15 @@ def write_tables(sweep: Sweep, outcomes: Sequence[Outcome]) -> str:
     return table
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _trial_record(outcome: TrialResult) -> dict[str, Any]:
     trial = outcome.trial
-    told = {"trial": trial.name, "variant": trial.variant, "seed": trial.seed, "problem": outcome.problem}
-    told |= trial.settings
+    record = {"trial": trial.name, "variant": trial.variant, "seed": trial.seed, "problem": outcome.problem}
+    record |= trial.settings
     figures = {f"{split}_{key}": value for split, of in (outcome.scores or {}).items() for key, value in of.items()}
-    return told | figures | {"train_seconds": outcome.train_s}
+    return record | figures | {"train_seconds": outcome.train_s}
 
 
-def markdown(sweep: Sweep, rows: Sequence[Row], failed: Sequence[Outcome]) -> str:
+def markdown(sweep: Sweep, rows: Sequence[Row], failed: Sequence[TrialResult]) -> str:
     others = list(dict.fromkeys(name for row in rows for name in row.others or ()))
     heads = ["variant", "seeds", f"dev {sweep.metric}", "± over seeds", "to base", "p", "p (Holm)",
              "95 % over dev pairs", *others, "time"]  # fmt: skip
@@ -166,7 +169,7 @@ def markdown(sweep: Sweep, rows: Sequence[Row], failed: Sequence[Outcome]) -> st
         "same, corrected for the number of variants. 95 %: interval of the difference in right decisions, dev pairs",
         f"drawn anew {RESAMPLES:,} times. time: training seconds over the base's.",
     ]
-    settings = [f"- {row.variant}: {_said(row.settings)}" for row in rows if row.settings]
+    settings = [f"- {row.variant}: {_format_settings(row.settings)}" for row in rows if row.settings]
     problems = [f"- {outcome.trial.name} failed: {outcome.problem}" for outcome in failed]
     for part in (settings, problems):
         lines += ["", *part] if part else []
@@ -188,5 +191,5 @@ def _number(value: float | None, form: str = ".4f") -> str:
     return "" if value is None or math.isnan(value) else format(value, form)
 
 
-def _said(settings: Settings) -> str:
+def _format_settings(settings: Settings) -> str:
     return ", ".join(f"{key}={value}" for key, value in settings.items())

@@ -48,7 +48,7 @@ class Mixup:
     """level: after the embeddings, after a random layer below the last, after the last one, or after the pool."""
 
     def __init__(self, model: PairModel, level: Level, alpha: float):
-        self._places = places_of(model, level)
+        self._places = find_blend_modules(model, level)
         if not self._places:
             raise ArtifactError("mixup layer: an encoder of one layer has none below its last; take embeddings or last")
         self._alpha = alpha
@@ -61,7 +61,7 @@ class Mixup:
         return Blend(place, share, torch.as_tensor(generator.permutation(n_pairs), device=device))
 
 
-def places_of(model: PairModel, level: Level) -> list[nn.Module]:
+def find_blend_modules(model: PairModel, level: Level) -> list[nn.Module]:
     """The modules after one of which a blend of this level takes place."""
     if level == "embeddings":
         return [model.embeddings]

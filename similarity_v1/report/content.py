@@ -79,7 +79,7 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     explained = read_explained(run_dir, settings["method"], pair_map)
     everything = records(explained) if explained else []
     predicted = {
-        name: pictures.read_predictions(result / f"{name}_predictions.csv", run_dir / "prepare" / f"{name}.csv")
+        name: pictures.read_labelled(result / f"{name}_predictions.csv", run_dir / "prepare" / f"{name}.csv")
         for name in pictures.SETS
     }
     labelled = {name: rows for name, rows in predicted.items() if rows is not None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError
 from similarity_v1.report.curves import BinCounts, Chart, draw, ticks
@@ -34,25 +34,16 @@ class Predictions:
     labels_B: np.ndarray
 
 
-def read_predictions(path: Path, labels_file: Path) -> Predictions | None:
+def read_labelled(path: Path, labels_file: Path) -> Predictions | None:
     """`row,probability,label` as similarity_v0 writes it (that label is the decided one), with the right labels of the
     set; None where either file is absent or the set has no labels. Raises DataError where they do not fit."""
     if not path.is_file() or not labels_file.is_file():
         return None
     labels = [pair.label for pair in iter_pairs(labels_file)]
-    probabilities = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            try:
-                probability = float(row["probability"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise DataError(path, "expected the columns row, probability, label", line) from error
-            if not 0 <= probability <= 1:
-                raise DataError(path, f"expected a probability, found {probability}", line)
-            probabilities.append(probability)
-    if len(labels) != len(probabilities):
-        raise DataError(path, f"{len(probabilities)} rows, but {labels_file} has {len(labels)}")
-    return Predictions(np.array(probabilities), np.array(labels)) if set(labels) <= {0, 1} and labels else None
+    probabilities_B, _ = read_predictions(path)
+    if len(labels) != len(probabilities_B):
+        raise DataError(path, f"{len(probabilities_B)} rows, but {labels_file} has {len(labels)}")
+    return Predictions(probabilities_B, np.array(labels)) if set(labels) <= {0, 1} and labels else None
 
 
 def threshold_chart(sets: Mapping[str, Predictions], threshold: float | None) -> Chart | None:

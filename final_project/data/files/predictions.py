@@ -1,18 +1,28 @@
-"""Files of predictions: `row,probability,label` with the row number from 0, P(1), and the decided label."""
+"""Files of predictions, written and read: `row,probability,label` with the row number from 0, P(1), and the decision.
+
+read_predictions reads the CSV that write_predictions wrote; read_prediction_file also other tools' files, whose rows
+have ids and any order.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from final_project.artifacts import write_atomic
-from final_project.errors import ArtifactError
+from final_project.data.files.lines import read_lines
+from final_project.data.files.tables import csv_rows
+from final_project.errors import ArtifactError, DataError
 
 COLUMNS = ("row", "probability", "label")
+ID_COLUMNS = ("row", "id")  # accepted names of the column that identifies a row
 Add = Callable[[np.ndarray, np.ndarray], None]
 """(probabilities_N, labels_N): write the next N rows."""
 
@@ -74,3 +84,110 @@ def _parquet(file) -> Iterator[Callable]:
             writer.write_table(pa.table(arrays, schema=schema))
 
         yield add
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """P(1) and decisions, (N,) each, of a CSV that write_predictions wrote. Raises DataError with file and line."""
+    probabilities, decisions = [], []
+    with path.open(encoding="utf-8", newline="") as file:
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                probability, decision = float(row["probability"]), int(row["label"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(path, f"expected the columns {', '.join(COLUMNS)}, all numbers", line) from error
+            if not 0 <= probability <= 1:
+                raise DataError(path, f"expected a probability from 0 to 1, found {row['probability']}", line)
+            probabilities.append(probability)
+            decisions.append(decision)
+    return np.array(probabilities, dtype=np.float64), np.array(decisions, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """Predictions of rows in any order. ids: values of the column id_column, in file order. probabilities_B: P(1)."""
+
+    path: Path
+    id_column: str
+    ids: list[str]
+    probabilities_B: np.ndarray
+
+
+def read_prediction_file(path: Path) -> PredictionFile:
+    """Read a CSV or Parquet file with row or id, and probability, in any order of rows; other columns are ignored.
+
+    Raises DataError with file and line on the first fault.
+    """
+    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else csv_rows(path)
+    line, header = next(rows)
+    names = [name.strip().lower() for name in header]
+    id_column = next((name for name in ID_COLUMNS if name in names), None)
+    if id_column is None or "probability" not in names:
+        raise DataError(
+            path, f"expected a header with row or id, and probability, found {','.join(header)[:60]!r}", line
+        )
+    probabilities: dict[str, float] = {}
+    for line, name, text in _by_id(path, rows, names, id_column, "probability"):
+        if not is_finite_number(text) or not 0 <= float(text) <= 1:
+            raise DataError(path, f"expected a probability from 0 to 1, found {text[:40]!r}", line)
+        probabilities[name] = float(text)
+    if not probabilities:
+        raise DataError(path, "a header and no rows", line)
+    return PredictionFile(path, id_column, list(probabilities), np.array(list(probabilities.values())))
+
+
+def read_labels_by_id(path: Path) -> dict[str, int] | None:
+    """The labels of a CSV by its row or id; None if the file has no such columns (a file of pairs).
+
+    Raises DataError with file and line on the first fault.
+    """
+    if path.suffix.lower() == ".parquet":
+        return None
+    names = [name.strip().lower() for name in next(read_lines(path))[1].split(",")]
+    id_column = next((name for name in ID_COLUMNS if name in names), None)
+    if id_column is None or "label" not in names:
+        return None
+    labels: dict[str, int] = {}
+    for line, name, text in _by_id(path, islice(csv_rows(path), 1, None), names, id_column, "label"):
+        if text.strip() not in ("0", "1"):
+            raise DataError(path, f"label must be 0 or 1, found {text[:40]!r}", line)
+        labels[name] = int(text)
+    return labels
+
+
+def _by_id(
+    path: Path, rows: Iterator[tuple[int, list[str]]], names: list[str], id_column: str, column: str
+) -> Iterator[tuple[int, str, str]]:
+    """(line, id, text of the column) of each row. Raises DataError at a row of another width or a repeated id."""
+    id_at, value_at = names.index(id_column), names.index(column)
+    lines: dict[str, int] = {}
+    for line, columns in rows:
+        if len(columns) != len(names):
+            raise DataError(path, f"expected {len(names)} columns, found {len(columns)}", line)
+        name = columns[id_at].strip()
+        if name in lines:
+            raise DataError(
+                path, f"{id_column} {' '.join(name.split())[:40]} stands here and on line {lines[name]}", line
+            )
+        lines[name] = line
+        yield line, name, columns[value_at]
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows in the form of csv_rows; the header is line 1."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(path, f"cannot read: {error}") from error
+    yield 1, table.column_names
+    for number, values in enumerate(zip(*(column.to_pylist() for column in table.columns), strict=True), start=2):
+        yield number, [str(value) for value in values]
+
+
+def is_finite_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and text.isascii() and "_" not in text  # Python reads 0_5 as 5
+    except ValueError:
+        return False
