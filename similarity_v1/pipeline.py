@@ -16,8 +16,8 @@ from similarity_v1.evaluate.figures import References, figures_of, measure, meas
 from similarity_v1.evaluate.files import read_references
 from similarity_v1.evaluate.metrics import intervals
 from similarity_v1.extract.job import Job, share_of
-from similarity_v1.rationales.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_original_chain
-from similarity_v1.rationales.published_chain import read_originals
+from similarity_v1.rationales.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_published_chain
+from similarity_v1.rationales.published_chain import read_source_rows
 from similarity_v1.rationales.submission import align_rows, read_submission, validate
 from similarity_v1.rationales.word_scores import read_scores
 from similarity_v1.report import write_report
@@ -62,14 +62,14 @@ def produce(recipe: Recipe, folder: Path) -> Made:
         for row in read_scores(folder / "scores.jsonl", pairs)
         if row.unread_q or row.unread_t
     }
-    systems, refinement = {"raw": raw}, {}  # evaluation.json keeps the older name of `published`
+    systems, refinement = {"raw": raw}, {}  # evaluation.json keeps the older name, original, of the published chain
     if recipe.prepare.explains_contest or recipe.chain == "published":
-        systems["original"], counts = write_original_chain(
-            submit, pairs, raw, read_originals(prepared / "originals.tsv"), unread
+        systems["original"], counts = write_published_chain(
+            submit, pairs, raw, read_source_rows(prepared / "originals.tsv"), unread
         )
         refinement = {"refinement": counts}
         log.info(
-            "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain published)",
+            "similarity_v1: %d source rows, %d perturbed rows took their answers (chain published)",
             counts["originals"], counts["copied"],
         )  # fmt: skip
     systems["clean"] = write_clean_chain(submit, pairs, raw, settings.clean_order, unread)

@@ -18,8 +18,8 @@ from final_project.settings import SimilarityV1
 from similarity_v1.explain.encoding import encode
 from similarity_v1.explain.from_settings import explainer_of
 from similarity_v1.explain.terminal import answer_of
-from similarity_v1.rationales.chains import write_clean_chain, write_original_chain
-from similarity_v1.rationales.published_chain import Originals
+from similarity_v1.rationales.chains import write_clean_chain, write_published_chain
+from similarity_v1.rationales.published_chain import SourceRows
 from similarity_v1.rationales.selection import Selection, ranked, select
 from similarity_v1.rationales.word_scores import read_scores
 from similarity_v1.report import write_explanation
@@ -140,5 +140,5 @@ def test_no_chain_adds_a_word_that_was_not_read(tmp_path):
     assert set(free[0].words_q) & {3, 4, 5}, "by its rule alone the chain names them"
     held = write_clean_chain(tmp_path, pairs, raw, "stable", unread)
     assert set(held[0].words_q) <= {0, 1, 2} and held[0].words_t == free[0].words_t and held[1] == free[1]
-    original, _ = write_original_chain(tmp_path, pairs, raw, Originals(frozenset(), frozenset()), unread)
+    original, _ = write_published_chain(tmp_path, pairs, raw, SourceRows(frozenset(), frozenset()), unread)
     assert set(original[0].words_q) <= {0, 1, 2} and original[0].words_q

@@ -49,7 +49,7 @@ class References:
             gold=gold,
             pair_map=pairing,
             labels=labels or {row.id: row.label for row in gold},
-            perturbed=list(dict.fromkeys([*(twin for _, twin in pairing), *unpaired])) if pairing else [],
+            perturbed=list(dict.fromkeys([*(perturbed for _, perturbed in pairing), *unpaired])) if pairing else [],
         )
 
 
@@ -70,7 +70,7 @@ def measure(rows: Sequence[Rationale], known: References, convention: Convention
         {id_: sum(len(set(chosen)) / len(words) for chosen, words in both) / 2 for id_, both in sides.items()}
     )
     if known.pair_map and n_repeating(rows):
-        # Repeats lift MAP, since a word that is found once counts at each of its places: told apart here.
+        # Repeated words raise MAP, since a word that is found once counts at each of its positions.
         distinct = {id_: _without_repeats(row) for id_, row in predicted.items()}
         figures["map_without_repeats"] = _consistency(known, distinct)["map"]
     return figures
@@ -141,20 +141,20 @@ def _consistency(known: References, predicted: Mapping[int, Rationale]) -> Figur
     conventions."""
     precisions = dict.fromkeys(known.perturbed, 0.0)
     agreement = dict.fromkeys(known.perturbed, 0.0)
-    for original_id, perturbed_id in known.pair_map:
-        original, perturbed = predicted.get(original_id), predicted.get(perturbed_id)
-        if original is None or perturbed is None:
+    for source_id, perturbed_id in known.pair_map:
+        source, perturbed = predicted.get(source_id), predicted.get(perturbed_id)
+        if source is None or perturbed is None:
             continue
-        agreement[perturbed_id] += float(original.label == perturbed.label)
-        precisions[perturbed_id] += sum(precision_of_sides(known, original, perturbed)) / 2
+        agreement[perturbed_id] += float(source.label == perturbed.label)
+        precisions[perturbed_id] += sum(precision_of_sides(known, source, perturbed)) / 2
     return {"map": metrics.mean_of(precisions), "label_agreement": metrics.mean_of(agreement)}
 
 
-def precision_of_sides(known: References, original: Rationale, perturbed: Rationale) -> tuple[float, float]:
-    """MAP(D, O) of both sides of a perturbed row and its original."""
-    of_original = metrics.chosen_words(original, known.words[original.id])
+def precision_of_sides(known: References, source: Rationale, perturbed: Rationale) -> tuple[float, float]:
+    """MAP(D, O) for both sides of a perturbed row and its source row."""
+    of_source = metrics.chosen_words(source, known.words[source.id])
     of_perturbed = metrics.chosen_words(perturbed, known.words[perturbed.id])
-    first, second = map(metrics.average_precision, of_perturbed, of_original)
+    first, second = map(metrics.average_precision, of_perturbed, of_source)
     return first, second
 
 

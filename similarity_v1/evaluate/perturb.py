@@ -1,18 +1,18 @@
-"""Perturbed twins: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
+"""Perturbed rows: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
 
-A twin is made from its row's content and the seed alone: the same row gives the same twin in any file and order.
+A perturbed row depends on its source row's content and the seed alone, not on the file or the order of rows.
 
 kind       what it does                                          keeps the label
-synonym    a word gives way to a near-synonym (lexicon.SYNONYMS)  yes
-typo       a character gives way to one that looks or sounds like it  yes, to a reader
-insertion  a filler or particle joins                             yes
-deletion   a particle goes                                        yes
-swap       the two halves of a sentence change places at a comma  yes
-swap_near  two neighbouring words change places                   mostly: who does what may turn (not by default)
-number     a digit becomes another                                no: it is there to see whether a system notices
+synonym    replaces a word by a near-synonym (lexicon.SYNONYMS)   yes
+typo       replaces a character by one that looks or sounds alike  yes, to a reader
+insertion  adds a filler or a particle                            yes
+deletion   removes a particle                                     yes
+swap       swaps the two halves of a sentence at a comma          yes
+swap_near  swaps two neighbouring words                           mostly: subject and object may swap (not a default)
+number     replaces a digit by another                            no: it tests whether a system notices
 
-Words of the twin are aligned with the original's: `sources` holds for each word of the twin the position it came from,
-or None where it is new. A replaced word keeps its position; one that becomes several gives it to all of them.
+`sources` aligns the words with those of the source row: for each word of the perturbed row the position it came from,
+or None if it is new. A replaced word keeps its position; a word that becomes several gives its position to all of them.
 """
 
 from __future__ import annotations
@@ -30,33 +30,35 @@ KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")
 OTHERS = ("swap_near", "number")
 KINDS = (*KEEPS_LABEL, *OTHERS)
 COMMAS = frozenset("，,；;")
-LONGEST_PHRASE = 4  # words that may stand for one entry of the lexicon, where words are characters
-WORDS_ALONE = frozenset("谁啥咋")  # single characters that are words wherever they stand; 能 is also a part of 功能
+LONGEST_PHRASE = 4  # most words joined for a lookup in the lexicon, since words may be single characters
+WORDS_ALONE = frozenset("谁啥咋")  # single characters that are always words; 能, for one, is also a part of 功能
 
 
 @dataclass(frozen=True)
 class Word:
-    """source: the word's position in the original, None where it is new."""
+    """source: the word's position in the source row, None if it is new."""
 
     text: str
     source: int | None
 
 
 @dataclass(frozen=True)
-class Twin:
-    """kinds: what was done on each side; sources: see above."""
+class PerturbedPair:
+    """kinds: the changes made on each side. sources: see the module's docstring."""
 
     pair: SegmentedPair
     kinds: tuple[tuple[str, ...], tuple[str, ...]]
     sources: tuple[tuple[int | None, ...], tuple[int | None, ...]]
 
 
-Change = Callable[[list[Word], random.Random], list[Word] | None]  # None where the kind has nothing to do here
+Change = Callable[[list[Word], random.Random], list[Word] | None]  # None if the kind finds nothing to change
 
 
-def make_twin(pair: SegmentedPair, twin_id: int, kinds: Sequence[str], n_changes: int, seed: int) -> Twin | None:
-    """The twin of a row with up to n_changes on each side, or None where no kind finds anything to change. Raises
-    RecipeError where a kind does not exist, or n_changes is no whole number of at least 1."""
+def perturb_pair(
+    pair: SegmentedPair, new_id: int, kinds: Sequence[str], n_changes: int, seed: int
+) -> PerturbedPair | None:
+    """Make a row's perturbed row, with up to n_changes on each side; None if no kind finds anything to change. Raises
+    RecipeError if a kind does not exist or n_changes is not a whole number of at least 1."""
     problems = [
         f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
     ]
@@ -77,12 +79,12 @@ def make_twin(pair: SegmentedPair, twin_id: int, kinds: Sequence[str], n_changes
         _joined(text, sentence, bool(done))
         for text, sentence, done in zip(texts, (pair.query, pair.title), (done_q, done_t), strict=True)
     ]
-    twin = SegmentedPair(twin_id, *sentences, *texts)
-    return Twin(twin, (tuple(done_q), tuple(done_t)), (sources_q, sources_t))
+    perturbed = SegmentedPair(new_id, *sentences, *texts)
+    return PerturbedPair(perturbed, (tuple(done_q), tuple(done_t)), (sources_q, sources_t))
 
 
 def _joined(words: Sequence[str], sentence: str, changed: bool) -> str:
-    """The sentence of changed words: with spaces where the original has them between words."""
+    """The sentence of changed words, with spaces between words if the source row's sentence has any."""
     if not changed:
         return sentence
     return ("" if len(sentence.split()) <= 1 else " ").join(words)

@@ -5,7 +5,7 @@ solution's formula; docs/NUMERICS.md#attribution):
 
     contribution = (e - e') * sum_s w_s dF/de at e' + a_s (e - e')
 
-Rules for a_s and w_s: `right` takes a_s = s/S, w_s = 1/S, the original's Riemann sum; `midpoint` a_s = (s - 1/2)/S;
+Rules for a_s and w_s: `right` takes a_s = s/S, w_s = 1/S, the published Riemann sum; `midpoint` a_s = (s - 1/2)/S;
 `gauss_legendre` the nodes and weights that are exact for polynomials of degree 2S - 1; `adaptive` places such nodes
 where F moves, for each row (adaptive_path.py).
 """
