@@ -42,7 +42,7 @@ from final_project.data.files.contest import read_json_lines, read_segmented
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import ArtifactError, ProjectError
 from similarity_v1.evaluate.faithfulness import Judge
-from similarity_v1.evaluate.figures import References, figures_of, measure
+from similarity_v1.evaluate.figures import References, measure, to_numbers
 from similarity_v1.evaluate.gold import read_gold, read_pair_map
 from similarity_v1.evaluate.perturb import KEEPS_LABEL, perturb_pair
 from similarity_v1.explain.explainer import Explainer
@@ -163,7 +163,7 @@ class Bench:
         return chains | clean | {"clean_importance": refine_clean(self.pairs, raw, "importance")}
 
     def _chain(self, name: str, refined: list[Rationale], scores: list) -> dict[str, Any]:
-        figures = figures_of(measure(refined, self.known) | self.judge.figures(self.pairs, refined))
+        figures = to_numbers(measure(refined, self.known) | self.judge.figures(self.pairs, refined))
         figures["own_words"] = own_words(refined, scores)
         return {"chain": name, **{key: round(value, 4) for key, value in figures.items()}}
 

@@ -12,7 +12,7 @@ from final_project.data.files.contest import read_segmented
 from final_project.data.records import Rationale
 from final_project.parallel.world import World
 from final_project.settings import Recipe
-from similarity_v1.evaluate.figures import References, figures_of, measure, measure_baselines, n_repeating
+from similarity_v1.evaluate.figures import References, measure, measure_baselines, n_repeating, to_numbers
 from similarity_v1.evaluate.files import read_references
 from similarity_v1.evaluate.metrics import intervals
 from similarity_v1.extract.job import Job, share_of
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Made:
+class StageResult:
     """outputs and handed_in are paths below the stage's folder."""
 
     outputs: list[str]
@@ -47,7 +47,7 @@ def explain(recipe: Recipe, folder: Path, world: World) -> None:
     share_of(job, world).work()
 
 
-def produce(recipe: Recipe, folder: Path) -> Made:
+def produce(recipe: Recipe, folder: Path) -> StageResult:
     """Fill the stage's folder from the raw rationales in it. Raises DataError or ArtifactError; every single file is
     either whole or absent."""
     settings, run_dir = recipe.similarity_v1, folder.parent
@@ -79,7 +79,7 @@ def produce(recipe: Recipe, folder: Path) -> Made:
     write_json(folder / "evaluation.json", evaluation)
     _log_figures(evaluation)
     write_report(run_dir)
-    return Made(_written(folder), handed_in, len(pairs))
+    return StageResult(_written(folder), handed_in, len(pairs))
 
 
 def _written(folder: Path) -> list[str]:
@@ -103,10 +103,10 @@ def _evaluation(recipe: Recipe, known: References, systems: dict[str, list[Ratio
         "gold_rows": len(known.gold),
         "perturbed_pairs": len(known.pair_map),
         "systems": {
-            name: figures_of(figures) | {"rows_with_repeated_index": n_repeating(systems[name])}
+            name: to_numbers(figures) | {"rows_with_repeated_index": n_repeating(systems[name])}
             for name, figures in found.items()
         },
-        "baselines": {name: figures_of(figures) | {"rows_with_repeated_index": 0} for name, figures in beside.items()},
+        "baselines": {name: to_numbers(figures) | {"rows_with_repeated_index": 0} for name, figures in beside.items()},
         "intervals": {name: intervals(figures) for name, figures in {**found, **beside}.items()},
     }
 

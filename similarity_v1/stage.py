@@ -37,7 +37,7 @@ def _work(recipe: Recipe, folder: StageFolder, world: Any) -> tuple[list[str], d
     from similarity_v1.pipeline import explain, produce
 
     explain(recipe, folder.path, world)
-    made = world.run_on_all_ranks(lambda: produce(recipe, folder.path) if world.is_first else None)
-    if made is None:
+    result = world.run_on_all_ranks(lambda: produce(recipe, folder.path) if world.is_first else None)
+    if result is None:
         return [], {}
-    return made.outputs, {"rows": made.rows, "handed_in": made.handed_in}
+    return result.outputs, {"rows": result.rows, "handed_in": result.handed_in}

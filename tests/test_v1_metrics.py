@@ -9,7 +9,7 @@ from v1_support import METRIC_SUITES, golden, metric_suite, pair
 
 from final_project.data.records import GoldRow, Rationale
 from similarity_v1.evaluate import baselines
-from similarity_v1.evaluate.figures import References, figures_of, measure, n_repeating, precision_of_sides
+from similarity_v1.evaluate.figures import References, measure, n_repeating, precision_of_sides, to_numbers
 from similarity_v1.evaluate.metrics import (
     Removal,
     aopc,
@@ -173,7 +173,7 @@ def test_macro_f1_is_scikit_learns():
 
 
 def score(rows, known, convention="paddlenlp"):
-    return figures_of(measure(rows, known, convention)) | {"rows_with_repeated_index": n_repeating(rows)}
+    return to_numbers(measure(rows, known, convention)) | {"rows_with_repeated_index": n_repeating(rows)}
 
 
 GOLD = [

@@ -23,7 +23,7 @@ from similarity_v0.model import PairModel
 from similarity_v1.commands.options import MODEL_OPTIONS
 from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.evaluate.figures import References, measure
-from similarity_v1.evaluate.files import Asked
+from similarity_v1.evaluate.files import EvaluationRequest
 from similarity_v1.evaluate.learn_length import by_gold
 from similarity_v1.evaluate.metrics import best_gold_set, partial_match, ranking
 from similarity_v1.evaluate.perturb import perturb_pair
@@ -204,7 +204,7 @@ def test_classifier_judge_and_rule_of_decision_check_theirs(tokenizer):
         lambda: select([0.1, 0.2], 1.5),
         lambda: n_chosen(3, nan),
         lambda: by_gold([], {}, "share"),
-        lambda: Asked(None, None, convention="paddle"),
+        lambda: EvaluationRequest(None, None, convention="paddle"),
         lambda: measure([], References({}), "paddle"),
         lambda: best_gold_set([0], [{0}], "trust"),
         lambda: partial_match({}, {}, nan),

@@ -7,7 +7,7 @@ from final_project.data.files.contest import read_segmented, without_spaces
 from final_project.data.records import SegmentedPair
 from similarity_v1.evaluate.gold import read_pair_map
 from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS, perturb_pair
-from similarity_v1.rationales.lexicon import LITTLE, LOOKALIKES, SYNONYMS, plain_form, says_little
+from similarity_v1.rationales.lexicon import LITTLE, LOOKALIKES, SYNONYMS, is_function_word, plain_form
 
 ROW = pair(7, "请问，怎么开通花呗的账号？", "为什么3号手机现在打不开了")
 ENGLISH_WORDS = (("How", "do", "I", "buy", "a", "big", "car"), ("start", "to", "help"))
@@ -74,9 +74,12 @@ def test_the_lists_of_words_are_consistent():
     assert len(characters) == len(set(characters))
     assert all(len(character) == 1 for character in LITTLE)
     assert (
-        plain_form("Ｗｏｍｅｎ，") == "women" and plain_form("？！") == "" and says_little("") and says_little("怎么样")
+        plain_form("Ｗｏｍｅｎ，") == "women"
+        and plain_form("？！") == ""
+        and is_function_word("")
+        and is_function_word("怎么样")
     )
-    assert not says_little("花呗") and says_little("THE".casefold())
+    assert not is_function_word("花呗") and is_function_word("THE".casefold())
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, di
         parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
 
 
-def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
+def parse_settings(arguments: argparse.Namespace) -> SimilarityV1:
     """The options as settings, under the bounds that hold in a recipe; raises RecipeError naming all that are off."""
     options = {name: value for name, value in vars(arguments).items() if name in SimilarityV1.model_fields}
     if options["method"] is None:

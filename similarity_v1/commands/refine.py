@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--clean-order", choices=ORDERS, default=SimilarityV1().clean_order,
-        help="order of shared words in the clean chain: one for all sentences, or the model's own (default: %(default)s)",
+        help="order of shared words in the clean chain: stable in all sentences, or the model's (default: %(default)s)",
     )  # fmt: skip
 
 

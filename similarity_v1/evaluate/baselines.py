@@ -21,7 +21,7 @@ SEED = 2022
 Words = Mapping[int, tuple[Sequence[str], Sequence[str]]]
 
 
-def one_of_each(rows: Sequence[Rationale], words: Words, ratio: float) -> dict[str, list[Rationale]]:
+def all_baselines(rows: Sequence[Rationale], words: Words, ratio: float) -> dict[str, list[Rationale]]:
     """All baselines by name, `random` with its first draw."""
     return {
         "all_words": all_words(rows, words),

@@ -38,7 +38,7 @@ AOPC_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # ERASER's
 Texts = tuple[str, str]
 
 
-def text_of(words: Sequence[str], kept: Collection[int]) -> str:
+def join_words(words: Sequence[str], kept: Collection[int]) -> str:
     """The words at some positions as one text, in sentence order; [UNK] where there are none."""
     joiner = "" if CHINESE.search("".join(words)) else " "
     kept = set(kept)
@@ -46,12 +46,12 @@ def text_of(words: Sequence[str], kept: Collection[int]) -> str:
 
 
 def chosen_texts(pair: SegmentedPair, row: Rationale) -> Texts:
-    return text_of(pair.words_q, row.words_q), text_of(pair.words_t, row.words_t)
+    return join_words(pair.words_q, row.words_q), join_words(pair.words_t, row.words_t)
 
 
 def rest_texts(pair: SegmentedPair, row: Rationale) -> Texts:
     sides = ((pair.words_q, row.words_q), (pair.words_t, row.words_t))
-    first, second = (text_of(words, set(range(len(words))) - set(chosen)) for words, chosen in sides)
+    first, second = (join_words(words, set(range(len(words))) - set(chosen)) for words, chosen in sides)
     return first, second
 
 

@@ -42,7 +42,7 @@ class References:
         """Gold rows bring labels and a pairing of their own where none is given; related rows that are not among the
         pairs are left out of it, as the public evaluators do."""
         words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
-        pairing = list(pair_map) or [couple for couple in metrics.pair_map_of(gold) if couple[1] in words]
+        pairing = list(pair_map) or [couple for couple in metrics.pair_map_from_gold(gold) if couple[1] in words]
         unpaired = [] if pair_map else [row.id for row in gold if row.sample_type == "disturb"]
         return cls(
             words=words,
@@ -82,7 +82,7 @@ def measure_baselines(
     """The same figures for choices that need no model; `rows` lend their ids, labels and sizes."""
     draws = [baselines.random_words(rows, known.words, draw) for draw in range(baselines.N_DRAWS)]
     drawn = [measure(draw, known, convention) for draw in draws]
-    chosen = baselines.one_of_each(rows, known.words, ratio)
+    chosen = baselines.all_baselines(rows, known.words, ratio)
     return {name: measure(answers, known, convention) for name, answers in chosen.items()} | {
         "random": {name: _mean_of_draws([draw[name] for draw in drawn]) for name in drawn[0]}
     }
@@ -104,7 +104,7 @@ def rank_words(scored: Sequence[WordScores], known: References, convention: Conv
     return {"auprc": metrics.mean_of(found)}
 
 
-def figures_of(figures: Figures) -> dict[str, float]:
+def to_numbers(figures: Figures) -> dict[str, float]:
     return {name: values.figure for name, values in figures.items()}
 
 

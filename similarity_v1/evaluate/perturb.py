@@ -35,7 +35,7 @@ WORDS_ALONE = frozenset("谁啥咋")  # single characters that are always words;
 
 
 @dataclass(frozen=True)
-class Word:
+class PerturbedWord:
     """source: the word's position in the source row, None if it is new."""
 
     text: str
@@ -51,7 +51,9 @@ class PerturbedPair:
     sources: tuple[tuple[int | None, ...], tuple[int | None, ...]]
 
 
-Change = Callable[[list[Word], random.Random], list[Word] | None]  # None if the kind finds nothing to change
+Change = Callable[
+    [list[PerturbedWord], random.Random], list[PerturbedWord] | None
+]  # None if the kind finds nothing to change
 
 
 def perturb_pair(
@@ -92,8 +94,8 @@ def _joined(words: Sequence[str], sentence: str, changed: bool) -> str:
 
 def _changed(
     given: Sequence[str], kinds: Sequence[str], n_changes: int, chance: random.Random
-) -> tuple[list[Word], list[str]]:
-    words = [Word(text, place) for place, text in enumerate(given)]
+) -> tuple[list[PerturbedWord], list[str]]:
+    words = [PerturbedWord(text, place) for place, text in enumerate(given)]
     done: list[str] = []
     waiting = list(kinds)
     while waiting and len(done) < n_changes:
@@ -104,7 +106,7 @@ def _changed(
     return words, done
 
 
-def _synonym(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _synonym(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     """Longest entries first, so that 为什么 does not become 为啥 by way of 什么."""
     by_character = all(len(word.text) == 1 or word.text.isascii() for word in words)
     places = [
@@ -127,37 +129,37 @@ def _synonym(words: list[Word], chance: random.Random) -> list[Word] | None:
     old = _phrase(words, start, end)
     new = chance.choice([word for word in SYNONYMS[SYNONYM_GROUP[old]] if word != old])
     pieces = list(new) if by_character and not old.isascii() else [new]
-    replaced = [Word(text, words[min(start + k, end - 1)].source) for k, text in enumerate(pieces)]
+    replaced = [PerturbedWord(text, words[min(start + k, end - 1)].source) for k, text in enumerate(pieces)]
     return [*words[:start], *replaced, *words[end:]]
 
 
-def _phrase(words: Sequence[Word], start: int, end: int) -> str:
+def _phrase(words: Sequence[PerturbedWord], start: int, end: int) -> str:
     return "".join(word.text for word in words[start:end])
 
 
-def _typo(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _typo(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in LOOKALIKE_GROUP]
     if not places:
         return None
     k, j = chance.choice(places)
     text = words[k].text
     other = chance.choice([char for char in LOOKALIKES[LOOKALIKE_GROUP[text[j]]] if char != text[j]])
-    return [*words[:k], Word(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+    return [*words[:k], PerturbedWord(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
 
 
-def _insertion(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _insertion(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     """A filler in front, or a particle at the end before what closes the sentence. Chinese only."""
     if all(word.text.isascii() for word in words):
         return None
     if chance.random() < 0.5:
-        return [*(Word(text, None) for text in chance.choice(FILLERS)), *words]
+        return [*(PerturbedWord(text, None) for text in chance.choice(FILLERS)), *words]
     end = len(words) - (1 if words[-1].text in "？?！!。." and len(words) > 1 else 0)
     if words[end - 1].text in PARTICLES:
         return None
-    return [*words[:end], Word(chance.choice("呢啊呀"), None), *words[end:]]
+    return [*words[:end], PerturbedWord(chance.choice("呢啊呀"), None), *words[end:]]
 
 
-def _deletion(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _deletion(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [k for k, word in enumerate(words) if word.text in PARTICLES]
     if not places or len(words) < 3:
         return None
@@ -165,7 +167,7 @@ def _deletion(words: list[Word], chance: random.Random) -> list[Word] | None:
     return [*words[:gone], *words[gone + 1 :]]
 
 
-def _swap(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _swap(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [k for k, word in enumerate(words) if word.text in COMMAS and 0 < k < len(words) - 1]
     if not places:
         return None
@@ -175,21 +177,21 @@ def _swap(words: list[Word], chance: random.Random) -> list[Word] | None:
     return [*words[comma + 1 : end], words[comma], *words[:comma], *words[end:]]
 
 
-def _swap_near(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _swap_near(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     if len(words) < 2:
         return None
     k = chance.randrange(len(words) - 1)
     return [*words[:k], words[k + 1], words[k], *words[k + 2 :]]
 
 
-def _number(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _number(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in "0123456789"]
     if not places:
         return None
     k, j = chance.choice(places)
     text = words[k].text
     other = chance.choice([digit for digit in "123456789" if digit != text[j]])
-    return [*words[:k], Word(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+    return [*words[:k], PerturbedWord(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
 
 
 CHANGES: dict[str, Change] = {

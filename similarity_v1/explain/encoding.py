@@ -116,13 +116,13 @@ def encode(
                     spans_T=row.tokens.offsets,
                     word_spans=tuple(map(word_spans, texts, its_words)),
                     truncated=row.is_cut,
-                    seed=seed_of(its_clean),
+                    seed=seed_from_texts(its_clean),
                 )
             )
     return encoded
 
 
-def seed_of(texts: Texts) -> int:
+def seed_from_texts(texts: Texts) -> int:
     """A number below 2**63 that depends on the texts alone: neither on the batch nor on the order of rows."""
     digest = hashlib.blake2b(digest_size=8)
     for text in texts:

@@ -34,8 +34,8 @@ from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
 from similarity_v1.explain.probe import Probe, Reading, probing
 from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, words_of
-from similarity_v1.explain.target import CLASSES, SCORE, Question, Target, check_target, kind_of
-from similarity_v1.explain.trial import tried
+from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, check_target, output_kind
+from similarity_v1.explain.trial import check_model
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
@@ -88,7 +88,7 @@ class Explainer:
         self.method_name = method if isinstance(method, str) else type(method).__name__
         self.method = _checked_options(method, options, words, precision, batch_tokens, decision)
         self.model, self.tokenizer = model, with_special_tokens_as_text(tokenizer)
-        kind = kind_of(model.config, decision)
+        kind = output_kind(model.config, decision)
         self.n_classes = max(model.config.num_labels, 2) if kind == CLASSES else model.config.num_labels
         check_target(target, self.n_classes)
         if not tokenizer.is_fast:
@@ -105,7 +105,7 @@ class Explainer:
         batch_tokens = batch_tokens or BATCH_TOKENS["cpu" if self.device.type == "cpu" else "cuda"]
         reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
         with alone_with(model, tokenizer):
-            self.reading = tried(model, tokenizer, reading, self.method, self.inputs, self.limit)
+            self.reading = check_model(model, tokenizer, reading, self.method, self.inputs, self.limit)
 
     @classmethod
     def from_folder(cls, folder: str | Path, *arguments: Any, **options: Any) -> Explainer:
@@ -209,7 +209,7 @@ class Explainer:
         names = getattr(self.model.config, "id2label", None) or {}
         return str(names.get(output, output))
 
-    def _score_name(self, asked: Question, b: int) -> str:
+    def _score_name(self, asked: ExplainedNumber, b: int) -> str:
         """The name of the number explained for row b: `score` where the model has no other, else the output's name, and
         both names where their difference is explained."""
         if self.n_classes == 1:

@@ -11,7 +11,7 @@ from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.segmentation import DEFAULT_RULE
 
 
-def explainer_of(folder: str | Path, settings: SimilarityV1, words: str = DEFAULT_RULE) -> Explainer:
+def build_explainer(folder: str | Path, settings: SimilarityV1, words: str = DEFAULT_RULE) -> Explainer:
     """The folder's Explainer; raises ArtifactError or RecipeError where folder and settings do not go together."""
     read = {"target": settings.target, "precision": settings.precision, "batch_tokens": settings.batch_tokens}
     return Explainer.from_folder(folder, settings.method, words=words, **read, **method_options(settings))

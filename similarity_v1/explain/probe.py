@@ -22,7 +22,7 @@ from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, two_class_logits
 from similarity_v1.explain.embedding_calls import IdsCall, a_model, base_of, embedding_block, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow
-from similarity_v1.explain.target import CLASSES, SCORE, Question, Target, log_probabilities, question
+from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, log_probabilities_of_kind, question
 
 BASELINES = ("zero", "mask", "pad")
 
@@ -77,11 +77,11 @@ class Probe:
                 self.logits_BC = logits_BC = self._logits(self.inputs)
             finally:
                 self._starting = False
-            log_probs_BC = log_probabilities(kind, logits_BC).detach().double()
+            log_probs_BC = log_probabilities_of_kind(kind, logits_BC).detach().double()
         self.probabilities_BC = (log_probs_BC if kind == SCORE else log_probs_BC.exp()).cpu().numpy()
         self.labels_B = decision.labels(self.probabilities_BC) if kind == CLASSES else self.probabilities_BC.argmax(1)
         labels_B = torch.as_tensor(self.labels_B, device=logits_BC.device).long()
-        self.question: Question = question(self.reading.target, kind, logits_BC, labels_B)
+        self.question: ExplainedNumber = question(self.reading.target, kind, logits_BC, labels_B)
         with torch.set_grad_enabled(with_gradient):
             self._value_B = self.question.values(logits_BC, torch.arange(len(labels_B), device=labels_B.device))
         self.value_B = self._value_B.detach()

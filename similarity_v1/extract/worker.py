@@ -18,11 +18,11 @@ from final_project.parallel.threads import cpu_threads
 from final_project.run.progress import progress
 from final_project.settings import SimilarityV1
 from similarity_v1.explain.explainer import RowError
-from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.explain.target import SCORE
 from similarity_v1.extract.shards import PairShards, ShardFolder
 from similarity_v1.extract.table import parquet_bytes, to_table
-from similarity_v1.rationales.selection import selection_of
+from similarity_v1.rationales.selection import selection_from_settings
 from similarity_v1.rationales.word_scores import WordScores
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Worker:
 
     def __init__(self, model: Path, settings: SimilarityV1):
         self.settings = settings
-        self.explainer = explainer_of(model, settings)
+        self.explainer = build_explainer(model, settings)
         if self.explainer.n_classes != 2:
             raise ArtifactError(f"{model}: a pair classifier has 2 labels, this model has {self.explainer.n_classes}")
         if self.explainer.reading.kind == SCORE:
@@ -64,7 +64,7 @@ class Worker:
         """One shard's rows -> its Parquet file, and the ids of pairs that were cut to the model's positions."""
         with cpu_threads(self.settings.threads):
             explained, cut_ids = self.score(pairs)
-        return parquet_bytes(to_table(pairs, explained, selection_of(self.settings))), cut_ids
+        return parquet_bytes(to_table(pairs, explained, selection_from_settings(self.settings))), cut_ids
 
     def explain_shards(self, shards: PairShards, numbers: Sequence[int], folder: ShardFolder) -> None:
         """Put the shards of these numbers into the folder."""

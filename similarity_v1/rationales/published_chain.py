@@ -39,7 +39,7 @@ class SourceRows:
     second: frozenset[str]
 
     def holds(self, pair: SegmentedPair) -> bool:
-        """Whether both texts occur, each in its own column, perhaps in different rows (as in the published solution)."""
+        """Whether both texts occur, each in its own column, even if in different rows (as published)."""
         return pair.query in self.first and pair.title in self.second
 
 

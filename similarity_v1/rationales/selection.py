@@ -58,7 +58,7 @@ class Selection:
         return next(k for k, score in enumerate(held, start=1) if score >= enough)
 
 
-def selection_of(settings: SimilarityV1) -> Selection:
+def selection_from_settings(settings: SimilarityV1) -> Selection:
     """The rule that a recipe asks for."""
     numbers = {
         "ratio": settings.ratio,

@@ -5,7 +5,7 @@ A figure is a mean over rows; `values` keeps what it is the mean of, `resampling
 
 from __future__ import annotations
 
-from similarity_v1.evaluate.metrics.consistency import average_precision, chosen_words, pair_map_of
+from similarity_v1.evaluate.metrics.consistency import average_precision, chosen_words, pair_map_from_gold
 from similarity_v1.evaluate.metrics.marked import partial_match, places_prf, ranking, spans_of
 from similarity_v1.evaluate.metrics.plausibility import best_gold_set, iou, plausibility_of, token_f1
 from similarity_v1.evaluate.metrics.removal import Removal, aopc, removal_values
@@ -34,7 +34,7 @@ __all__ = [
     "iou",
     "macro_f1_of",
     "mean_of",
-    "pair_map_of",
+    "pair_map_from_gold",
     "partial_match",
     "places_prf",
     "plausibility_of",

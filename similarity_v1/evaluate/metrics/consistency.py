@@ -28,7 +28,7 @@ def average_precision(perturbed: Sequence[str], source: Sequence[str]) -> float:
     return total / len(perturbed) if perturbed else 0.0
 
 
-def pair_map_of(gold: Iterable[GoldRow]) -> list[tuple[int, int]]:
+def pair_map_from_gold(gold: Iterable[GoldRow]) -> list[tuple[int, int]]:
     """(source, perturbed) ids that the gold rows themselves name."""
     return [(row.id, related) for row in gold if row.sample_type == "ori" for related in row.rel_ids]
 

@@ -32,7 +32,7 @@ class Attention:
     looks_inside: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
-        look = looked_at(probe)
+        look = read_attention(probe)
         return Scores(torch.einsum("bt,btu->bu", look.read_BT, look.attentions[-1]) * probe.mask_BT)
 
 
@@ -45,7 +45,7 @@ class AttentionRollout:
     looks_inside: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
-        look = looked_at(probe)
+        look = read_attention(probe)
         from_read_BT = look.read_BT
         for attention_BTT in reversed(look.attentions):
             from_read_BT = 0.5 * (from_read_BT + torch.einsum("bt,btu->bu", from_read_BT, attention_BTT))
@@ -60,7 +60,7 @@ class Look:
     read_BT: Tensor
 
 
-def looked_at(probe: Probe) -> Look:
+def read_attention(probe: Probe) -> Look:
     """Raises ArtifactError where the model's attention, or what its head reads, is not of that kind."""
     encoder, kept = base_of(probe.model), {}
 
