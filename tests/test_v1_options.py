@@ -25,7 +25,7 @@ from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.evaluate.figures import References, measure
 from similarity_v1.evaluate.files import EvaluationRequest
 from similarity_v1.evaluate.learn_length import by_gold
-from similarity_v1.evaluate.metrics import best_gold_set, partial_match, ranking
+from similarity_v1.evaluate.metrics import best_gold_set, ranking
 from similarity_v1.evaluate.perturb import perturb_pair
 from similarity_v1.explain.explainer import PRECISIONS, Explainer
 from similarity_v1.explain.from_settings import method_options
@@ -207,8 +207,6 @@ def test_classifier_judge_and_rule_of_decision_check_theirs(tokenizer):
         lambda: EvaluationRequest(None, None, convention="paddle"),
         lambda: measure([], References({}), "paddle"),
         lambda: best_gold_set([0], [{0}], "trust"),
-        lambda: partial_match({}, {}, nan),
-        lambda: partial_match({}, {}, 0),
         lambda: ranking([0.5, nan], [0]),
         lambda: ranking([0.5, 0.1], [2]),
         lambda: refine_clean([], [], "rare"),

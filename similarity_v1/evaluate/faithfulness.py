@@ -27,9 +27,9 @@ from final_project.model.turns import alone_with
 from final_project.option_checks import problem_of
 from final_project.tokens.encode import encode_rows
 from final_project.tokens.tokenizer import special_tokens_meant
+from final_project.training.batching import batches_by_length
 from similarity_v1.evaluate.figures import Figures
 from similarity_v1.evaluate.metrics import Removal, aopc, removal_values
-from similarity_v1.explain.encoding import token_batches
 
 CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 EMPTY = "[UNK]"
@@ -97,8 +97,9 @@ class Judge:
         answers: dict[int, np.ndarray] = {}
         with alone_with(self.model, self.tokenizer):
             rows = [self._encoded(pair) for pair in texts]
-            lengths = [len(row["input_ids"]) for row in rows]
-            for batch in token_batches(lengths, self.batch_tokens, self.inputs.one_length):
+            lengths = np.array([len(row["input_ids"]) for row in rows], dtype=int)
+            batches = batches_by_length(lengths, self.batch_tokens, self.inputs.one_length, shortest_first=True)
+            for batch in (rows_B.tolist() for rows_B in batches):
                 inputs = padded([rows[i] for i in batch], self.inputs.pad_id, self.model.device)
                 with torch.inference_mode():
                     probabilities_BC = probabilities_of(self.model(**inputs).logits)

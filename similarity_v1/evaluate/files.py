@@ -73,13 +73,13 @@ def evaluate_files(request: EvaluationRequest) -> dict[str, Any]:
         found |= rank_words(scored, known, request.convention)
         beside["random"] |= rank_words(baselines.random_scores(scored), known, request.convention)
     theirs: Figures = {}
-    if other is not None:
+    if request.against is not None and other is not None:
         _require_answers(request.against, other, wanted)
         theirs = measure(other, known, request.convention)
     if request.model is not None:
         marked = [row.id for row in known.gold] or None
         _ask_model(request.model, request.aopc, pairs, marked, [(rows, found), (other or [], theirs)], beside)
-    answer = {
+    answer: dict[str, Any] = {
         "convention": request.convention,
         "rows": len(rows),
         "missing_rows": n_missing,

@@ -29,7 +29,8 @@ from final_project.model.model_inputs import inspect_inputs
 from final_project.model.turns import alone_with
 from final_project.option_checks import hint
 from final_project.tokens.tokenizer import with_special_tokens_as_text
-from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad, token_batches
+from final_project.training.batching import batches_by_length
+from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
 from similarity_v1.explain.probe import Probe, Reading, probing
@@ -93,7 +94,7 @@ class Explainer:
         check_target(target, self.n_classes)
         if not tokenizer.is_fast:
             raise ArtifactError(
-                f"{_name(tokenizer)}: the tokenizer does not tell character offsets (no tokenizer.json)"
+                f"{_name(tokenizer)}: the tokenizer does not give character offsets (no tokenizer.json)"
             )
         self.words, self.device = words, chosen_device(device)
         with alone_with(model, tokenizer):
@@ -132,12 +133,11 @@ class Explainer:
         check_rows(texts, words)
         with alone_with(self.model, self.tokenizer):
             encoded = encode(self.tokenizer, self.limit, texts, words, self.keys)
-            batches = token_batches(
-                [len(row) for row in encoded], self.reading.batch_tokens, one_length=self.inputs.one_length
-            )
+            lengths = np.array([len(row) for row in encoded], dtype=int)
+            batches = batches_by_length(lengths, self.reading.batch_tokens, self.inputs.one_length, shortest_first=True)
             explained: dict[int, Explanation] = {}
             for batch in batches:
-                explained |= self._of_batch(texts, words, encoded, batch)
+                explained |= self._of_batch(texts, words, encoded, batch.tolist())
         return [explained[position] for position in range(len(texts))]
 
     def _of_batch(
@@ -232,7 +232,8 @@ def _checked_options(
     decision: Decision | None,
 ) -> Method:
     """The method with its options. Raises RecipeError that lists all that is off, the Explainer's own options too."""
-    problems, made = [], method
+    problems: list[str] = []
+    made: Any = method
     for name, value, known in (("words", words, RULES), ("precision", precision, PRECISIONS)):
         if value not in known:
             said = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"

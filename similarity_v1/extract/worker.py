@@ -1,4 +1,4 @@
-"""What one process of many does with its shards, wherever it runs: load the model once, explain shard after shard.
+"""Explain shards in one process: load the model once, explain one shard after another.
 
 Rows are batched by length under a token budget and come back in their own order; the batch they were in does not change
 their scores.
@@ -18,6 +18,7 @@ from final_project.parallel.threads import cpu_threads
 from final_project.run.progress import progress
 from final_project.settings import SimilarityV1
 from similarity_v1.explain.explainer import RowError
+from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.explain.target import SCORE
 from similarity_v1.extract.shards import PairShards, ShardFolder
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A pair classifier's folder, ready to explain shards. Raises ArtifactError where it is none."""
+    """A pair classifier's folder, ready to explain shards. Raises ArtifactError if it is not one."""
 
     def __init__(self, model: Path, settings: SimilarityV1):
         self.settings = settings
@@ -54,10 +55,7 @@ class Worker:
             raise ArtifactError(f"id {pairs[error.row].id}: {error.said}") from error
         except RowError as error:
             raise DataError(f"id {pairs[error.row].id}", error.what) from error
-        explained = [
-            WordScores(pair.id, row.label, row.probabilities[1], *row.scores, *row.unread)
-            for pair, row in zip(pairs, found, strict=True)
-        ]
+        explained = [_word_scores(pair.id, row) for pair, row in zip(pairs, found, strict=True)]
         return explained, [pair.id for pair, row in zip(pairs, found, strict=True) if row.truncated]
 
     def explain(self, pairs: Sequence[SegmentedPair]) -> tuple[bytes, list[int]]:
@@ -68,20 +66,25 @@ class Worker:
 
     def explain_shards(self, shards: PairShards, numbers: Sequence[int], folder: ShardFolder) -> None:
         """Put the shards of these numbers into the folder."""
-        n_rows, cut_ids = sum(map(shards.rows_in, numbers)), []
-        for _ in progress(self._rows(shards, numbers, folder, cut_ids), n_rows, "similarity_v1: attribution", "pairs"):
+        n_rows = sum(map(shards.rows_in, numbers))
+        cut_ids: list[int] = []
+
+        def written_rows() -> Iterator[None]:
+            for number in numbers:
+                parquet, cut = self.explain(shards.read(number))
+                folder.add(number, parquet)
+                cut_ids.extend(cut)
+                yield from itertools.repeat(None, shards.rows_in(number))
+
+        for _ in progress(written_rows(), n_rows, "similarity_v1: attribution", "pairs"):
             pass
         warn_truncated(cut_ids, n_rows)
 
-    def _rows(
-        self, shards: PairShards, numbers: Sequence[int], folder: ShardFolder, cut_ids: list[int]
-    ) -> Iterator[None]:
-        """One item a row, when it is written; cut_ids is added to."""
-        for number in numbers:
-            parquet, cut = self.explain(shards.read(number))
-            folder.add(number, parquet)
-            cut_ids += cut
-            yield from itertools.repeat(None, shards.rows_in(number))
+
+def _word_scores(id_: int, row: Explanation) -> WordScores:
+    assert row.label is not None, "a classifier of two labels decides"
+    (scores_q, scores_t), (unread_q, unread_t) = row.scores, row.unread
+    return WordScores(id_, row.label, row.probabilities[1], scores_q, scores_t, unread_q, unread_t)
 
 
 def warn_truncated(cut_ids: Sequence[int], n_rows: int) -> None:
