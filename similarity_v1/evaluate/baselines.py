@@ -63,8 +63,8 @@ def random_scores(scored: Iterable[WordScores]) -> list[WordScores]:
     drawn = []
     for row in scored:
         chance = random.Random(f"{SEED} {row.id}")
-        sides = (tuple(chance.random() for _ in side) for side in (row.scores_q, row.scores_t))
-        drawn.append(WordScores(row.id, row.label, row.probability, *sides))
+        scores_q, scores_t = (tuple(chance.random() for _ in side) for side in (row.scores_q, row.scores_t))
+        drawn.append(WordScores(row.id, row.label, row.probability, scores_q, scores_t))
     return drawn
 
 

@@ -75,7 +75,7 @@ class Judge:
     @classmethod
     def from_folder(cls, folder: str | Path) -> Judge:
         model, tokenizer = load_classifier(folder)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]  # transformers wraps nn.Module.to without its types
         return cls(model, tokenizer, load_decision(folder))
 
     @cached_property

@@ -159,7 +159,8 @@ def precision_of_sides(known: References, source: Rationale, perturbed: Rational
 
 
 def _mean_of_draws(draws: Sequence[Values]) -> Values:
-    return Values(draws[0].ids_U, sum(draw.values_UK for draw in draws) / len(draws), draws[0].kind)
+    total_UK = sum((draw.values_UK for draw in draws[1:]), draws[0].values_UK)
+    return Values(draws[0].ids_U, total_UK / len(draws), draws[0].kind)
 
 
 def _without_repeats(row: Rationale) -> Rationale:

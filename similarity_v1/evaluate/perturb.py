@@ -75,13 +75,10 @@ def perturb_pair(
     (words_q, done_q), (words_t, done_t) = sides
     if not done_q and not done_t:
         return None
-    texts = [tuple(word.text for word in words) for words in (words_q, words_t)]
+    texts_q, texts_t = (tuple(word.text for word in words) for words in (words_q, words_t))
     sources_q, sources_t = (tuple(word.source for word in words) for words in (words_q, words_t))
-    sentences = [
-        _joined(text, sentence, bool(done))
-        for text, sentence, done in zip(texts, (pair.query, pair.title), (done_q, done_t), strict=True)
-    ]
-    perturbed = SegmentedPair(new_id, *sentences, *texts)
+    query, title = _joined(texts_q, pair.query, bool(done_q)), _joined(texts_t, pair.title, bool(done_t))
+    perturbed = SegmentedPair(new_id, query, title, texts_q, texts_t)
     return PerturbedPair(perturbed, (tuple(done_q), tuple(done_t)), (sources_q, sources_t))
 
 

@@ -30,10 +30,11 @@ def output_kind(config: Any, decision: Decision | None) -> str:
 
 def check_target(target: Target, n_classes: int) -> None:
     """Raises RecipeError where the model has no such class, or no second one."""
-    is_number = isinstance(target, int) and not isinstance(target, bool)
-    if is_number and not 0 <= target < n_classes:
+    if isinstance(target, int) and not isinstance(target, bool):
+        if 0 <= target < n_classes:
+            return
         raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
-    if not is_number and target not in ("predicted", "both"):
+    if target not in ("predicted", "both"):
         raise RecipeError([f"target: expected predicted, both or the number of a class, found {target!r}"])
     if target == "both" and n_classes == 1:
         raise RecipeError(["target: both takes two classes, this model answers with one score"])

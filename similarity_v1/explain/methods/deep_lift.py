@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -78,8 +78,8 @@ def require_rows_in_order(probe: Probe) -> None:
     two equal halves. Experts may see all tokens, but sorted by expert."""
     from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
 
-    def check(module: nn.Module, arguments: tuple) -> None:
-        halves = arguments[0].chunk(2) if arguments else ()
+    def check(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        halves: Sequence[Tensor] = arguments[0].chunk(2) if arguments else ()
         if len(halves) == 2 and not (halves[0].shape == halves[1].shape and _are_close(halves[0], halves[1])):
             raise ArtifactError(
                 f"{a_model(probe.model)} cannot be explained by deep_lift: "
