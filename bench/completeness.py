@@ -25,7 +25,8 @@ import torch
 
 from final_project.cli import run_main
 from final_project.data.files.contest import read_segmented
-from similarity_v1.explain.encoding import encode, pad, token_batches
+from final_project.training.batching import batches_by_length
+from similarity_v1.explain.encoding import encode, pad
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.methods import method_named
 from similarity_v1.explain.probe import Probe, probing
@@ -45,7 +46,8 @@ def probes(model: Path, pairs_file: Path, n_rows: int) -> Iterator[Probe]:
     texts = [(pair.query, pair.title) for pair in some]
     words = [(pair.words_q, pair.words_t) for pair in some]
     encoded = encode(explainer.tokenizer, explainer.limit, texts, words, explainer.keys)
-    for batch in token_batches([len(row) for row in encoded], explainer.reading.batch_tokens):
+    lengths = np.array([len(row) for row in encoded])
+    for batch in batches_by_length(lengths, explainer.reading.batch_tokens, shortest_first=True):
         rows = [encoded[position] for position in batch]
         inputs = pad(rows, explainer.tokenizer.pad_token_id, explainer.device)
         with probing(explainer.model, inputs, rows, explainer.reading, True) as probe:

@@ -42,12 +42,12 @@ from final_project.data.files.contest import read_json_lines, read_segmented
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import ArtifactError, ProjectError
 from similarity_v1.evaluate.faithfulness import Judge
-from similarity_v1.evaluate.figures import References, figures_of, measure
+from similarity_v1.evaluate.figures import References, measure, to_numbers
 from similarity_v1.evaluate.gold import read_gold, read_pair_map
-from similarity_v1.evaluate.perturb import KEEPS_LABEL, make_twin
+from similarity_v1.evaluate.perturb import KEEPS_LABEL, perturb_pair
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.rationales.clean_chain import refine_clean
-from similarity_v1.rationales.published_chain import Originals, read_originals, refine_f2, refine_f3
+from similarity_v1.rationales.published_chain import SourceRows, read_source_rows, refine_f2, refine_f3
 from similarity_v1.rationales.selection import n_chosen, select
 
 REFERENCE = "gradient_x_input"
@@ -72,7 +72,7 @@ SHORT_S, ROUNDS = 10.0, 3  # what takes less is timed again, and the shortest ti
 
 
 def rows_to_explain(arguments: argparse.Namespace) -> tuple[list[SegmentedPair], References]:
-    """Some rows, each with its original or twin, and what is known of them."""
+    """Some rows, each with its source row or perturbed row, and what is known of them."""
     pairs = read_segmented(arguments.pairs)
     by_id = {pair.id: pair for pair in pairs}
     if arguments.pair_map:
@@ -81,10 +81,10 @@ def rows_to_explain(arguments: argparse.Namespace) -> tuple[list[SegmentedPair],
     else:
         first_id = max(by_id) + 1
         some = pairs[: arguments.rows // 2]
-        made = [make_twin(pair, first_id + k, KEEPS_LABEL, 2, SEED) for k, pair in enumerate(some)]
-        twins = [(pair, twin.pair) for pair, twin in zip(some, made, strict=True) if twin is not None]
-        chosen = [*some, *(twin for _, twin in twins)]
-        couples = [(pair.id, twin.id) for pair, twin in twins]
+        made = [perturb_pair(pair, first_id + k, KEEPS_LABEL, 2, SEED) for k, pair in enumerate(some)]
+        perturbed = [(pair, row.pair) for pair, row in zip(some, made, strict=True) if row is not None]
+        chosen = [*some, *(row for _, row in perturbed)]
+        couples = [(pair.id, row.id) for pair, row in perturbed]
     ids = {pair.id for pair in chosen}
     gold = [row for row in read_marked(arguments.gold) if row.id in ids] if arguments.gold else []
     return chosen, References.of(chosen, gold, couples)
@@ -123,7 +123,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace):
         self.model, self.ratio = arguments.model, arguments.ratio
         self.pairs, self.known = rows_to_explain(arguments)
-        self.originals: Originals | None = read_originals(arguments.originals) if arguments.originals else None
+        self.source_rows: SourceRows | None = read_source_rows(arguments.originals) if arguments.originals else None
         self.judge = Judge.from_folder(arguments.model)
         self.key = digest_of([self.ratio, arguments.rows, SEED, *map(file_digest, _inputs(arguments))])
 
@@ -157,13 +157,13 @@ class Bench:
 
     def _refined(self, raw: list[Rationale]) -> dict[str, list[Rationale]]:
         chains = {"raw": raw}
-        if self.originals is not None:
-            chains["original"] = refine_f3(self.pairs, refine_f2(self.pairs, raw), self.originals)[0]
+        if self.source_rows is not None:
+            chains["original"] = refine_f3(self.pairs, refine_f2(self.pairs, raw), self.source_rows)[0]
         clean = {"clean": refine_clean(self.pairs, raw)}
         return chains | clean | {"clean_importance": refine_clean(self.pairs, raw, "importance")}
 
     def _chain(self, name: str, refined: list[Rationale], scores: list) -> dict[str, Any]:
-        figures = figures_of(measure(refined, self.known) | self.judge.figures(self.pairs, refined))
+        figures = to_numbers(measure(refined, self.known) | self.judge.figures(self.pairs, refined))
         figures["own_words"] = own_words(refined, scores)
         return {"chain": name, **{key: round(value, 4) for key, value in figures.items()}}
 

@@ -80,9 +80,9 @@ import json, sys, time
 from pathlib import Path
 from final_project.data.files.contest import read_segmented
 from similarity_v1.rationales.bleu import best_hypotheses
-from similarity_v1.rationales.published_chain import read_originals
+from similarity_v1.rationales.published_chain import read_source_rows
 folder = Path(sys.argv[1])
-pairs, originals = read_segmented(folder / "pairs.jsonl"), read_originals(folder / "originals.tsv")
+pairs, originals = read_segmented(folder / "pairs.jsonl"), read_source_rows(folder / "originals.tsv")
 known = [originals.holds(pair) for pair in pairs]
 words = [pair.words_q + pair.words_t for pair in pairs]
 found = best_hypotheses([w for w, k in zip(words, known) if k], [w for w, k in zip(words, known) if not k])

@@ -17,7 +17,7 @@ COMMANDS = {
         "refine": "refine raw rationales by the published and the clean chain",
         "validate": "check a submission, text or zip, against its pairs",
         "evaluate": "measure a submission against gold rationales, pairing and labels",
-        "twins": "write every pair once more in other words, for measuring consistency",
+        "twins": "write a perturbed row of every pair, for measuring consistency",
         "length": "learn on dev how many words a rationale should have",
         "explain": "explain one pair",
         "report": "write the report of a run as one HTML file",

@@ -12,12 +12,12 @@ from final_project.data.files.contest import read_segmented
 from final_project.data.records import Rationale
 from final_project.parallel.world import World
 from final_project.settings import Recipe
-from similarity_v1.evaluate.figures import References, figures_of, measure, measure_baselines, n_repeating
+from similarity_v1.evaluate.figures import References, measure, measure_baselines, n_repeating, to_numbers
 from similarity_v1.evaluate.files import read_references
 from similarity_v1.evaluate.metrics import intervals
 from similarity_v1.extract.job import Job, share_of
-from similarity_v1.rationales.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_original_chain
-from similarity_v1.rationales.published_chain import read_originals
+from similarity_v1.rationales.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_published_chain
+from similarity_v1.rationales.published_chain import read_source_rows
 from similarity_v1.rationales.submission import align_rows, read_submission, validate
 from similarity_v1.rationales.word_scores import read_scores
 from similarity_v1.report import write_report
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Made:
+class StageResult:
     """outputs and handed_in are paths below the stage's folder."""
 
     outputs: list[str]
@@ -47,7 +47,7 @@ def explain(recipe: Recipe, folder: Path, world: World) -> None:
     share_of(job, world).work()
 
 
-def produce(recipe: Recipe, folder: Path) -> Made:
+def produce(recipe: Recipe, folder: Path) -> StageResult:
     """Fill the stage's folder from the raw rationales in it. Raises DataError or ArtifactError; every single file is
     either whole or absent."""
     settings, run_dir = recipe.similarity_v1, folder.parent
@@ -62,14 +62,14 @@ def produce(recipe: Recipe, folder: Path) -> Made:
         for row in read_scores(folder / "scores.jsonl", pairs)
         if row.unread_q or row.unread_t
     }
-    systems, refinement = {"raw": raw}, {}  # evaluation.json keeps the older name of `published`
+    systems, refinement = {"raw": raw}, {}  # evaluation.json keeps the older name, original, of the published chain
     if recipe.prepare.explains_contest or recipe.chain == "published":
-        systems["original"], counts = write_original_chain(
-            submit, pairs, raw, read_originals(prepared / "originals.tsv"), unread
+        systems["original"], counts = write_published_chain(
+            submit, pairs, raw, read_source_rows(prepared / "originals.tsv"), unread
         )
         refinement = {"refinement": counts}
         log.info(
-            "similarity_v1: %d rows are originals, %d perturbed rows took their answers (chain published)",
+            "similarity_v1: %d source rows, %d perturbed rows took their answers (chain published)",
             counts["originals"], counts["copied"],
         )  # fmt: skip
     systems["clean"] = write_clean_chain(submit, pairs, raw, settings.clean_order, unread)
@@ -79,7 +79,7 @@ def produce(recipe: Recipe, folder: Path) -> Made:
     write_json(folder / "evaluation.json", evaluation)
     _log_figures(evaluation)
     write_report(run_dir)
-    return Made(_written(folder), handed_in, len(pairs))
+    return StageResult(_written(folder), handed_in, len(pairs))
 
 
 def _written(folder: Path) -> list[str]:
@@ -103,10 +103,10 @@ def _evaluation(recipe: Recipe, known: References, systems: dict[str, list[Ratio
         "gold_rows": len(known.gold),
         "perturbed_pairs": len(known.pair_map),
         "systems": {
-            name: figures_of(figures) | {"rows_with_repeated_index": n_repeating(systems[name])}
+            name: to_numbers(figures) | {"rows_with_repeated_index": n_repeating(systems[name])}
             for name, figures in found.items()
         },
-        "baselines": {name: figures_of(figures) | {"rows_with_repeated_index": 0} for name, figures in beside.items()},
+        "baselines": {name: to_numbers(figures) | {"rows_with_repeated_index": 0} for name, figures in beside.items()},
         "intervals": {name: intervals(figures) for name, figures in {**found, **beside}.items()},
     }
 

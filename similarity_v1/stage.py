@@ -1,4 +1,4 @@
-"""The stage as run.sh calls it: decide whether there is anything to do, and only then load what the work needs.
+"""The stage as run.sh calls it: run it unless it is finished, and import torch only if it runs.
 
 runs/NAME/prepare + runs/NAME/similarity_v0 -> runs/NAME/similarity_v1: rationales, both chains, zips, figures, report.
 """
@@ -21,12 +21,13 @@ STAGE = "similarity_v1"
 
 def run_stage(recipe: Recipe, force: bool = False) -> None:
     """Run the stage unless its manifest still matches settings and inputs. All processes explain, the first does the
-    rest. Raises ArtifactError where an earlier stage has not finished."""
+    rest. Raises ArtifactError if an earlier stage has not finished."""
     ran = run_training_stage(recipe, STAGE, force, _work)
     if not ran or int(os.environ.get("RANK", "0")) > 0:
         return
     folder = StageFolder(Path(recipe.runs_dir) / recipe.name, STAGE)
     manifest = folder.manifest()
+    assert manifest is not None, "a stage that ran has written its manifest"
     log.info("%s: %d rows, report: %s", STAGE, manifest["rows"], folder.path / "report.html")
     what = "handed in" if recipe.prepare.explains_contest else "rationales"
     log.info("%s: %s (chain %s): %s", STAGE, what, recipe.chain, folder.path / manifest["handed_in"])
@@ -37,7 +38,7 @@ def _work(recipe: Recipe, folder: StageFolder, world: Any) -> tuple[list[str], d
     from similarity_v1.pipeline import explain, produce
 
     explain(recipe, folder.path, world)
-    made = world.run_on_all_ranks(lambda: produce(recipe, folder.path) if world.is_first else None)
-    if made is None:
+    result = world.run_on_all_ranks(lambda: produce(recipe, folder.path) if world.is_first else None)
+    if result is None:
         return [], {}
-    return made.outputs, {"rows": made.rows, "handed_in": made.handed_in}
+    return result.outputs, {"rows": result.rows, "handed_in": result.handed_in}

@@ -19,7 +19,6 @@ from similarity_v0.export.check import compare, torch_scorer
 from similarity_v0.model import PairModel
 from similarity_v0.predict import predict_probabilities
 from similarity_v1.evaluate.faithfulness import Judge
-from similarity_v1.explain.encoding import token_batches
 from similarity_v1.explain.explainer import Explainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -175,7 +174,8 @@ def test_a_bert_keeps_its_batches_and_comes_back_in_its_mode(tokenizer):
 
 def test_batches_of_one_length_hold_every_row_once_and_never_two_lengths():
     lengths = np.random.default_rng(0).integers(1, 12, 200)
-    for batches in (batches_by_length(lengths, 64, one_length=True), token_batches(lengths.tolist(), 64, True)):
+    for shortest_first in (False, True):
+        batches = batches_by_length(lengths, 64, one_length=True, shortest_first=shortest_first)
         assert sorted(int(row) for batch in batches for row in batch) == list(range(200))
         for batch in batches:
             assert len({int(lengths[row]) for row in batch}) == 1 and sum(lengths[row] for row in batch) <= 64

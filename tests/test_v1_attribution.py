@@ -8,7 +8,7 @@ from v1_support import golden, pair, tiny_classifier
 
 from final_project.data.files.contest import read_segmented
 from final_project.settings import SimilarityV1
-from similarity_v1.explain.encoding import token_batches
+from final_project.training.batching import batches_by_length
 from similarity_v1.explain.probe import Reading, probing
 from similarity_v1.extract.worker import Worker
 
@@ -131,8 +131,8 @@ def test_the_model_comes_back_even_when_a_batch_fails(folder):
 
 
 def test_batches_keep_the_token_budget_and_cover_every_row_once():
-    lengths = [5, 9, 3, 30, 5, 8, 200, 1]
-    batches = token_batches(lengths, 64)
+    lengths = np.array([5, 9, 3, 30, 5, 8, 200, 1])
+    batches = batches_by_length(lengths, 64, shortest_first=True)
     assert sorted(i for batch in batches for i in batch) == list(range(8))
     assert all(len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= 64 for batch in batches)
-    assert token_batches([], 64) == []
+    assert batches_by_length(np.array([], dtype=int), 64, shortest_first=True) == []

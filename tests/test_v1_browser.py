@@ -16,7 +16,7 @@ from final_project.data.files.contest import write_segmented
 from final_project.data.records import Rationale, SegmentedPair
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.rationales.chains import LAST_FILE
 from similarity_v1.rationales.selection import Selection
 from similarity_v1.rationales.submission import format_row
@@ -346,7 +346,7 @@ def test_shades_are_told_apart_without_colour_vision(opened, large):
 def explainer(tmp_path_factory):
     folder = tiny_classifier(tmp_path_factory.mktemp("model"))
     Decision(0.3).save(folder)
-    return explainer_of(folder, SimilarityV1())
+    return build_explainer(folder, SimilarityV1())
 
 
 def test_an_explained_pair_has_a_page_and_a_notebook_form_without_script(opened, explainer, tmp_path):

@@ -10,7 +10,7 @@ from v1_support import tiny_classifier
 from final_project.artifacts import write_text
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.rationales.selection import Selection
 from similarity_v1.report import write_explanation, write_report
 
@@ -25,7 +25,7 @@ INSIDE = """() => [...document.querySelectorAll(".column, .sentence, .card")].ev
 def explainer(tmp_path_factory):
     folder = tiny_classifier(tmp_path_factory.mktemp("model"), max_positions=64)
     Decision(0.3).save(folder)
-    return explainer_of(folder, SimilarityV1())
+    return build_explainer(folder, SimilarityV1())
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_a_lost_process_ends_both_at_once_and_the_same_command_completes_the_row
     process = start(*given, nproc=2)
     answer, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    assert f"{n_kept * SHARD_ROWS} of {N_PAIRS} rows are there from an earlier call" in said
+    assert f"resuming: {n_kept * SHARD_ROWS} of {N_PAIRS} rows were explained by an earlier call" in said
     assert json.loads(answer)["new_rows"] == N_PAIRS - n_kept * SHARD_ROWS
     assert same_rows(output, rows_of_one_process)
     assert {path.name for path in tmp_path.iterdir()} == {"rows.txt", "rows.scores.jsonl"}
@@ -124,7 +124,7 @@ def test_an_extraction_killed_at_random_is_completed_to_the_same_rows(
         process.kill()
         process.communicate()
     status, _, err = run_cli(capsys, *arguments(model, pairs_file, output))
-    assert status == 0 and "rows are there from an earlier call" in err, moments
+    assert status == 0 and "rows were explained by an earlier call" in err, moments
     assert same_rows(output, rows_of_one_process), moments
     assert {path.name for path in tmp_path.iterdir()} == {"rows.txt", "rows.scores.jsonl"}
 
@@ -193,7 +193,7 @@ def test_a_full_disk_costs_no_finished_shard(model, pairs_file, small_disk, rows
     assert n_shards_done(output) > 0
     small_disk(4000)
     status, _, err = run_cli(capsys, *arguments(model, pairs_file, output))
-    assert status == 0 and "rows are there from an earlier call" in err
+    assert status == 0 and "rows were explained by an earlier call" in err
     assert same_rows(output, rows_of_one_process)
 
 

@@ -166,7 +166,7 @@ def test_refine_writes_one_chain_where_one_is_asked_for(pairs_file, tmp_path, ca
         folder = tmp_path / chain
         status, _, err = run_cli(capsys, "refine", *options, "--output-dir", folder, "--chain", chain)
         assert status == 0 and len(list(folder.iterdir())) == n_files
-        assert ("no row of the pairs is an original" in err) == (chain != "clean")
+        assert ("no row of the pairs is a source row" in err) == (chain != "clean")
 
 
 def test_unknown_subcommands_and_options_are_wrong_use(capsys):

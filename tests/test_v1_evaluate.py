@@ -7,7 +7,7 @@ from v1_support import gold_row, golden, pair, run_cli, tiny_classifier, write_j
 
 from final_project.data.records import Rationale
 from final_project.model.folder import load_classifier
-from similarity_v1.evaluate.faithfulness import Judge, chosen_texts, rest_texts, text_of
+from similarity_v1.evaluate.faithfulness import Judge, chosen_texts, join_words, rest_texts
 from similarity_v1.evaluate.figures import References, measure
 from similarity_v1.evaluate.metrics import compare, macro_f1_of, mean_of, resampling
 from similarity_v1.rationales.submission import write_submission
@@ -128,7 +128,7 @@ def test_chosen_and_remaining_words_become_texts_as_the_public_evaluator_makes_t
             rest = set(range(len(words))) - set(chosen)
             # the peer writes a list's form, ['UNK'], where nothing is left; [UNK] is what it means
             theirs = [case[kind][side].replace("['UNK']", "[UNK]") for kind in kinds]
-            assert [text_of(words, chosen), text_of(words, rest)] == theirs
+            assert [join_words(words, chosen), join_words(words, rest)] == theirs
 
 
 def test_faithfulness_is_what_the_model_says_of_the_three_texts(tmp_path):

@@ -23,17 +23,17 @@ from similarity_v0.model import PairModel
 from similarity_v1.commands.options import MODEL_OPTIONS
 from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.evaluate.figures import References, measure
-from similarity_v1.evaluate.files import Asked
+from similarity_v1.evaluate.files import EvaluationRequest
 from similarity_v1.evaluate.learn_length import by_gold
-from similarity_v1.evaluate.metrics import best_gold_set, partial_match, ranking
-from similarity_v1.evaluate.perturb import make_twin
+from similarity_v1.evaluate.metrics import best_gold_set, ranking
+from similarity_v1.evaluate.perturb import perturb_pair
 from similarity_v1.explain.explainer import PRECISIONS, Explainer
 from similarity_v1.explain.from_settings import method_options
 from similarity_v1.explain.methods import METHODS, method_named
 from similarity_v1.explain.methods.gradients import IntegratedGradients
 from similarity_v1.explain.methods.noise import SmoothGrad
 from similarity_v1.rationales.clean_chain import ORDERS, refine_clean
-from similarity_v1.rationales.published_chain import Originals, refine_f2, refine_f3
+from similarity_v1.rationales.published_chain import SourceRows, refine_f2, refine_f3
 from similarity_v1.rationales.selection import Rule, Selection, n_chosen, select
 
 SETTING = {"steps": "ig_steps", "rule": "ig_rule", "tolerance": "ig_tolerance"}  # where a setting has another name
@@ -204,16 +204,14 @@ def test_classifier_judge_and_rule_of_decision_check_theirs(tokenizer):
         lambda: select([0.1, 0.2], 1.5),
         lambda: n_chosen(3, nan),
         lambda: by_gold([], {}, "share"),
-        lambda: Asked(None, None, convention="paddle"),
+        lambda: EvaluationRequest(None, None, convention="paddle"),
         lambda: measure([], References({}), "paddle"),
         lambda: best_gold_set([0], [{0}], "trust"),
-        lambda: partial_match({}, {}, nan),
-        lambda: partial_match({}, {}, 0),
         lambda: ranking([0.5, nan], [0]),
         lambda: ranking([0.5, 0.1], [2]),
         lambda: refine_clean([], [], "rare"),
-        lambda: make_twin(pair(1, "怎么", "如何"), 2, ("synonyms",), 1, 0),
-        lambda: make_twin(pair(1, "怎么", "如何"), 2, ("typo",), 0, 0),
+        lambda: perturb_pair(pair(1, "怎么", "如何"), 2, ("synonyms",), 1, 0),
+        lambda: perturb_pair(pair(1, "怎么", "如何"), 2, ("typo",), 0, 0),
     ],
 )  # fmt: skip
 def test_numbers_and_names_out_of_range_are_refused(refused):
@@ -222,7 +220,7 @@ def test_numbers_and_names_out_of_range_are_refused(refused):
 
 
 def f3_without_originals(pairs, rows):
-    return refine_f3(pairs, rows, Originals(frozenset(), frozenset()))[0]
+    return refine_f3(pairs, rows, SourceRows(frozenset(), frozenset()))[0]
 
 
 @pytest.mark.parametrize("refine", [refine_f2, refine_clean, f3_without_originals])

@@ -12,7 +12,7 @@ from final_project.data.records import Rationale, SegmentedPair
 from final_project.errors import DataError
 from similarity_v1.rationales.bleu import best_hypotheses, bleu
 from similarity_v1.rationales.clean_chain import ORDERS, nearly_match, refine_clean
-from similarity_v1.rationales.published_chain import Originals, read_originals, refine_f1, refine_f2, refine_f3
+from similarity_v1.rationales.published_chain import SourceRows, read_source_rows, refine_f1, refine_f2, refine_f3
 
 NAMES = ("sim_rationale_f1.txt", "sim_rationale_f1_f2.txt", "sim_rationale_f1_f2_f3.txt")
 
@@ -42,7 +42,7 @@ def test_rows_of_contest_set_b_are_refined_as_published():
         step: [Rationale(p.id, *as_row(case[step][str(p.id)])) for p in pairs] for step in ("raw", "f1", "f2", "f3")
     }
     firsts = [p for p in pairs if str(p.id) not in case["bleu_original_of"]]
-    originals = Originals(frozenset(p.query for p in firsts), frozenset(p.title for p in firsts))
+    originals = SourceRows(frozenset(p.query for p in firsts), frozenset(p.title for p in firsts))
     assert refine_f1(rows["raw"]) == rows["f1"]
     assert refine_f2(pairs, rows["raw"]) == rows["f2"]
     assert refine_f3(pairs, rows["f2"], originals)[0] == rows["f3"]
@@ -135,7 +135,7 @@ ORIGINAL, TWIN, OTHER = (
     pair(2, "花呗怎么开", "开花呗如何啊"),
     pair(3, "多少钱", "贵吗"),
 )
-BOTH = Originals(frozenset({ORIGINAL.query, OTHER.query}), frozenset({ORIGINAL.title, OTHER.title}))
+BOTH = SourceRows(frozenset({ORIGINAL.query, OTHER.query}), frozenset({ORIGINAL.title, OTHER.title}))
 
 
 def test_f3_copies_label_and_words_to_the_first_place_of_each_word():
@@ -146,7 +146,7 @@ def test_f3_copies_label_and_words_to_the_first_place_of_each_word():
 
 
 def test_f3_recognises_an_original_by_each_text_in_its_own_column():
-    swapped = Originals(frozenset({ORIGINAL.title}), frozenset({ORIGINAL.query}))
+    swapped = SourceRows(frozenset({ORIGINAL.title}), frozenset({ORIGINAL.query}))
     assert BOTH.holds(ORIGINAL) and not swapped.holds(ORIGINAL) and not BOTH.holds(TWIN)
     assert BOTH.holds(pair(9, ORIGINAL.query, OTHER.title)), "the texts need not stand in one row"
 
@@ -158,7 +158,7 @@ def test_f3_leaves_originals_alone():
 
 def test_f3_without_originals_copies_nothing():
     rows = [Rationale(1, 1, (3,), (2,)), Rationale(2, 0, (0,), (5,))]
-    refined, counts = refine_f3([ORIGINAL, TWIN], rows, Originals(frozenset(), frozenset()))
+    refined, counts = refine_f3([ORIGINAL, TWIN], rows, SourceRows(frozenset(), frozenset()))
     assert refined == rows and counts["copied"] == 0
 
 
@@ -171,7 +171,7 @@ def test_f3_keeps_the_own_answer_where_no_word_fits():
 
 def test_repeats_of_a_word_stay_in_f3():
     source, twin = pair(1, "好好看", "好看"), pair(2, "好看", "好看")
-    known = Originals(frozenset({source.query}), frozenset({source.title}))
+    known = SourceRows(frozenset({source.query}), frozenset({source.title}))
     rows = [Rationale(1, 1, (0, 1), (0,)), Rationale(2, 1, (0,), (0,))]
     assert refine_f3([source, twin], rows, known)[0][1].words_q == (0, 0)
 
@@ -189,14 +189,14 @@ def test_a_broken_originals_file_is_named_with_its_line(tmp_path, content, messa
     path = tmp_path / "originals.tsv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError) as error:
-        read_originals(path)
+        read_source_rows(path)
     assert f"{path}" in str(error.value) and message in str(error.value)
 
 
 def test_originals_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path):
     path = tmp_path / "originals.tsv"
     path.write_bytes("\ufeff怎么\t如何\t1\r\n".encode())
-    assert read_originals(path) == Originals(frozenset({"怎么"}), frozenset({"如何"}))
+    assert read_source_rows(path) == SourceRows(frozenset({"怎么"}), frozenset({"如何"}))
 
 
 def random_rows(pairs, seed=0):

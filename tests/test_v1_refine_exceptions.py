@@ -5,7 +5,7 @@ from v1_support import corpus_file, pair
 from final_project.data.demo.pairs import build_demo
 from final_project.data.files.contest import read_segmented
 from final_project.data.records import Rationale
-from similarity_v1.rationales.published_chain import KEEP_OWN_ROWS, Originals, read_originals, refine_f3
+from similarity_v1.rationales.published_chain import KEEP_OWN_ROWS, SourceRows, read_source_rows, refine_f3
 
 OTHER = pair(1, "花呗怎么开", "开花呗如何啊")
 EXCEPTED = (
@@ -21,7 +21,7 @@ EXCEPTED = (
 def answers_after_f3(rows):
     """What f3 makes of these rows beside one original, each of which answers 0 itself while the original answers 1."""
     original = pair(1, "报关单如何查询？", "查询报关单号月落？")
-    known = Originals(frozenset({original.query}), frozenset({original.title}))
+    known = SourceRows(frozenset({original.query}), frozenset({original.title}))
     own = [Rationale(1, 1, (0,), (0,)), *(Rationale(row.id, 0, (0,), (0,)) for row in rows)]
     refined, counts = refine_f3([original, *rows], own, known)
     return [row.label for row in refined[1:]], counts["copied"]
@@ -45,7 +45,7 @@ def test_f3_treats_other_rows_under_those_ids_and_those_rows_under_other_ids_as_
 
 def test_every_perturbed_row_of_the_demo_takes_its_originals_answer():
     demo = build_demo(100, 2022)
-    originals = Originals(
+    originals = SourceRows(
         frozenset(p.sentence1 for p in demo.originals), frozenset(p.sentence2 for p in demo.originals)
     )
     rows = [Rationale(p.id, 0, (0,), (0,)) for p in demo.segmented]
@@ -55,7 +55,7 @@ def test_every_perturbed_row_of_the_demo_takes_its_originals_answer():
 def test_f3_of_contest_set_b_excepts_exactly_six_rows(tmp_path):
     pairs = read_segmented(corpus_file("xinzhibei/sim_interpretation_B.txt", tmp_path))
     by_text = {row: index for index, row in enumerate(pairs)}
-    originals = read_originals(corpus_file("lcqmc/test_unlabelled.tsv", tmp_path))
+    originals = read_source_rows(corpus_file("lcqmc/test_unlabelled.tsv", tmp_path))
     rows = [Rationale(p.id, p.id % 2, (0,), (0,)) for p in pairs]
     refined, counts = refine_f3(pairs, rows, originals)
     assert counts["originals"] + counts["copied"] == len(pairs) - 6

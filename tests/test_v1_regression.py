@@ -12,7 +12,7 @@ from v1_support import pair, run_cli, write_pairs
 
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.explanation import explanation_html, explanation_record
-from similarity_v1.explain.terminal import answer_of
+from similarity_v1.explain.terminal import explanation_json
 from similarity_v1.rationales.selection import Selection
 
 PAIR = ("怎么开通花呗", "如何关闭花呗")
@@ -106,7 +106,7 @@ def test_the_local_page_answers_it_in_its_schema(model, tokenizer):
     with serving(explainer.explain) as address:
         told = httpx.post(f"{address}/api/explain", json=dict(zip(("text_a", "text_b"), PAIR, strict=True))).json()
         schema = httpx.get(f"{address}/openapi.json").json()["components"]["schemas"]["Answer"]
-    assert told == answer_of(wanted, HALF) and told["score"] == wanted.score
+    assert told == explanation_json(wanted, HALF) and told["score"] == wanted.score
     assert set(schema["properties"]) == set(told) == set(schema["required"])
 
 

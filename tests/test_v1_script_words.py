@@ -14,10 +14,10 @@ from final_project.prepare.stage import prepare
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV1
 from final_project.text.script_words import words_by_script
-from similarity_v1.evaluate.faithfulness import text_of
+from similarity_v1.evaluate.faithfulness import join_words
 from similarity_v1.explain.alignment import blanks_after
 from similarity_v1.explain.explainer import Explainer
-from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.explain.segmentation import words_of
 
 TEXTS = {
@@ -70,7 +70,7 @@ def test_prepare_extract_explain_the_api_and_the_page_agree_on_the_words(model, 
     assert [word["blank"] for word in shown[0]] == [True, True, True, True, False, False]
     assert [word["blank"] for word in shown[1]] == [False, False, True, False, False, False, False, False]
 
-    explainer = explainer_of(model, SimilarityV1())
+    explainer = build_explainer(model, SimilarityV1())
     (found,) = explainer.explain([ENGLISH])
     assert [list(side) for side in found.words] == wanted
     assert [list(side) for side in Explainer.from_folder(model).explain([ENGLISH])[0].words] == wanted
@@ -102,5 +102,5 @@ def test_a_terminal_shows_blanks_where_the_text_has_them(model, capsys):
 
 
 def test_chosen_kana_are_rejoined_without_blanks_and_words_with_them():
-    assert text_of(tuple("ラーメン"), {0, 2}) == "ラメ"
-    assert text_of(("How", "do", "I"), {0, 2}) == "How I"
+    assert join_words(tuple("ラーメン"), {0, 2}) == "ラメ"
+    assert join_words(("How", "do", "I"), {0, 2}) == "How I"

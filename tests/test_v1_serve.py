@@ -20,8 +20,8 @@ from final_project.errors import DataError, EnvironmentProblem, RecipeError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
 from similarity_v1.explain.explainer import Explainer
-from similarity_v1.explain.from_settings import explainer_of
-from similarity_v1.rationales.selection import Selection, select, selection_of
+from similarity_v1.explain.from_settings import build_explainer
+from similarity_v1.rationales.selection import Selection, select, selection_from_settings
 from similarity_v1.serve import server
 from similarity_v1.serve.app import Served, create_app
 from similarity_v1.serve.limits import MAX_CLIENTS, Limits, RateLimiter
@@ -55,13 +55,13 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(model):
-    with serving(explainer_of(model, SimilarityV1()).explain) as address:
+    with serving(build_explainer(model, SimilarityV1()).explain) as address:
         yield address
 
 
 def test_an_answer_is_what_the_explainer_says(address, model):
     answer = httpx.post(f"{address}/api/explain", json=PAIR).json()
-    (expected,) = explainer_of(model, SimilarityV1()).explain([tuple(PAIR.values())])
+    (expected,) = build_explainer(model, SimilarityV1()).explain([tuple(PAIR.values())])
     assert (answer["label"], answer["method"], answer["truncated"]) == (expected.label, "gradient_x_input", False)
     assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
     for side in (0, 1):
@@ -74,12 +74,14 @@ def test_an_answer_is_what_the_explainer_says(address, model):
 def test_the_answer_says_where_the_model_cuts_and_ranks_the_words_that_the_settings_choose(model):
     settings = SimilarityV1(select="top_k", top_k=2)
     explainer = Explainer.from_folder(model, decision=Decision(0.75))
-    with serving(explainer.explain, selection=selection_of(settings)) as address:
+    with serving(explainer.explain, selection=selection_from_settings(settings)) as address:
         answer = httpx.post(f"{address}/api/explain", json=PAIR).json()
     assert answer["threshold"] == 0.75 and answer["label"] == (answer["probabilities"][1] >= 0.75)
     for words in answer["texts"]:
         ranks = {place: word["rank"] for place, word in enumerate(words) if word["rank"]}
-        assert sorted(ranks, key=ranks.get) == list(select([word["score"] for word in words], selection_of(settings)))
+        assert sorted(ranks, key=ranks.get) == list(
+            select([word["score"] for word in words], selection_from_settings(settings))
+        )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_two_hundred_requests_at_once_are_all_answered(address):
 
 
 def test_two_hundred_requests_of_one_client_are_held_to_its_rate_and_to_the_line(model):
-    explain = explainer_of(model, SimilarityV1()).explain
+    explain = build_explainer(model, SimilarityV1()).explain
     with serving(explain, Limits(rate=1, burst=60, queue=8, batch=4)) as address:
         answers = at_once(address, 200)
         found = {status: [a for a in answers if a.status_code == status] for status in (200, 429, 503)}

@@ -16,7 +16,7 @@ from v1_support import run_cli, tiny_classifier
 
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
-from similarity_v1.explain.from_settings import explainer_of
+from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.serve import server
 from similarity_v1.serve.app import Served, create_app
 
@@ -80,7 +80,7 @@ def test_a_server_for_other_machines_answers_by_the_allowed_names_alone(caplog):
 
 @pytest.mark.parametrize("sent", ["/pairs", ""], ids=["the proxy passes the prefix on", "the proxy takes it off"])
 def test_under_a_root_path_page_schema_and_answers_are_there(model, sent):
-    with serving(explainer_of(model, SimilarityV1()).explain, root_path="/pairs") as address:
+    with serving(build_explainer(model, SimilarityV1()).explain, root_path="/pairs") as address:
         page = httpx.get(f"{address}{sent}/")
         assert page.status_code == 200 and "script-src" in page.headers["content-security-policy"]
         assert httpx.get(f"{address}{sent}/health").json()["status"] == "ok"
@@ -107,7 +107,7 @@ def asked(address, **texts):
 
 
 def test_a_pair_model_says_that_the_second_text_is_missing(model):
-    explain = explainer_of(model, SimilarityV1()).explain
+    explain = build_explainer(model, SimilarityV1()).explain
     missing = (422, "text_b: this model compares two texts, and the second is missing")
     for facts in ({"threshold": 0.5}, {"texts": 2}):
         with serving(explain, **facts) as address:
@@ -117,7 +117,7 @@ def test_a_pair_model_says_that_the_second_text_is_missing(model):
 
 
 def test_a_model_of_single_texts_says_that_it_reads_no_second_one(model):
-    with serving(explainer_of(model, SimilarityV1()).explain, texts=1) as address:
+    with serving(build_explainer(model, SimilarityV1()).explain, texts=1) as address:
         assert asked(address, **PAIR) == (422, "text_b: this model reads one text, no second")
         assert asked(address, text_a="怎么")[0] == 200
         page = httpx.get(address).text
@@ -125,7 +125,7 @@ def test_a_model_of_single_texts_says_that_it_reads_no_second_one(model):
 
 
 def test_where_it_is_not_known_either_number_is_answered(model):
-    with serving(explainer_of(model, SimilarityV1()).explain) as address:
+    with serving(build_explainer(model, SimilarityV1()).explain) as address:
         assert asked(address, text_a="怎么")[0] == 200 == asked(address, **PAIR)[0]
         assert not re.search(r'id="text-b"[^>]* required', httpx.get(address).text)
 

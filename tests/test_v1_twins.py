@@ -6,8 +6,8 @@ from v1_support import pair, run_cli, write_pairs
 from final_project.data.files.contest import read_segmented, without_spaces
 from final_project.data.records import SegmentedPair
 from similarity_v1.evaluate.gold import read_pair_map
-from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS, make_twin
-from similarity_v1.rationales.lexicon import LITTLE, LOOKALIKES, SYNONYMS, plain_form, says_little
+from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS, perturb_pair
+from similarity_v1.rationales.lexicon import LITTLE, LOOKALIKES, SYNONYMS, is_function_word, plain_form
 
 ROW = pair(7, "请问，怎么开通花呗的账号？", "为什么3号手机现在打不开了")
 ENGLISH_WORDS = (("How", "do", "I", "buy", "a", "big", "car"), ("start", "to", "help"))
@@ -15,7 +15,7 @@ ENGLISH = SegmentedPair(3, "How do I buy a big car", "start to help", *ENGLISH_W
 
 
 def twin_of(row, *kinds, n_changes=3, seed=1):
-    return make_twin(row, 100, kinds or KEEPS_LABEL, n_changes, seed)
+    return perturb_pair(row, 100, kinds or KEEPS_LABEL, n_changes, seed)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -33,7 +33,7 @@ def test_a_twin_is_a_row_like_any_other_whose_words_are_aligned_with_the_origina
 
 def test_a_twin_depends_on_the_rows_content_and_the_seed_alone():
     again = SegmentedPair(9, ROW.query, ROW.title, ROW.words_q, ROW.words_t)
-    assert make_twin(again, 100, KEEPS_LABEL, 3, 1) == twin_of(ROW)
+    assert perturb_pair(again, 100, KEEPS_LABEL, 3, 1) == twin_of(ROW)
     assert len({twin_of(ROW, seed=seed).pair.query for seed in range(12)}) > 3
 
 
@@ -74,9 +74,12 @@ def test_the_lists_of_words_are_consistent():
     assert len(characters) == len(set(characters))
     assert all(len(character) == 1 for character in LITTLE)
     assert (
-        plain_form("Ｗｏｍｅｎ，") == "women" and plain_form("？！") == "" and says_little("") and says_little("怎么样")
+        plain_form("Ｗｏｍｅｎ，") == "women"
+        and plain_form("？！") == ""
+        and is_function_word("")
+        and is_function_word("怎么样")
     )
-    assert not says_little("花呗") and says_little("THE".casefold())
+    assert not is_function_word("花呗") and is_function_word("THE".casefold())
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from final_project.errors import DataError
 from final_project.model.decision import Decision
 from final_project.settings import SimilarityV1
 from similarity_v1.explain.encoding import encode
-from similarity_v1.explain.from_settings import explainer_of
-from similarity_v1.explain.terminal import answer_of
-from similarity_v1.rationales.chains import write_clean_chain, write_original_chain
-from similarity_v1.rationales.published_chain import Originals
+from similarity_v1.explain.from_settings import build_explainer
+from similarity_v1.explain.terminal import explanation_json
+from similarity_v1.rationales.chains import write_clean_chain, write_published_chain
+from similarity_v1.rationales.published_chain import SourceRows
 from similarity_v1.rationales.selection import Selection, ranked, select
 from similarity_v1.rationales.word_scores import read_scores
 from similarity_v1.report import write_explanation
@@ -38,7 +38,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def explanation(model):
-    return explainer_of(model, SimilarityV1()).explain([(SHORT, LONG)])[0]
+    return build_explainer(model, SimilarityV1()).explain([(SHORT, LONG)])[0]
 
 
 def test_an_explanation_says_which_words_were_not_read(explanation):
@@ -104,12 +104,12 @@ def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanat
     assert max(len(line.split(" > ")) for line in out.splitlines()) == 9
     shown = json.loads(page.read_text().split('id="pair-data">')[1].split("</script>")[0])
     assert shown["unread"] == [[], list(range(9, 60))] and max(shown["chosen"]["chosen"][1]) == 8
-    words = answer_of(explanation, Selection("ratio", 1.0))["texts"][1]
+    words = explanation_json(explanation, Selection("ratio", 1.0))["texts"][1]
     assert [word["read"] for word in words] == [True] * 9 + [False] * 51
     assert all((word["rank"] is not None) == word["read"] for word in words)
     in_notebook = explanation._repr_html_()
     assert in_notebook.count('title="not read"') == 51 and "not read by the model" in in_notebook
-    with serving(explainer_of(model, SimilarityV1()).explain, GENEROUS) as address:
+    with serving(build_explainer(model, SimilarityV1()).explain, GENEROUS) as address:
         answer = httpx.post(f"{address}/api/explain", json={"text_a": SHORT, "text_b": LONG}).json()
         schema = httpx.get(f"{address}/openapi.json").json()["components"]["schemas"]["Word"]
     assert [word["read"] for word in answer["texts"][1]] == [True] * 9 + [False] * 51
@@ -118,11 +118,11 @@ def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanat
 
 def test_an_improbable_label_has_the_threshold_beside_it_everywhere(tmp_path, capsys):
     folder = tiny_classifier(tmp_path / "model")
-    (plain,) = explainer_of(folder, SimilarityV1()).explain([(SHORT, SHORT)])
+    (plain,) = build_explainer(folder, SimilarityV1()).explain([(SHORT, SHORT)])
     p = plain.probabilities[1]
     Decision(p / 2 if p < 0.5 else (1 + p) / 2).save(folder)  # the less probable label
     sign = "≥" if p < 0.5 else "<"
-    (found,) = explainer_of(folder, SimilarityV1()).explain([(SHORT, SHORT)])
+    (found,) = build_explainer(folder, SimilarityV1()).explain([(SHORT, SHORT)])
     assert found.probability < 0.5
     _, out, _ = run_cli(capsys, "explain", "--model", folder, SHORT, SHORT, "--html", tmp_path / "pair.html")
     assert re.search(rf"P\(1\) {p:.4f} {sign} threshold \(label 1 from {found.threshold:.4f}\)", out)
@@ -140,5 +140,5 @@ def test_no_chain_adds_a_word_that_was_not_read(tmp_path):
     assert set(free[0].words_q) & {3, 4, 5}, "by its rule alone the chain names them"
     held = write_clean_chain(tmp_path, pairs, raw, "stable", unread)
     assert set(held[0].words_q) <= {0, 1, 2} and held[0].words_t == free[0].words_t and held[1] == free[1]
-    original, _ = write_original_chain(tmp_path, pairs, raw, Originals(frozenset(), frozenset()), unread)
+    original, _ = write_published_chain(tmp_path, pairs, raw, SourceRows(frozenset(), frozenset()), unread)
     assert set(original[0].words_q) <= {0, 1, 2} and original[0].words_q

@@ -115,19 +115,22 @@ def share_of_rank(step: Sequence[np.ndarray], rank: int, size: int) -> list[Micr
     ]
 
 
-def batches_by_length(lengths: np.ndarray, max_tokens: int, one_length: bool = False) -> list[np.ndarray]:
-    """Row numbers grouped by length: longest first, each batch at most max_tokens when padded (or one row); one_length:
-    no batch has two lengths."""
-    order = np.argsort(-lengths, kind="stable")
+def batches_by_length(
+    lengths: np.ndarray, max_tokens: int, one_length: bool = False, shortest_first: bool = False
+) -> list[np.ndarray]:
+    """Row numbers grouped by length, each batch at most max_tokens when padded (or one row); equal lengths keep their
+    order. one_length: no batch has two lengths. The order, longest or shortest first, also decides which rows share a
+    batch, and so the last digits of results."""
+    order = np.argsort(lengths if shortest_first else -lengths, kind="stable")
+    sorted_lengths = lengths[order].tolist()
     batches, start = [], 0
-    while start < len(order):
-        size = max(1, max_tokens // max(1, int(lengths[order[start]])))
-        if one_length:
-            is_as_long = lengths[order[start : start + size]] == lengths[order[start]]
-            size = int(is_as_long.sum())  # sorted longest first: equal lengths are adjacent
-        batches.append(order[start : start + size])
-        start += size
-    return batches
+    for end, length in enumerate(sorted_lengths):
+        first = sorted_lengths[start]
+        fits = (end - start + 1) * max(first, length, 1) <= max_tokens
+        if end > start and (not fits or (one_length and length != first)):
+            batches.append(order[start:end])
+            start = end
+    return [*batches, order[start:]] if len(order) else []
 
 
 def seed_of(*parts: int) -> int:

@@ -29,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.evaluate.files import Asked, evaluate_files
+    from similarity_v1.evaluate.files import EvaluationRequest, evaluate_files
 
     began = time.monotonic()
-    asked = Asked(
+    request = EvaluationRequest(
         pairs=arguments.pairs,
         predictions=arguments.predictions,
         gold=arguments.gold,
@@ -44,4 +44,4 @@ def run(arguments: argparse.Namespace) -> None:
         aopc=arguments.aopc,
         convention=arguments.convention,
     )
-    answer(began, **evaluate_files(asked))
+    answer(began, **evaluate_files(request))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from final_project.cli import print_json
-from similarity_v1.commands.options import add_model_arguments, settings_of
+from similarity_v1.commands.options import add_model_arguments, parse_settings
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from final_project.model.decision import is_pair_folder
-    from similarity_v1.explain.from_settings import explainer_of
-    from similarity_v1.explain.terminal import answer_of, print_explanation, require_number_of_texts, require_texts
-    from similarity_v1.rationales.selection import selection_of
+    from similarity_v1.explain.from_settings import build_explainer
+    from similarity_v1.explain.terminal import (
+        explanation_json,
+        print_explanation,
+        require_number_of_texts,
+        require_texts,
+    )
+    from similarity_v1.rationales.selection import selection_from_settings
     from similarity_v1.report import write_explanation
 
     texts = tuple(text for text in (arguments.text_a, arguments.text_b) if text is not None)
     require_texts(*texts)
     require_number_of_texts(texts, 2 if is_pair_folder(arguments.model) else None, "TEXT_B")
-    settings = settings_of(arguments)
-    how = selection_of(settings)
-    explainer = explainer_of(arguments.model, settings, arguments.words)
+    settings = parse_settings(arguments)
+    how = selection_from_settings(settings)
+    explainer = build_explainer(arguments.model, settings, arguments.words)
     (explanation,) = explainer.explain([texts])
     if explanation.truncated:
         log.warning("explain: cut to the model's %d positions; words cut off are not read and score 0", explainer.limit)
@@ -48,6 +53,6 @@ def run(arguments: argparse.Namespace) -> None:
         write_explanation(arguments.html, explanation, how)
         log.info("explain: wrote %s", arguments.html)
     if arguments.json:
-        print_json(answer_of(explanation, how))
+        print_json(explanation_json(explanation, how))
     else:
         print_explanation(explanation, how, sys.stdout)

@@ -15,7 +15,7 @@ from similarity_v1.commands.options import (
     add_pairs_argument,
     add_setting_arguments,
     answer,
-    settings_of,
+    parse_settings,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         pairs=arguments.pairs,
         output=output,
         scores=output.with_name(f"{output.stem}.scores.jsonl"),
-        settings=settings_of(arguments),
+        settings=parse_settings(arguments),
     )
     done = extract(job, _engine(arguments, job))
     if done is None:

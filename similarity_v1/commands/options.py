@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -59,14 +60,14 @@ def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, di
     """Settings of the stage as options; their meanings and defaults come from the recipe's settings."""
     for name, extra in options.items():
         field = SimilarityV1.model_fields[name]
-        # without a method its steps decide: more than one are integrated gradients
+        # no --method: --ig-steps > 1 selects integrated_gradients
         default = None if name == "method" else field.default
         shown = "as --ig-steps has it" if name == "method" else default
         about = field.description if shown is None else f"{field.description} (default: {shown})"
         parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
 
 
-def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
+def parse_settings(arguments: argparse.Namespace) -> SimilarityV1:
     """The options as settings, under the bounds that hold in a recipe; raises RecipeError naming all that are off."""
     options = {name: value for name, value in vars(arguments).items() if name in SimilarityV1.model_fields}
     if options["method"] is None:
@@ -74,7 +75,7 @@ def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
     try:
         return SimilarityV1(**options)
     except ValidationError as error:
-        raise RecipeError([_say(problem) for problem in error.errors()]) from error
+        raise RecipeError([format_validation_error(dict(problem)) for problem in error.errors()]) from error
 
 
 def answer(began: float, **figures: Any) -> None:
@@ -82,7 +83,7 @@ def answer(began: float, **figures: Any) -> None:
     print_json({**figures, "seconds": round(time.monotonic() - began, 3)})
 
 
-def _say(problem: dict) -> str:
+def format_validation_error(problem: Mapping[str, Any]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     return f"--{_option(problem['loc'][0])}: {message}, found {problem['input']}" if problem["loc"] else message
 

@@ -19,15 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pairs_argument(parser)
     add = parser.add_argument
     add("--rationales", type=Path, required=True, help="raw rationales, text or zip")
-    add("--originals", type=Path, required=True, help="TSV that original rows were taken from (LCQMC test)")
+    add("--originals", type=Path, required=True, help="TSV that the source rows come from (LCQMC test)")
     add("--output-dir", type=Path, required=True, help="folder for the refined files")
     add(
         "--chain", choices=("both", "published", "clean"), default="both", type=_chain,
-        help="which chain to write (default: both)",
+        help="chain to write (default: both)",
     )  # fmt: skip
     add(
         "--clean-order", choices=ORDERS, default=SimilarityV1().clean_order,
-        help="shared words in the clean chain: one order in all sentences, or the model's own (default: %(default)s)",
+        help="order of shared words in the clean chain: stable in all sentences, or the model's (default: %(default)s)",
     )  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def _chain(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.rationales.chains import write_clean_chain, write_original_chain
-    from similarity_v1.rationales.published_chain import read_originals
+    from similarity_v1.rationales.chains import write_clean_chain, write_published_chain
+    from similarity_v1.rationales.published_chain import read_source_rows
     from similarity_v1.rationales.submission import align_rows, read_submission
 
     began = time.monotonic()
@@ -46,10 +46,10 @@ def run(arguments: argparse.Namespace) -> None:
     raw = align_rows(arguments.rationales, read_submission(arguments.rationales), pairs)
     figures = {"rows": len(raw), "output_dir": str(arguments.output_dir)}
     if arguments.chain in ("both", "published"):
-        _, counts = write_original_chain(arguments.output_dir, pairs, raw, read_originals(arguments.originals))
+        _, counts = write_published_chain(arguments.output_dir, pairs, raw, read_source_rows(arguments.originals))
         figures |= counts
         if not counts["originals"]:
-            log.warning("%s: no row of the pairs is an original, so f3 copied nothing", arguments.originals)
+            log.warning("%s: no row of the pairs is a source row, so f3 copied nothing", arguments.originals)
     if arguments.chain in ("both", "clean"):
         write_clean_chain(arguments.output_dir, pairs, raw, arguments.clean_order)
     log.info("refine: wrote chain %s to %s, %d rows", arguments.chain, arguments.output_dir, len(raw))

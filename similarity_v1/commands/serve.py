@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import re
 
-from similarity_v1.commands.options import add_model_arguments, settings_of
+from similarity_v1.commands.options import add_model_arguments, parse_settings
 from similarity_v1.serve.limits import Limits
 
 
@@ -34,20 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from final_project.model.decision import is_pair_folder, load_decision
     from final_project.model.folder import require_model_folder
-    from similarity_v1.explain.from_settings import explainer_of
-    from similarity_v1.rationales.selection import selection_of
+    from similarity_v1.explain.from_settings import build_explainer
+    from similarity_v1.rationales.selection import selection_from_settings
     from similarity_v1.serve import server
     from similarity_v1.serve.app import Served, create_app
 
-    settings = settings_of(arguments)
+    settings = parse_settings(arguments)
     require_model_folder(arguments.model)
     place = server.bind(arguments.host, arguments.port)
     served = Served(
-        explain=explainer_of(arguments.model, settings).explain,
+        explain=build_explainer(arguments.model, settings).explain,
         model_name=str(arguments.model),
         method=settings.method,
         threshold=load_decision(arguments.model).threshold,
-        selection=selection_of(settings),
+        selection=selection_from_settings(settings),
         texts=arguments.texts or (2 if is_pair_folder(arguments.model) else None),
     )
     limits = Limits(**{limit.name: getattr(arguments, limit.name) for limit in dataclasses.fields(Limits)})

@@ -1,4 +1,4 @@
-"""`twins`: every pair once more in other words, for measuring consistency where a corpus has no such rows."""
+"""`twins`: write a perturbed row of every pair, to measure consistency on a corpus that has none."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pairs_argument(parser)
     add = parser.add_argument
-    add("--output", type=Path, required=True, help="contest JSONL of the pairs and their twins")
-    add("--pair-map", type=Path, help="the map that evaluate reads (default: OUTPUT's name with .map.jsonl)")
+    add("--output", type=Path, required=True, help="contest JSONL of the pairs and their perturbed rows")
+    add("--pair-map", type=Path, help="the pair map, for evaluate (default: OUTPUT's name with .map.jsonl)")
     add(
         "--kinds", nargs="+", choices=KINDS, default=list(KEEPS_LABEL), metavar="KIND",
-        help=f"changes to choose from, of {', '.join(KINDS)} (default: those that keep the label, the first five)",
+        help=f"kinds of change, from {', '.join(KINDS)} (default: the first five, which keep the label)",
     )  # fmt: skip
     add("--changes", type=_count, default=2, help="most changes in each sentence (default: %(default)s)")
-    add("--seed", type=int, default=2022, help="other numbers give other twins (default: %(default)s)")
+    add("--seed", type=int, default=2022, help="seed of the perturbed rows (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from similarity_v1.evaluate.perturb_files import write_twins
+    from similarity_v1.evaluate.perturb_files import write_perturbed
 
     began = time.monotonic()
     map_file = arguments.pair_map or arguments.output.with_name(f"{arguments.output.stem}.map.jsonl")
-    counts = write_twins(
+    counts = write_perturbed(
         arguments.pairs, arguments.output, map_file, arguments.kinds, arguments.changes, arguments.seed
     )
-    log.info("twins: wrote %s and %s, %d rows have a twin", arguments.output, map_file, counts["twins"])
+    log.info("twins: wrote %s and %s, %d perturbed rows", arguments.output, map_file, counts["twins"])
     answer(began, output=str(arguments.output), pair_map=str(map_file), **counts)
 
 

@@ -21,7 +21,7 @@ SEED = 2022
 Words = Mapping[int, tuple[Sequence[str], Sequence[str]]]
 
 
-def one_of_each(rows: Sequence[Rationale], words: Words, ratio: float) -> dict[str, list[Rationale]]:
+def all_baselines(rows: Sequence[Rationale], words: Words, ratio: float) -> dict[str, list[Rationale]]:
     """All baselines by name, `random` with its first draw."""
     return {
         "all_words": all_words(rows, words),
@@ -63,8 +63,8 @@ def random_scores(scored: Iterable[WordScores]) -> list[WordScores]:
     drawn = []
     for row in scored:
         chance = random.Random(f"{SEED} {row.id}")
-        sides = (tuple(chance.random() for _ in side) for side in (row.scores_q, row.scores_t))
-        drawn.append(WordScores(row.id, row.label, row.probability, *sides))
+        scores_q, scores_t = (tuple(chance.random() for _ in side) for side in (row.scores_q, row.scores_t))
+        drawn.append(WordScores(row.id, row.label, row.probability, scores_q, scores_t))
     return drawn
 
 

@@ -27,9 +27,9 @@ from final_project.model.turns import alone_with
 from final_project.option_checks import problem_of
 from final_project.tokens.encode import encode_rows
 from final_project.tokens.tokenizer import special_tokens_meant
+from final_project.training.batching import batches_by_length
 from similarity_v1.evaluate.figures import Figures
 from similarity_v1.evaluate.metrics import Removal, aopc, removal_values
-from similarity_v1.explain.encoding import token_batches
 
 CHINESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 EMPTY = "[UNK]"
@@ -38,7 +38,7 @@ AOPC_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # ERASER's
 Texts = tuple[str, str]
 
 
-def text_of(words: Sequence[str], kept: Collection[int]) -> str:
+def join_words(words: Sequence[str], kept: Collection[int]) -> str:
     """The words at some positions as one text, in sentence order; [UNK] where there are none."""
     joiner = "" if CHINESE.search("".join(words)) else " "
     kept = set(kept)
@@ -46,12 +46,12 @@ def text_of(words: Sequence[str], kept: Collection[int]) -> str:
 
 
 def chosen_texts(pair: SegmentedPair, row: Rationale) -> Texts:
-    return text_of(pair.words_q, row.words_q), text_of(pair.words_t, row.words_t)
+    return join_words(pair.words_q, row.words_q), join_words(pair.words_t, row.words_t)
 
 
 def rest_texts(pair: SegmentedPair, row: Rationale) -> Texts:
     sides = ((pair.words_q, row.words_q), (pair.words_t, row.words_t))
-    first, second = (text_of(words, set(range(len(words))) - set(chosen)) for words, chosen in sides)
+    first, second = (join_words(words, set(range(len(words))) - set(chosen)) for words, chosen in sides)
     return first, second
 
 
@@ -75,7 +75,7 @@ class Judge:
     @classmethod
     def from_folder(cls, folder: str | Path) -> Judge:
         model, tokenizer = load_classifier(folder)
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]  # transformers wraps nn.Module.to without its types
         return cls(model, tokenizer, load_decision(folder))
 
     @cached_property
@@ -97,8 +97,9 @@ class Judge:
         answers: dict[int, np.ndarray] = {}
         with alone_with(self.model, self.tokenizer):
             rows = [self._encoded(pair) for pair in texts]
-            lengths = [len(row["input_ids"]) for row in rows]
-            for batch in token_batches(lengths, self.batch_tokens, self.inputs.one_length):
+            lengths = np.array([len(row["input_ids"]) for row in rows], dtype=int)
+            batches = batches_by_length(lengths, self.batch_tokens, self.inputs.one_length, shortest_first=True)
+            for batch in (rows_B.tolist() for rows_B in batches):
                 inputs = padded([rows[i] for i in batch], self.inputs.pad_id, self.model.device)
                 with torch.inference_mode():
                     probabilities_BC = probabilities_of(self.model(**inputs).logits)

@@ -42,14 +42,14 @@ class References:
         """Gold rows bring labels and a pairing of their own where none is given; related rows that are not among the
         pairs are left out of it, as the public evaluators do."""
         words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
-        pairing = list(pair_map) or [couple for couple in metrics.pair_map_of(gold) if couple[1] in words]
+        pairing = list(pair_map) or [couple for couple in metrics.pair_map_from_gold(gold) if couple[1] in words]
         unpaired = [] if pair_map else [row.id for row in gold if row.sample_type == "disturb"]
         return cls(
             words=words,
             gold=gold,
             pair_map=pairing,
             labels=labels or {row.id: row.label for row in gold},
-            perturbed=list(dict.fromkeys([*(twin for _, twin in pairing), *unpaired])) if pairing else [],
+            perturbed=list(dict.fromkeys([*(perturbed for _, perturbed in pairing), *unpaired])) if pairing else [],
         )
 
 
@@ -70,7 +70,7 @@ def measure(rows: Sequence[Rationale], known: References, convention: Convention
         {id_: sum(len(set(chosen)) / len(words) for chosen, words in both) / 2 for id_, both in sides.items()}
     )
     if known.pair_map and n_repeating(rows):
-        # Repeats lift MAP, since a word that is found once counts at each of its places: told apart here.
+        # Repeated words raise MAP, since a word that is found once counts at each of its positions.
         distinct = {id_: _without_repeats(row) for id_, row in predicted.items()}
         figures["map_without_repeats"] = _consistency(known, distinct)["map"]
     return figures
@@ -82,7 +82,7 @@ def measure_baselines(
     """The same figures for choices that need no model; `rows` lend their ids, labels and sizes."""
     draws = [baselines.random_words(rows, known.words, draw) for draw in range(baselines.N_DRAWS)]
     drawn = [measure(draw, known, convention) for draw in draws]
-    chosen = baselines.one_of_each(rows, known.words, ratio)
+    chosen = baselines.all_baselines(rows, known.words, ratio)
     return {name: measure(answers, known, convention) for name, answers in chosen.items()} | {
         "random": {name: _mean_of_draws([draw[name] for draw in drawn]) for name in drawn[0]}
     }
@@ -104,7 +104,7 @@ def rank_words(scored: Sequence[WordScores], known: References, convention: Conv
     return {"auprc": metrics.mean_of(found)}
 
 
-def figures_of(figures: Figures) -> dict[str, float]:
+def to_numbers(figures: Figures) -> dict[str, float]:
     return {name: values.figure for name, values in figures.items()}
 
 
@@ -141,25 +141,26 @@ def _consistency(known: References, predicted: Mapping[int, Rationale]) -> Figur
     conventions."""
     precisions = dict.fromkeys(known.perturbed, 0.0)
     agreement = dict.fromkeys(known.perturbed, 0.0)
-    for original_id, perturbed_id in known.pair_map:
-        original, perturbed = predicted.get(original_id), predicted.get(perturbed_id)
-        if original is None or perturbed is None:
+    for source_id, perturbed_id in known.pair_map:
+        source, perturbed = predicted.get(source_id), predicted.get(perturbed_id)
+        if source is None or perturbed is None:
             continue
-        agreement[perturbed_id] += float(original.label == perturbed.label)
-        precisions[perturbed_id] += sum(precision_of_sides(known, original, perturbed)) / 2
+        agreement[perturbed_id] += float(source.label == perturbed.label)
+        precisions[perturbed_id] += sum(precision_of_sides(known, source, perturbed)) / 2
     return {"map": metrics.mean_of(precisions), "label_agreement": metrics.mean_of(agreement)}
 
 
-def precision_of_sides(known: References, original: Rationale, perturbed: Rationale) -> tuple[float, float]:
-    """MAP(D, O) of both sides of a perturbed row and its original."""
-    of_original = metrics.chosen_words(original, known.words[original.id])
+def precision_of_sides(known: References, source: Rationale, perturbed: Rationale) -> tuple[float, float]:
+    """MAP(D, O) for both sides of a perturbed row and its source row."""
+    of_source = metrics.chosen_words(source, known.words[source.id])
     of_perturbed = metrics.chosen_words(perturbed, known.words[perturbed.id])
-    first, second = map(metrics.average_precision, of_perturbed, of_original)
+    first, second = map(metrics.average_precision, of_perturbed, of_source)
     return first, second
 
 
 def _mean_of_draws(draws: Sequence[Values]) -> Values:
-    return Values(draws[0].ids_U, sum(draw.values_UK for draw in draws) / len(draws), draws[0].kind)
+    total_UK = sum((draw.values_UK for draw in draws[1:]), draws[0].values_UK)
+    return Values(draws[0].ids_U, total_UK / len(draws), draws[0].kind)
 
 
 def _without_repeats(row: Rationale) -> Rationale:

@@ -20,11 +20,11 @@ from similarity_v1.evaluate import baselines, metrics
 from similarity_v1.evaluate.figures import (
     Figures,
     References,
-    figures_of,
     measure,
     measure_baselines,
     n_repeating,
     rank_words,
+    to_numbers,
 )
 from similarity_v1.evaluate.gold import read_gold, read_labels, read_pair_map, require_known_ids, require_same_words
 from similarity_v1.evaluate.metrics import Convention
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationRequest:
     """The files of one evaluation, and how it is to be made. scores: word scores of the predictions, for auprc; aopc:
     also that, where there is a model. Raises RecipeError for a convention that does not exist."""
 
@@ -54,46 +54,46 @@ class Asked:
         metrics.require_convention(self.convention)
 
 
-def evaluate_files(asked: Asked) -> dict[str, Any]:
+def evaluate_files(request: EvaluationRequest) -> dict[str, Any]:
     """Figures with intervals, the baselines', and where another submission is given the paired test against it.
 
     Reference rows without a prediction are counted, named in a warning and scored as the convention says; raises
     DataError where none has one.
     """
-    pairs = read_segmented(asked.pairs)
-    rows = _read_rows(asked.predictions, pairs)
-    other = _read_rows(asked.against, pairs) if asked.against is not None else None
-    scored = read_scores(asked.scores, pairs) if asked.scores is not None else []
-    known = read_references(pairs, str(asked.pairs), asked.gold, asked.pair_map, asked.labels)
+    pairs = read_segmented(request.pairs)
+    rows = _read_rows(request.predictions, pairs)
+    other = _read_rows(request.against, pairs) if request.against is not None else None
+    scored = read_scores(request.scores, pairs) if request.scores is not None else []
+    known = read_references(pairs, str(request.pairs), request.gold, request.pair_map, request.labels)
     wanted = {*known.labels, *(id_ for couple in known.pair_map for id_ in couple)}
-    n_missing = _require_answers(asked.predictions, rows, wanted)
-    found = measure(rows, known, asked.convention)
-    beside = measure_baselines(rows, known, SimilarityV1().ratio, asked.convention)
+    n_missing = _require_answers(request.predictions, rows, wanted)
+    found = measure(rows, known, request.convention)
+    beside = measure_baselines(rows, known, SimilarityV1().ratio, request.convention)
     if scored and known.gold:
-        found |= rank_words(scored, known, asked.convention)
-        beside["random"] |= rank_words(baselines.random_scores(scored), known, asked.convention)
+        found |= rank_words(scored, known, request.convention)
+        beside["random"] |= rank_words(baselines.random_scores(scored), known, request.convention)
     theirs: Figures = {}
-    if other is not None:
-        _require_answers(asked.against, other, wanted)
-        theirs = measure(other, known, asked.convention)
-    if asked.model is not None:
+    if request.against is not None and other is not None:
+        _require_answers(request.against, other, wanted)
+        theirs = measure(other, known, request.convention)
+    if request.model is not None:
         marked = [row.id for row in known.gold] or None
-        _ask_model(asked.model, asked.aopc, pairs, marked, [(rows, found), (other or [], theirs)], beside)
-    answer = {
-        "convention": asked.convention,
+        _ask_model(request.model, request.aopc, pairs, marked, [(rows, found), (other or [], theirs)], beside)
+    answer: dict[str, Any] = {
+        "convention": request.convention,
         "rows": len(rows),
         "missing_rows": n_missing,
         "gold_rows": len(known.gold),
         "perturbed_pairs": len(known.pair_map),
-        "scores": figures_of(found) | {"rows_with_repeated_index": n_repeating(rows)},
+        "scores": to_numbers(found) | {"rows_with_repeated_index": n_repeating(rows)},
         "intervals": metrics.intervals(found),
-        "baselines": {name: figures_of(figures) for name, figures in beside.items()},
+        "baselines": {name: to_numbers(figures) for name, figures in beside.items()},
         "baseline_intervals": {name: metrics.intervals(figures) for name, figures in beside.items()},
     }
     if other is not None:
         shared = [name for name in found if name in theirs]
         tests = {name: asdict(metrics.compare(found[name], theirs[name])) for name in shared}
-        answer["against"] = {"scores": figures_of(theirs), "comparison": tests}
+        answer["against"] = {"scores": to_numbers(theirs), "comparison": tests}
     return answer
 
 
@@ -168,5 +168,5 @@ def _ask_model(
         if rows:
             add(rows, figures)
     words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
-    for name, rows in baselines.one_of_each(systems[0][0], words, SimilarityV1().ratio).items():
+    for name, rows in baselines.all_baselines(systems[0][0], words, SimilarityV1().ratio).items():
         add(rows, beside[name])

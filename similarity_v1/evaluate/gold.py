@@ -1,4 +1,4 @@
-"""Reading what predictions are measured against: gold rationales, the pairing of perturbed rows, labels.
+"""Read what predictions are measured against: gold rationales, the pairing of perturbed rows, labels.
 
 Every reader raises DataError with file and line. Positions count from 0.
 """
@@ -20,7 +20,7 @@ SAMPLE_TYPES = ("ori", "disturb")
 
 def read_gold(path: str | Path) -> list[GoldRow]:
     """Gold JSONL: sent_id, sent_label, rationale_q_idx, rationale_t_idx (one list, or a list of lists for several sets
-    that are each right), text_q_seg, text_t_seg; optional sample_type (ori | disturb) and rel_ids."""
+    that are all correct), text_q_seg, text_t_seg; optional sample_type (ori | disturb) and rel_ids."""
     rows: list[GoldRow] = []
     seen: dict[int, int] = {}
     for line, record in read_json_lines(path):
@@ -45,21 +45,21 @@ def read_gold(path: str | Path) -> list[GoldRow]:
 
 
 def read_pair_map(path: str | Path) -> list[tuple[int, int]]:
-    """JSONL {"ori": id, "disturb": id}: which perturbed row was made from which original."""
+    """JSONL {"ori": id, "disturb": id}: which perturbed row was made from which source row."""
     pairs: list[tuple[int, int]] = []
     seen: dict[int, int] = {}
     for line, record in read_json_lines(path):
         for key in ("ori", "disturb"):
             if key not in record:
                 raise DataError(path, f"missing key {key!r}", line)
-        original, perturbed = (row_id(path, line, record[key]) for key in ("ori", "disturb"))
+        source, perturbed = (row_id(path, line, record[key]) for key in ("ori", "disturb"))
         _refuse_duplicate(path, line, perturbed, seen)
-        pairs.append((original, perturbed))
+        pairs.append((source, perturbed))
     return pairs
 
 
 def read_labels(path: str | Path) -> dict[int, int]:
-    """`id<TAB>label` or `id,label`, one row a line; a first line that is no such row is taken for a header."""
+    """`id<TAB>label` or `id,label`, one row a line; a first line without an id is skipped as a header."""
     labels: dict[int, int] = {}
     seen: dict[int, int] = {}
     for line, text in read_lines(path):
@@ -89,7 +89,7 @@ def require_known_ids(path: str | Path, ids: Iterable[int], known: Mapping[int, 
 
 
 def require_same_words(path: str | Path, gold: Sequence[GoldRow], pairs: Mapping[int, SegmentedPair]) -> None:
-    """Raise DataError where gold rows were segmented differently from the pairs: their positions would not fit."""
+    """Raise DataError if gold rows are segmented differently from the pairs: their positions would not match."""
     differing = [row.id for row in gold if not _same_words(row, pairs[row.id])]
     if differing:
         raise DataError(

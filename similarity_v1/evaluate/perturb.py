@@ -1,18 +1,18 @@
-"""Perturbed twins: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
+"""Perturbed rows: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
 
-A twin is made from its row's content and the seed alone: the same row gives the same twin in any file and order.
+A perturbed row depends on its source row's content and the seed alone, not on the file or the order of rows.
 
 kind       what it does                                          keeps the label
-synonym    a word gives way to a near-synonym (lexicon.SYNONYMS)  yes
-typo       a character gives way to one that looks or sounds like it  yes, to a reader
-insertion  a filler or particle joins                             yes
-deletion   a particle goes                                        yes
-swap       the two halves of a sentence change places at a comma  yes
-swap_near  two neighbouring words change places                   mostly: who does what may turn (not by default)
-number     a digit becomes another                                no: it is there to see whether a system notices
+synonym    replaces a word by a near-synonym (lexicon.SYNONYMS)   yes
+typo       replaces a character by one that looks or sounds alike  yes, to a reader
+insertion  adds a filler or a particle                            yes
+deletion   removes a particle                                     yes
+swap       swaps the two halves of a sentence at a comma          yes
+swap_near  swaps two neighbouring words                           mostly: subject and object may swap (not a default)
+number     replaces a digit by another                            no: it tests whether a system notices
 
-Words of the twin are aligned with the original's: `sources` holds for each word of the twin the position it came from,
-or None where it is new. A replaced word keeps its position; one that becomes several gives it to all of them.
+`sources` aligns the words with those of the source row: for each word of the perturbed row the position it came from,
+or None if it is new. A replaced word keeps its position; a word that becomes several gives its position to all of them.
 """
 
 from __future__ import annotations
@@ -30,33 +30,37 @@ KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")
 OTHERS = ("swap_near", "number")
 KINDS = (*KEEPS_LABEL, *OTHERS)
 COMMAS = frozenset("，,；;")
-LONGEST_PHRASE = 4  # words that may stand for one entry of the lexicon, where words are characters
-WORDS_ALONE = frozenset("谁啥咋")  # single characters that are words wherever they stand; 能 is also a part of 功能
+LONGEST_PHRASE = 4  # most words joined for a lookup in the lexicon, since words may be single characters
+WORDS_ALONE = frozenset("谁啥咋")  # single characters that are always words; 能, for one, is also a part of 功能
 
 
 @dataclass(frozen=True)
-class Word:
-    """source: the word's position in the original, None where it is new."""
+class PerturbedWord:
+    """source: the word's position in the source row, None if it is new."""
 
     text: str
     source: int | None
 
 
 @dataclass(frozen=True)
-class Twin:
-    """kinds: what was done on each side; sources: see above."""
+class PerturbedPair:
+    """kinds: the changes made on each side. sources: see the module's docstring."""
 
     pair: SegmentedPair
     kinds: tuple[tuple[str, ...], tuple[str, ...]]
     sources: tuple[tuple[int | None, ...], tuple[int | None, ...]]
 
 
-Change = Callable[[list[Word], random.Random], list[Word] | None]  # None where the kind has nothing to do here
+Change = Callable[
+    [list[PerturbedWord], random.Random], list[PerturbedWord] | None
+]  # None if the kind finds nothing to change
 
 
-def make_twin(pair: SegmentedPair, twin_id: int, kinds: Sequence[str], n_changes: int, seed: int) -> Twin | None:
-    """The twin of a row with up to n_changes on each side, or None where no kind finds anything to change. Raises
-    RecipeError where a kind does not exist, or n_changes is no whole number of at least 1."""
+def perturb_pair(
+    pair: SegmentedPair, new_id: int, kinds: Sequence[str], n_changes: int, seed: int
+) -> PerturbedPair | None:
+    """Make a row's perturbed row, with up to n_changes on each side; None if no kind finds anything to change. Raises
+    RecipeError if a kind does not exist or n_changes is not a whole number of at least 1."""
     problems = [
         f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
     ]
@@ -71,18 +75,15 @@ def make_twin(pair: SegmentedPair, twin_id: int, kinds: Sequence[str], n_changes
     (words_q, done_q), (words_t, done_t) = sides
     if not done_q and not done_t:
         return None
-    texts = [tuple(word.text for word in words) for words in (words_q, words_t)]
+    texts_q, texts_t = (tuple(word.text for word in words) for words in (words_q, words_t))
     sources_q, sources_t = (tuple(word.source for word in words) for words in (words_q, words_t))
-    sentences = [
-        _joined(text, sentence, bool(done))
-        for text, sentence, done in zip(texts, (pair.query, pair.title), (done_q, done_t), strict=True)
-    ]
-    twin = SegmentedPair(twin_id, *sentences, *texts)
-    return Twin(twin, (tuple(done_q), tuple(done_t)), (sources_q, sources_t))
+    query, title = _joined(texts_q, pair.query, bool(done_q)), _joined(texts_t, pair.title, bool(done_t))
+    perturbed = SegmentedPair(new_id, query, title, texts_q, texts_t)
+    return PerturbedPair(perturbed, (tuple(done_q), tuple(done_t)), (sources_q, sources_t))
 
 
 def _joined(words: Sequence[str], sentence: str, changed: bool) -> str:
-    """The sentence of changed words: with spaces where the original has them between words."""
+    """The sentence of changed words, with spaces between words if the source row's sentence has any."""
     if not changed:
         return sentence
     return ("" if len(sentence.split()) <= 1 else " ").join(words)
@@ -90,8 +91,8 @@ def _joined(words: Sequence[str], sentence: str, changed: bool) -> str:
 
 def _changed(
     given: Sequence[str], kinds: Sequence[str], n_changes: int, chance: random.Random
-) -> tuple[list[Word], list[str]]:
-    words = [Word(text, place) for place, text in enumerate(given)]
+) -> tuple[list[PerturbedWord], list[str]]:
+    words = [PerturbedWord(text, place) for place, text in enumerate(given)]
     done: list[str] = []
     waiting = list(kinds)
     while waiting and len(done) < n_changes:
@@ -102,7 +103,7 @@ def _changed(
     return words, done
 
 
-def _synonym(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _synonym(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     """Longest entries first, so that 为什么 does not become 为啥 by way of 什么."""
     by_character = all(len(word.text) == 1 or word.text.isascii() for word in words)
     places = [
@@ -125,37 +126,37 @@ def _synonym(words: list[Word], chance: random.Random) -> list[Word] | None:
     old = _phrase(words, start, end)
     new = chance.choice([word for word in SYNONYMS[SYNONYM_GROUP[old]] if word != old])
     pieces = list(new) if by_character and not old.isascii() else [new]
-    replaced = [Word(text, words[min(start + k, end - 1)].source) for k, text in enumerate(pieces)]
+    replaced = [PerturbedWord(text, words[min(start + k, end - 1)].source) for k, text in enumerate(pieces)]
     return [*words[:start], *replaced, *words[end:]]
 
 
-def _phrase(words: Sequence[Word], start: int, end: int) -> str:
+def _phrase(words: Sequence[PerturbedWord], start: int, end: int) -> str:
     return "".join(word.text for word in words[start:end])
 
 
-def _typo(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _typo(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in LOOKALIKE_GROUP]
     if not places:
         return None
     k, j = chance.choice(places)
     text = words[k].text
     other = chance.choice([char for char in LOOKALIKES[LOOKALIKE_GROUP[text[j]]] if char != text[j]])
-    return [*words[:k], Word(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+    return [*words[:k], PerturbedWord(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
 
 
-def _insertion(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _insertion(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     """A filler in front, or a particle at the end before what closes the sentence. Chinese only."""
     if all(word.text.isascii() for word in words):
         return None
     if chance.random() < 0.5:
-        return [*(Word(text, None) for text in chance.choice(FILLERS)), *words]
+        return [*(PerturbedWord(text, None) for text in chance.choice(FILLERS)), *words]
     end = len(words) - (1 if words[-1].text in "？?！!。." and len(words) > 1 else 0)
     if words[end - 1].text in PARTICLES:
         return None
-    return [*words[:end], Word(chance.choice("呢啊呀"), None), *words[end:]]
+    return [*words[:end], PerturbedWord(chance.choice("呢啊呀"), None), *words[end:]]
 
 
-def _deletion(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _deletion(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [k for k, word in enumerate(words) if word.text in PARTICLES]
     if not places or len(words) < 3:
         return None
@@ -163,7 +164,7 @@ def _deletion(words: list[Word], chance: random.Random) -> list[Word] | None:
     return [*words[:gone], *words[gone + 1 :]]
 
 
-def _swap(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _swap(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [k for k, word in enumerate(words) if word.text in COMMAS and 0 < k < len(words) - 1]
     if not places:
         return None
@@ -173,21 +174,21 @@ def _swap(words: list[Word], chance: random.Random) -> list[Word] | None:
     return [*words[comma + 1 : end], words[comma], *words[:comma], *words[end:]]
 
 
-def _swap_near(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _swap_near(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     if len(words) < 2:
         return None
     k = chance.randrange(len(words) - 1)
     return [*words[:k], words[k + 1], words[k], *words[k + 2 :]]
 
 
-def _number(words: list[Word], chance: random.Random) -> list[Word] | None:
+def _number(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
     places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in "0123456789"]
     if not places:
         return None
     k, j = chance.choice(places)
     text = words[k].text
     other = chance.choice([digit for digit in "123456789" if digit != text[j]])
-    return [*words[:k], Word(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+    return [*words[:k], PerturbedWord(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
 
 
 CHANGES: dict[str, Change] = {

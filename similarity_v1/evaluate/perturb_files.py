@@ -1,4 +1,4 @@
-"""Twins as files: rows and twins together, the map that `evaluate` reads, and how their words belong together."""
+"""Write perturbed rows: one file of source and perturbed rows, and the pair map that `evaluate` reads."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from final_project import strict_json
 from final_project.artifacts import write_atomic
 from final_project.data.files.contest import read_segmented
 from final_project.data.records import SegmentedPair
-from similarity_v1.evaluate.perturb import Twin, make_twin
+from similarity_v1.evaluate.perturb import PerturbedPair, perturb_pair
 
 
-def write_twins(
+def write_perturbed(
     pairs_file: Path, output: Path, map_file: Path, kinds: Sequence[str], n_changes: int, seed: int
 ) -> dict[str, Any]:
-    """Write the rows and after them their twins, with ids that follow the highest, and one line a twin of the map:
-    {"ori", "disturb", "kinds", "sources"}. Rows without anything to change have none. Returns counts.
+    """Write the rows, then their perturbed rows, with ids after the highest; and for each of them one line of the map:
+    {"ori", "disturb", "kinds", "sources"}. A row with nothing to change gets none. Returns counts.
     """
     pairs = read_segmented(pairs_file)
     next_id = max(pair.id for pair in pairs) + 1
-    twins: list[tuple[int, Twin]] = []
+    perturbed: list[tuple[int, PerturbedPair]] = []
     for pair in pairs:
-        twin = make_twin(pair, next_id + len(twins), kinds, n_changes, seed)
-        if twin is not None:
-            twins.append((pair.id, twin))
+        made = perturb_pair(pair, next_id + len(perturbed), kinds, n_changes, seed)
+        if made is not None:
+            perturbed.append((pair.id, made))
     with write_atomic(output) as pair_lines, write_atomic(map_file) as map_lines:
-        for row in (*pairs, *(twin.pair for _, twin in twins)):
+        for row in (*pairs, *(made.pair for _, made in perturbed)):
             pair_lines.write(_line(row))
-        for original, twin in twins:
-            couple = {"ori": original, "disturb": twin.pair.id, "kinds": twin.kinds, "sources": twin.sources}
+        for source_id, made in perturbed:
+            couple = {"ori": source_id, "disturb": made.pair.id, "kinds": made.kinds, "sources": made.sources}
             map_lines.write(strict_json.dumps(couple) + "\n")
-    done = Counter(kind for _, twin in twins for side in twin.kinds for kind in side)
-    return {"rows": len(pairs), "twins": len(twins), "changes": {kind: done[kind] for kind in kinds}}
+    done = Counter(kind for _, made in perturbed for side in made.kinds for kind in side)
+    return {"rows": len(pairs), "twins": len(perturbed), "changes": {kind: done[kind] for kind in kinds}}
 
 
 def _line(row: SegmentedPair) -> str:

@@ -67,7 +67,7 @@ def words_touched(token_spans: Sequence[Span], spans_W: Sequence[Span]) -> list[
         return [range(len(spans_W))] * len(token_spans)
     starts = [spans_W[w][0] for w in solid]
     ends = [spans_W[w][1] for w in solid]
-    touched = []
+    touched: list[Sequence[int]] = []
     for start, end in token_spans:
         first = bisect_right(ends, start)  # the first word that ends after the token starts
         last = bisect_left(starts, end)  # one past the last word that starts before the token ends

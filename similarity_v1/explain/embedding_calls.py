@@ -64,7 +64,8 @@ class IdsCall:
 
 def ids_call(arguments: tuple, keywords: dict[str, Any], ids_BT: Tensor) -> IdsCall | None:
     """The call with these arguments, if one of them is the batch's ids."""
-    for place, value in (*enumerate(arguments), *keywords.items()):
+    places: list[tuple[int | str, Any]] = [*enumerate(arguments), *keywords.items()]
+    for place, value in places:
         if layout := _layout(value, ids_BT):
             return IdsCall(arguments, keywords, place, layout, ids_BT.shape[1])
     return None

@@ -109,6 +109,7 @@ def encode(
         clean = [tuple(re.sub("[\ud800-\udfff]", "\ufffd", text) for text in texts) for texts in some]
         found = encode_rows(tokenizer, clean, limit)
         for row, its_clean, texts, its_words in zip(found, clean, some, words[begin : begin + CHUNK], strict=True):
+            assert row.tokens is not None, "a fast tokenizer gives an Encoding"
             encoded.append(
                 EncodedRow(
                     arrays={key: row.columns[key] for key in keys if key in row.columns},
@@ -116,13 +117,13 @@ def encode(
                     spans_T=row.tokens.offsets,
                     word_spans=tuple(map(word_spans, texts, its_words)),
                     truncated=row.is_cut,
-                    seed=seed_of(its_clean),
+                    seed=seed_from_texts(its_clean),
                 )
             )
     return encoded
 
 
-def seed_of(texts: Texts) -> int:
+def seed_from_texts(texts: Texts) -> int:
     """A number below 2**63 that depends on the texts alone: neither on the batch nor on the order of rows."""
     digest = hashlib.blake2b(digest_size=8)
     for text in texts:
@@ -133,20 +134,3 @@ def seed_of(texts: Texts) -> int:
 def pad(rows: Sequence[EncodedRow], pad_token_id: int, device: torch.device) -> dict[str, Tensor]:
     """The rows as (B, T) tensors, filled up on the right: attention_mask and everything but the ids with 0."""
     return padded([row.arrays for row in rows], pad_token_id, device)
-
-
-def token_batches(lengths: Sequence[int], batch_tokens: int, one_length: bool = False) -> list[list[int]]:
-    """Positions of the inputs, grouped by similar length so that rows * longest <= batch_tokens; one_length: no batch
-    has two lengths.
-
-    An input longer than the budget has a batch of its own. Shortest first; equal lengths keep their order.
-    """
-    batches: list[list[int]] = []
-    for position in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        longest = max(lengths[position], 1)  # sorted: the newcomer is the longest of its batch
-        fits = batches and (len(batches[-1]) + 1) * longest <= batch_tokens
-        if fits and not (one_length and lengths[batches[-1][0]] != lengths[position]):
-            batches[-1].append(position)
-        else:
-            batches.append([position])
-    return batches

@@ -29,13 +29,14 @@ from final_project.model.model_inputs import inspect_inputs
 from final_project.model.turns import alone_with
 from final_project.option_checks import hint
 from final_project.tokens.tokenizer import with_special_tokens_as_text
-from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad, token_batches
+from final_project.training.batching import batches_by_length
+from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
 from similarity_v1.explain.probe import Probe, Reading, probing
 from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, words_of
-from similarity_v1.explain.target import CLASSES, SCORE, Question, Target, check_target, kind_of
-from similarity_v1.explain.trial import tried
+from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, check_target, output_kind
+from similarity_v1.explain.trial import check_model
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
@@ -88,12 +89,12 @@ class Explainer:
         self.method_name = method if isinstance(method, str) else type(method).__name__
         self.method = _checked_options(method, options, words, precision, batch_tokens, decision)
         self.model, self.tokenizer = model, with_special_tokens_as_text(tokenizer)
-        kind = kind_of(model.config, decision)
+        kind = output_kind(model.config, decision)
         self.n_classes = max(model.config.num_labels, 2) if kind == CLASSES else model.config.num_labels
         check_target(target, self.n_classes)
         if not tokenizer.is_fast:
             raise ArtifactError(
-                f"{_name(tokenizer)}: the tokenizer does not tell character offsets (no tokenizer.json)"
+                f"{_name(tokenizer)}: the tokenizer does not give character offsets (no tokenizer.json)"
             )
         self.words, self.device = words, chosen_device(device)
         with alone_with(model, tokenizer):
@@ -105,7 +106,7 @@ class Explainer:
         batch_tokens = batch_tokens or BATCH_TOKENS["cpu" if self.device.type == "cpu" else "cuda"]
         reading = Reading(kind, target, decision, batch_tokens, precision, token_ids)
         with alone_with(model, tokenizer):
-            self.reading = tried(model, tokenizer, reading, self.method, self.inputs, self.limit)
+            self.reading = check_model(model, tokenizer, reading, self.method, self.inputs, self.limit)
 
     @classmethod
     def from_folder(cls, folder: str | Path, *arguments: Any, **options: Any) -> Explainer:
@@ -132,12 +133,11 @@ class Explainer:
         check_rows(texts, words)
         with alone_with(self.model, self.tokenizer):
             encoded = encode(self.tokenizer, self.limit, texts, words, self.keys)
-            batches = token_batches(
-                [len(row) for row in encoded], self.reading.batch_tokens, one_length=self.inputs.one_length
-            )
+            lengths = np.array([len(row) for row in encoded], dtype=int)
+            batches = batches_by_length(lengths, self.reading.batch_tokens, self.inputs.one_length, shortest_first=True)
             explained: dict[int, Explanation] = {}
             for batch in batches:
-                explained |= self._of_batch(texts, words, encoded, batch)
+                explained |= self._of_batch(texts, words, encoded, batch.tolist())
         return [explained[position] for position in range(len(texts))]
 
     def _of_batch(
@@ -209,7 +209,7 @@ class Explainer:
         names = getattr(self.model.config, "id2label", None) or {}
         return str(names.get(output, output))
 
-    def _score_name(self, asked: Question, b: int) -> str:
+    def _score_name(self, asked: ExplainedNumber, b: int) -> str:
         """The name of the number explained for row b: `score` where the model has no other, else the output's name, and
         both names where their difference is explained."""
         if self.n_classes == 1:
@@ -232,7 +232,8 @@ def _checked_options(
     decision: Decision | None,
 ) -> Method:
     """The method with its options. Raises RecipeError that lists all that is off, the Explainer's own options too."""
-    problems, made = [], method
+    problems: list[str] = []
+    made: Any = method
     for name, value, known in (("words", words, RULES), ("precision", precision, PRECISIONS)):
         if value not in known:
             said = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"

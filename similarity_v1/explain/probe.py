@@ -1,7 +1,7 @@
 """A classifier as a function of its embeddings: what every attribution method asks its questions of.
 
 Let e (B, T, H) be what the embedding block puts out for a batch. While a probe is open, F(e') is the explained number
-when the rest of the model goes on from e' instead, row by row; `gradients` gives dF/de'. Points that belong to the
+when the rest of the model continues from e' instead, row by row; `gradients` gives dF/de'. Points that belong to the
 batch's rows (steps of a path, noisy copies, left-out words) are laid into forward passes of at most `batch_tokens`
 tokens, so memory does not grow with their number.
 Shapes: B rows of the batch, N points at a time, T tokens, H hidden, C classes.
@@ -22,15 +22,13 @@ from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, two_class_logits
 from similarity_v1.explain.embedding_calls import IdsCall, a_model, base_of, embedding_block, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow
-from similarity_v1.explain.target import CLASSES, SCORE, Question, Target, log_probabilities, question
-
-BASELINES = ("zero", "mask", "pad")
+from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, log_probabilities_of_kind, question
 
 
 @dataclass(frozen=True)
 class Reading:
     """How to read a model: its kind (target.py), the target, the rule of decision (None: the arg max), the tokens in
-    one pass, fp32 or bf16, the ids of the tokens that may stand for nothing (None where the tokenizer has none), and
+    one pass, fp32 or bf16, token ids usable as a baseline (None where the tokenizer has none), and
     the module that embeds the ids (None: that of its name, embedding_calls.embedding_block)."""
 
     kind: str = CLASSES
@@ -77,11 +75,11 @@ class Probe:
                 self.logits_BC = logits_BC = self._logits(self.inputs)
             finally:
                 self._starting = False
-            log_probs_BC = log_probabilities(kind, logits_BC).detach().double()
+            log_probs_BC = log_probabilities_of_kind(kind, logits_BC).detach().double()
         self.probabilities_BC = (log_probs_BC if kind == SCORE else log_probs_BC.exp()).cpu().numpy()
         self.labels_B = decision.labels(self.probabilities_BC) if kind == CLASSES else self.probabilities_BC.argmax(1)
         labels_B = torch.as_tensor(self.labels_B, device=logits_BC.device).long()
-        self.question: Question = question(self.reading.target, kind, logits_BC, labels_B)
+        self.question: ExplainedNumber = question(self.reading.target, kind, logits_BC, labels_B)
         with torch.set_grad_enabled(with_gradient):
             self._value_B = self.question.values(logits_BC, torch.arange(len(labels_B), device=labels_B.device))
         self.value_B = self._value_B.detach()
@@ -131,7 +129,7 @@ class Probe:
             return torch.autograd.grad(self.forward(leaf_NTH, rows_N).sum(), leaf_NTH)[0]
 
     def baseline(self, name: str) -> Tensor:
-        """What stands for an input that says nothing, (B, T, H).
+        """The embeddings of an uninformative input, (B, T, H).
 
         zero: zeros everywhere. mask, pad: e as it would be if every token of the texts were that token; special tokens,
         positions and segments as they are. Raises RecipeError where the tokenizer has no such token.
@@ -157,7 +155,7 @@ class Probe:
                 return looked_up.with_ids(ids_BT)
             return None
 
-        # past the block's own hooks, which have had their say about these arguments
+        # block.forward skips the block's own hooks: they have processed these arguments already
         if words is not None and words is not self.block:
             handle = words.register_forward_pre_hook(look_up_others, with_kwargs=True)
             try:
@@ -196,8 +194,8 @@ class Probe:
         return torch.autocast(self.mask_BT.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def replace_output(self, module: nn.Module, arguments: tuple, keywords: dict, output: Any) -> Any:
-        """The hook on the embedding block: where it embeds the ids, go on from the given points, or at the start from e
-        as a leaf that wants a gradient."""
+        """The hook on the embedding block: when it embeds the ids, continue from the given points, or at the start from
+        e as a leaf that requires a gradient."""
         call = ids_call(arguments, keywords, self._ids_NT)
         if call is None:
             return output

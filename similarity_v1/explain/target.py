@@ -21,7 +21,7 @@ CLASSES, LABELS, SCORE = "classes", "labels", "score"
 Target = str | int
 
 
-def kind_of(config: Any, decision: Decision | None) -> str:
+def output_kind(config: Any, decision: Decision | None) -> str:
     """A transformers config and the rule that its answers are read by -> CLASSES, LABELS or SCORE."""
     if getattr(config, "problem_type", None) == "regression" or (config.num_labels == 1 and decision is None):
         return SCORE
@@ -30,17 +30,18 @@ def kind_of(config: Any, decision: Decision | None) -> str:
 
 def check_target(target: Target, n_classes: int) -> None:
     """Raises RecipeError where the model has no such class, or no second one."""
-    is_number = isinstance(target, int) and not isinstance(target, bool)
-    if is_number and not 0 <= target < n_classes:
+    if isinstance(target, int) and not isinstance(target, bool):
+        if 0 <= target < n_classes:
+            return
         raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
-    if not is_number and target not in ("predicted", "both"):
+    if target not in ("predicted", "both"):
         raise RecipeError([f"target: expected predicted, both or the number of a class, found {target!r}"])
     if target == "both" and n_classes == 1:
         raise RecipeError(["target: both takes two classes, this model answers with one score"])
 
 
 @dataclass(frozen=True)
-class Question:
+class ExplainedNumber:
     """Which number is explained. for_B: the class asked about; against_B: its rival, where the target is `both`."""
 
     kind: str
@@ -53,19 +54,19 @@ class Question:
         if self.against_B is not None:
             difference_N1 = logits_NC.gather(1, for_N1) - logits_NC.gather(1, self.against_B[rows_N].unsqueeze(1))
             return difference_N1.squeeze(1)
-        return log_probabilities(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
+        return log_probabilities_of_kind(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
 
 
-def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> Question:
+def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> ExplainedNumber:
     """What the target asks of these rows, given their decided classes."""
     for_B = torch.full_like(labels_B, target) if isinstance(target, int) else labels_B
     if target != "both":
-        return Question(kind, for_B)
+        return ExplainedNumber(kind, for_B)
     rivals_BC = logits_BC.detach().scatter(1, for_B.unsqueeze(1), -torch.inf)
-    return Question(kind, for_B, rivals_BC.argmax(dim=1))
+    return ExplainedNumber(kind, for_B, rivals_BC.argmax(dim=1))
 
 
-def log_probabilities(kind: str, logits_NC: Tensor) -> Tensor:
+def log_probabilities_of_kind(kind: str, logits_NC: Tensor) -> Tensor:
     """(N, C) log-probabilities; the numbers themselves where the model gives scores."""
     if kind == SCORE:
         return logits_NC

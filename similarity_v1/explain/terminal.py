@@ -36,7 +36,7 @@ def require_number_of_texts(texts: Sequence[str], n_read: int | None, second: st
     raise DataError(second, missing if len(texts) < n_read else surplus)
 
 
-def answer_of(found: Explanation, how: Selection) -> dict[str, Any]:
+def explanation_json(found: Explanation, how: Selection) -> dict[str, Any]:
     """What programs are told, by `explain --json` and by the local page: label, probabilities, and each text's words
     with score and rank, 1 for the most important of the chosen ones and None for the others; whether the model read the
     word, and whether a blank follows it in the text."""

@@ -27,7 +27,7 @@ TEXT = "我 你 好 吗 a b c 1 2 3"
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
-def tried(
+def check_model(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     reading: Reading,
@@ -83,7 +83,7 @@ def find_block(
             with probing(model, inputs, rows, dataclasses.replace(reading, block=block), with_gradient=False) as probe:
                 if others is None:
                     return block
-                fault = fault_of(probe, others)
+                fault = find_fault(probe, others)
         except ArtifactError as error:
             fault = str(error)
         if fault is None:
@@ -93,7 +93,7 @@ def find_block(
     raise ArtifactError(f"{a_model(model)} cannot be explained: {reason}")
 
 
-def fault_of(probe: Probe, others: tuple[int, int]) -> str | None:
+def find_fault(probe: Probe, others: tuple[int, int]) -> str | None:
     """What is wrong with the probe's block, or None. It asks the model once or twice."""
     ids_BT, content_BT = probe.inputs["input_ids"], probe.content_BT
     changed_BT = torch.where(content_BT, torch.where(ids_BT == others[0], others[1], others[0]), ids_BT)

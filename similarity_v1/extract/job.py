@@ -127,7 +127,7 @@ class Share:
                 if gone_at is not None and time.monotonic() - gone_at > GRACE_S:
                     raise EnvironmentProblem(
                         f"process {rank} of {self.world.size} has ended before its rows were explained; "
-                        "the same command goes on where it was"
+                        "run the same command again to resume"
                     )
                 time.sleep(LOOK_EVERY_S)
 
@@ -144,7 +144,7 @@ def _start(
     missing = [number for number in range(len(shards)) if not _is_whole(folder, number, shards.rows_in(number))]
     if len(missing) < len(shards):
         n_there = shards.n_rows - sum(map(shards.rows_in, missing))
-        log.info("extract: %d of %d rows are there from an earlier call", n_there, shards.n_rows)
+        log.info("extract: resuming: %d of %d rows were explained by an earlier call", n_there, shards.n_rows)
     return (shards, missing), engine
 
 

@@ -26,7 +26,7 @@ from final_project.settings import SimilarityV1
 from similarity_v1.extract.shards import PairShards, ShardFolder
 from similarity_v1.extract.worker import Worker, warn_truncated
 
-OBJECT_STORE_BYTES = 200 << 20  # of a cluster of our own; a shard's answer has some hundred kilobytes
+OBJECT_STORE_BYTES = 200 << 20  # for a local cluster; a shard's answer has some hundred kilobytes
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -75,7 +75,7 @@ class RayEngine:
             num_cpus=self.settings.threads,
             num_gpus=1 if n_gpus else None,
         )
-        return answers.iter_rows()
+        return iter(answers.iter_rows())
 
 
 class ShardActor:
@@ -109,8 +109,8 @@ def started_ray(address: str | None) -> Iterator[None]:
     import ray
     from ray.exceptions import RayError
 
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
-    # Ray's sockets lie below it, and the path of a socket has at most 107 characters
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+    # Ray creates its sockets below this folder; the path of a socket has at most 107 characters
     session = tempfile.mkdtemp(prefix="ray_", dir="/tmp")
     try:
         if address is None:
@@ -122,9 +122,9 @@ def started_ray(address: str | None) -> Iterator[None]:
         _quiet_ray_data()
         yield
     except (RayError, ConnectionError) as error:
-        # of a traceback from afar the last line says what happened
+        # the last line of a remote traceback is the error itself
         said = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise EnvironmentProblem(f"ray: {said[0]}; the same command goes on where it was") from error
+        raise EnvironmentProblem(f"ray: {said[0]}; run the same command again to resume") from error
     finally:
         ray.shutdown()
         shutil.rmtree(session, ignore_errors=True)

@@ -65,13 +65,13 @@ def find_shards(path: Path, shard_rows: int) -> PairShards:
     for n_rows, (line, _) in enumerate(iter_segmented(path), start=1):
         if (n_rows - 1) % shard_rows == 0:
             first_lines.append(line)
-    wanted, starts, byte, digest = iter(first_lines), [], 0, hashlib.sha256()
-    upcoming = next(wanted)
+    wanted = set(first_lines)
+    starts: list[tuple[int, int]] = []
+    byte, digest = 0, hashlib.sha256()
     with path.open("rb") as file:
         for line, raw in enumerate(file, start=1):
-            if line == upcoming:
+            if line in wanted:
                 starts.append((line, byte))
-                upcoming = next(wanted, None)
             digest.update(raw)
             byte += len(raw)
     return PairShards(path, n_rows, shard_rows, digest.hexdigest(), tuple(starts))

@@ -1,8 +1,8 @@
-"""The refinement chains as files: what they are called.
+"""Run the refinement chains and write their files.
 
-raw       sim_rationale.txt            what the attribution chose
-published ..._f1, _f1_f2, _f1_f2_f3    the contest solution's chain; f3 copies answers between rows; for contest rows
-clean     sim_rationale_clean          ours; copies nothing
+raw       sim_rationale.txt            the words that the attribution chose
+published ..._f1, _f1_f2, _f1_f2_f3    the contest solution's chain, for contest rows; f3 copies answers between rows
+clean     sim_rationale_clean          our own; copies nothing
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ from types import MappingProxyType
 
 from final_project.data.records import Rationale, SegmentedPair
 from similarity_v1.rationales.clean_chain import Order, refine_clean
-from similarity_v1.rationales.published_chain import Originals, refine_f1, refine_f2, refine_f3
+from similarity_v1.rationales.published_chain import SourceRows, refine_f1, refine_f2, refine_f3
 from similarity_v1.rationales.submission import write_submission, write_zip
 
 RAW_FILE = "sim_rationale.txt"
 LAST_FILE = {"raw": RAW_FILE, "published": "sim_rationale_f1_f2_f3.txt", "clean": "sim_rationale_clean.txt"}
 ZIP_FILE = {"published": "sim_rationale_f1_f2_f3.zip", "clean": "sim_rationale_clean.zip"}
 
-
 Unread = Mapping[int, tuple[Collection[int], Collection[int]]]
 """Row id -> the positions of the words of each side that the model did not read."""
 
 
 def without_unread(rows: Sequence[Rationale], unread: Unread) -> list[Rationale]:
-    """The rows without words that the model did not read, which a chain's rules add for what they say; a side that
-    would be empty stays as it is."""
+    """Remove words that the model did not read: the rules of a chain may add them. A side that would become empty is
+    left as it is."""
 
     def kept(chosen: Sequence[int], left_out: Collection[int]) -> tuple[int, ...]:
-        return tuple(place for place in chosen if place not in left_out) or tuple(chosen)
+        return tuple(position for position in chosen if position not in left_out) or tuple(chosen)
 
     return [
         Rationale(row.id, row.label, *map(kept, (row.words_q, row.words_t), unread[row.id]))
@@ -40,16 +39,16 @@ def without_unread(rows: Sequence[Rationale], unread: Unread) -> list[Rationale]
     ]
 
 
-def write_original_chain(
+def write_published_chain(
     folder: Path,
     pairs: Sequence[SegmentedPair],
     raw: Sequence[Rationale],
-    originals: Originals,
+    source_rows: SourceRows,
     unread: Unread = MappingProxyType({}),
 ) -> tuple[list[Rationale], dict[str, int]]:
     """Write f1, f2, f3 and the zip; returns f3's rows and its counts (see `refine_f3`)."""
     f2 = without_unread(refine_f2(pairs, raw), unread)
-    f3, counts = refine_f3(pairs, f2, originals)
+    f3, counts = refine_f3(pairs, f2, source_rows)
     f3 = without_unread(f3, unread)
     write_submission(folder / "sim_rationale_f1.txt", refine_f1(raw))
     write_submission(folder / "sim_rationale_f1_f2.txt", f2)

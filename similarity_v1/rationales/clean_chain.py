@@ -23,7 +23,7 @@ from typing import Literal
 from final_project.data.records import Rationale, SegmentedPair, require_aligned
 from final_project.errors import RecipeError
 from final_project.option_checks import problem_of
-from similarity_v1.rationales.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, plain_form, rarity, says_little
+from similarity_v1.rationales.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, is_function_word, plain_form, rarity
 
 Order = Literal["stable", "importance"]
 ORDERS: tuple[Order, ...] = ("stable", "importance")
@@ -51,7 +51,7 @@ def _refined(
 ) -> tuple[int, ...]:
     chosen = tuple(dict.fromkeys(chosen))
     elsewhere = set(other)
-    anchors = [place for place, form in enumerate(forms) if form in elsewhere and not says_little(form)]
+    anchors = [place for place, form in enumerate(forms) if form in elsewhere and not is_function_word(form)]
     anchors.sort(key=_stable_key(forms) if order == "stable" else _importance_key(chosen, len(forms)))
     support = _supporting_1(chosen, forms, elsewhere) if label == 1 else _supporting_0(chosen, forms, elsewhere)
     return tuple(dict.fromkeys([*anchors, *support]))[: len(chosen)] or chosen
@@ -69,12 +69,12 @@ def _importance_key(chosen: Sequence[int], n_words: int) -> Callable[[int], tupl
 def _supporting_1(chosen: Sequence[int], forms: Sequence[str], elsewhere: set[str]) -> list[int]:
     near = [place for place in chosen if any(nearly_match(forms[place], form) for form in elsewhere)]
     most = chosen[: math.ceil(LABEL_1_SHARE * len(chosen))]
-    return [place for place in (*near, *most) if not says_little(forms[place])]
+    return [place for place in (*near, *most) if not is_function_word(forms[place])]
 
 
 def _supporting_0(chosen: Sequence[int], forms: Sequence[str], elsewhere: set[str]) -> list[int]:
     contrasts = [place for place in chosen if forms[place] not in elsewhere and is_contrast(forms[place])]
-    return [*contrasts, *(place for place in chosen if not says_little(forms[place]))]
+    return [*contrasts, *(place for place in chosen if not is_function_word(forms[place]))]
 
 
 def is_contrast(form: str) -> bool:
@@ -97,4 +97,4 @@ def nearly_match(form: str, other: str) -> bool:
         )
         return n_alike >= max(STEM_LETTERS, STEM_SHARE * max(len(form), len(other)))
     shared = set(form) & set(other)
-    return len(form) > 1 and len(other) > 1 and any(not says_little(character) for character in shared)
+    return len(form) > 1 and len(other) > 1 and any(not is_function_word(character) for character in shared)

@@ -73,7 +73,7 @@ def plain_form(word: str) -> str:
     return "".join(char for char in folded if unicodedata.category(char)[0] not in "PZCS")
 
 
-def says_little(form: str) -> bool:
+def is_function_word(form: str) -> bool:
     """Whether a plain form carries next to no content: punctuation, function words, question words, politeness."""
     return form in LITTLE_ENGLISH or all(character in LITTLE for character in form)
 

@@ -1,8 +1,8 @@
 """The published solution's three refinements, byte for byte (docs/NUMERICS.md#published-chain).
 
-f1 sorts by position; f2 moves the words that both sentences share to where the label wants them; f3 lets every
-perturbed row answer what its original answers. f3 copies answers between rows: it is here to reproduce the published
-submission, and `clean.py` is the chain that copies nothing.
+f1 sorts by position; f2 moves the words that both sentences share to the front or the end, depending on the label; f3
+gives every perturbed row the answer of its source row. f3 copies answers between rows: it exists to reproduce the
+published submission; clean_chain.py copies nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from final_project.data.records import Rationale, SegmentedPair, require_aligned
 from final_project.errors import DataError
 from similarity_v1.rationales.bleu import best_hypotheses
 
-PUNCTUATION = frozenset("，？！。：、”（）【】{}")  # the original's list; the opening “ is not in it
-# The original's exceptions: six rows of contest set B, by id. An id alone names a row of that set only, so each is
-# recognised by the digest of its texts as well (see `_keeps_own_answer`); set A has two of the rows under the same ids.
+PUNCTUATION = frozenset("，？！。：、”（）【】{}")  # the published list; it lacks the opening “
+# The published solution's exceptions: six rows of contest set B, by id. Ids are unique within one set only, so a row
+# must also have the digest of these texts (see `_keeps_own_answer`); set A has two of the rows under the same ids.
 KEEP_OWN_ROWS = {
     76: "5ace0e14843dfc1a",
     877: "aff26183c082b51c",
@@ -32,19 +32,21 @@ KEEP_OWN_ROWS = {
 
 
 @dataclass(frozen=True)
-class Originals:
-    """The texts of the file that original rows were taken from, one set for each column."""
+class SourceRows:
+    """The texts of the file that the source rows come from, one set for each column."""
 
     first: frozenset[str]
     second: frozenset[str]
 
     def holds(self, pair: SegmentedPair) -> bool:
-        """Both texts occur, each in its own column; not necessarily in the same row, as in the original."""
+        """Whether both texts occur, each in its own column, even if in different rows (as published)."""
         return pair.query in self.first and pair.title in self.second
 
 
-def read_originals(path: str | Path) -> Originals:
-    """Read a headerless TSV of two texts and, optionally, a label that is ignored."""
+def read_source_rows(path: str | Path) -> SourceRows:
+    """Read a TSV without a header: two texts and, optionally, a label that is ignored.
+
+    Raises DataError at a line with another number of columns or an empty text."""
     first, second = set(), set()
     for line, text in read_lines(path):
         columns = text.split("\t")
@@ -54,18 +56,18 @@ def read_originals(path: str | Path) -> Originals:
             raise DataError(path, "empty sentence", line)
         first.add(columns[0])
         second.add(columns[1])
-    return Originals(frozenset(first), frozenset(second))
+    return SourceRows(frozenset(first), frozenset(second))
 
 
 def refine_f1(raw: Sequence[Rationale]) -> list[Rationale]:
-    """Each list sorted by position."""
+    """Sort each list by position."""
     return [Rationale(r.id, r.label, tuple(sorted(r.words_q)), tuple(sorted(r.words_t))) for r in raw]
 
 
 def refine_f2(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale]) -> list[Rationale]:
-    """Shared words first where the label is 1, last where it is 0; the length of each raw list is kept.
+    """Move shared words to the front if the label is 1, to the end if it is 0; each list keeps its length.
 
-    pairs and raw are aligned: raw[i] explains pairs[i]. Raises DataError where they are not.
+    raw[i] explains pairs[i]; raises DataError if they are not aligned.
     """
     require_aligned(pairs, raw)
     return [
@@ -80,17 +82,23 @@ def refine_f2(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale]) -> list[
 
 
 def refine_f3(
-    pairs: Sequence[SegmentedPair], rows: Sequence[Rationale], originals: Originals
+    pairs: Sequence[SegmentedPair], rows: Sequence[Rationale], source_rows: SourceRows
 ) -> tuple[list[Rationale], dict[str, int]]:
-    """Every perturbed row takes label and words of the original row that is nearest by BLEU-4.
+    """Every perturbed row takes label and words of the source row with the highest BLEU-4.
 
-    Returns the rows and counts: originals, copied, and sides_kept: sides that would have come out empty, since no word
-    of the original occurs there, and therefore keep their own answer (an empty side is no valid submission).
-    Where no row is an original nothing is copied. The rows of KEEP_OWN_ROWS keep their own answer. Raises DataError
-    where pairs and rows are not aligned.
+    Args:
+        pairs: source rows and perturbed rows together.
+        rows: rows[i] explains pairs[i].
+        source_rows: the texts by which source rows are recognised. If no pair is one, nothing is copied.
+
+    Returns:
+        The rows, and counts: `originals` (source rows), `copied` (perturbed rows), and `sides_kept`: sides that kept
+        their own answer because no word of the source row occurs there (an empty side is no valid submission).
+
+    The rows of KEEP_OWN_ROWS keep their own answer. Raises DataError if pairs and rows are not aligned.
     """
     require_aligned(pairs, rows)
-    sources = [i for i, pair in enumerate(pairs) if originals.holds(pair)]
+    sources = [i for i, pair in enumerate(pairs) if source_rows.holds(pair)]
     known = set(sources)
     targets = [i for i, pair in enumerate(pairs) if i not in known and not _keeps_own_answer(pair)] if sources else []
     nearest = best_hypotheses(
@@ -108,7 +116,7 @@ def refine_f3(
 
 
 def _keeps_own_answer(pair: SegmentedPair) -> bool:
-    """Whether this is one of the original's exceptions: the same id and the same texts, white space aside."""
+    """Whether this is one of the published exceptions: the same id and the same texts, ignoring white space."""
     if pair.id not in KEEP_OWN_ROWS:
         return False
     texts = "\t".join(map(without_spaces, (pair.query, pair.title)))
@@ -127,6 +135,6 @@ def _shared_by_label(label: int, chosen: tuple[int, ...], shared: list[int]) -> 
 
 
 def _carry_over(positions: Sequence[int], words_from: Sequence[str], words_to: Sequence[str]) -> tuple[int, ...]:
-    """Each word at its first place in the other sentence; words without a place are dropped, repeats stay."""
-    first_place = {word: position for position, word in reversed(list(enumerate(words_to)))}
-    return tuple(first_place[words_from[p]] for p in positions if words_from[p] in first_place)
+    """Map each word to its first position in the other sentence; drop words that it lacks, keep repeats."""
+    first_position = {word: position for position, word in reversed(list(enumerate(words_to)))}
+    return tuple(first_position[words_from[p]] for p in positions if words_from[p] in first_position)

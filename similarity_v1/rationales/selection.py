@@ -2,12 +2,12 @@
 
 How many is a rule of its own:
 
-ratio      ceil(ratio * W) of the W words, the original's rule
+ratio      ceil(ratio * W) of the W words, the published rule
 top_k      k words, all where there are fewer
 threshold  the words that score at least a share of the sentence's highest score
 mass       the fewest words that hold a share of the sentence's score (negative scores count as none)
 
-Every rule takes at least one word wherever there is one. `learned_length` finds a rule's number on dev.
+Every rule takes at least one word wherever there is one. `evaluate/learn_length.py` finds a rule's number on dev.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Selection:
         return next(k for k, score in enumerate(held, start=1) if score >= enough)
 
 
-def selection_of(settings: SimilarityV1) -> Selection:
+def selection_from_settings(settings: SimilarityV1) -> Selection:
     """The rule that a recipe asks for."""
     numbers = {
         "ratio": settings.ratio,
@@ -70,8 +70,8 @@ def selection_of(settings: SimilarityV1) -> Selection:
 
 
 def n_chosen(n_words: int, ratio: float) -> int:
-    """k = ceil(ratio * W), the original's rule; at least one word wherever W > 0. Raises RecipeError where the ratio is
-    no number above 0 and at most 1."""
+    """k = ceil(ratio * W), the published rule; at least one word if W > 0. Raises RecipeError if the ratio is not
+    above 0 and at most 1."""
     if said := problem_of(float, {"gt": 0, "le": 1}, ratio):
         raise RecipeError([f"ratio: {said}"])
     return math.ceil(ratio * n_words)

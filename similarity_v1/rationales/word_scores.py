@@ -73,7 +73,7 @@ def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordSc
         for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
             sides.append(_numbers(path, line, key, record[key], len(words)))
             unread.append(unread_positions(path, line, UNREAD[key], record, len(words)))
-        rows.append(WordScores(pair.id, label, float(probability), *sides, *unread))
+        rows.append(WordScores(pair.id, label, float(probability), sides[0], sides[1], unread[0], unread[1]))
     return rows
 
 

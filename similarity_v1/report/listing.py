@@ -23,7 +23,7 @@ from final_project.data.files.contest import read_json_lines, read_segmented, ro
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
 from similarity_v1.evaluate.gold import read_gold, read_pair_map, require_known_ids
-from similarity_v1.evaluate.metrics import pair_map_of
+from similarity_v1.evaluate.metrics import pair_map_from_gold
 from similarity_v1.explain.alignment import blanks_after
 from similarity_v1.rationales.chains import LAST_FILE
 from similarity_v1.rationales.submission import check_rows, read_submission
@@ -67,7 +67,7 @@ def read_explained(run_dir: Path, method: str, pair_map: Path | None = None) -> 
     scores = {method: stage / "scores.jsonl"} | {name: path for name, path in others.items() if name != method}
     gold_file, map_file = prepared / "gold.jsonl", pair_map or prepared / "pair_map.jsonl"
     gold = {row.id: row for row in read_gold(gold_file)} if gold_file.is_file() else {}
-    twins = read_pair_map(map_file) if pair_map or map_file.is_file() else pair_map_of(gold.values())
+    twins = read_pair_map(map_file) if pair_map or map_file.is_file() else pair_map_from_gold(gold.values())
     if pair_map:
         require_known_ids(map_file, (id_ for couple in twins for id_ in couple), by_id, "the pairs")
     return Explained(

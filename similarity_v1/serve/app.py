@@ -27,7 +27,7 @@ from final_project.data.texts import why_no_text
 from final_project.errors import ProjectError
 from similarity_v1.explain.explainer import RowError
 from similarity_v1.explain.explanation import Explanation
-from similarity_v1.explain.terminal import answer_of, require_number_of_texts
+from similarity_v1.explain.terminal import explanation_json, require_number_of_texts
 from similarity_v1.rationales.selection import Selection
 from similarity_v1.serve.gates import BodyGate, HeadGate, HostGate, RateGate, RootGate, SafeHeaders, refusal
 from similarity_v1.serve.limits import Limits
@@ -162,7 +162,7 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits, root_path: 
     async def explain_texts(question: Question) -> Answer:
         texts = (question.text_a,) if question.text_b is None else (question.text_a, question.text_b)
         require_number_of_texts(texts, served.n_texts, "text_b")
-        return Answer(**answer_of(await line.answer(texts), served.selection))
+        return Answer(**explanation_json(await line.answer(texts), served.selection))
 
     return app
 

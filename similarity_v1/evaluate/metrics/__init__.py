@@ -5,8 +5,8 @@ A figure is a mean over rows; `values` keeps what it is the mean of, `resampling
 
 from __future__ import annotations
 
-from similarity_v1.evaluate.metrics.consistency import average_precision, chosen_words, pair_map_of
-from similarity_v1.evaluate.metrics.marked import partial_match, places_prf, ranking, spans_of
+from similarity_v1.evaluate.metrics.consistency import average_precision, chosen_words, pair_map_from_gold
+from similarity_v1.evaluate.metrics.marked import ranking
 from similarity_v1.evaluate.metrics.plausibility import best_gold_set, iou, plausibility_of, token_f1
 from similarity_v1.evaluate.metrics.removal import Removal, aopc, removal_values
 from similarity_v1.evaluate.metrics.resampling import Comparison, compare, intervals
@@ -34,13 +34,10 @@ __all__ = [
     "iou",
     "macro_f1_of",
     "mean_of",
-    "pair_map_of",
-    "partial_match",
-    "places_prf",
+    "pair_map_from_gold",
     "plausibility_of",
     "ranking",
     "removal_values",
     "require_convention",
-    "spans_of",
     "token_f1",
 ]

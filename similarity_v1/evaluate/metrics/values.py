@@ -34,7 +34,7 @@ class Values:
     A figure is `of_means` applied to the K means.
     """
 
-    ids_U: tuple[int | tuple[int, int], ...]
+    ids_U: tuple[int, ...]
     values_UK: np.ndarray
     kind: Literal["mean", "macro_f1"] = "mean"
 
@@ -47,7 +47,7 @@ class Values:
         return means_RK[:, 0] if self.kind == "mean" else _macro_f1(means_RK)
 
 
-def mean_of(values: Mapping[int | tuple[int, int], float]) -> Values:
+def mean_of(values: Mapping[int, float]) -> Values:
     return Values(tuple(values), np.array([[float(value)] for value in values.values()]).reshape(-1, 1))
 
 

@@ -15,7 +15,7 @@ from similarity_v1.explain.methods.left_out import KernelShap, LeaveOneOut, Lime
 from similarity_v1.explain.methods.noise import GradShap, SmoothGrad
 from similarity_v1.explain.methods.random_scores import RandomScores
 
-__all__ = ["METHODS", "Method", "Scores", "method_named"]
+__all__ = ["METHODS", "Method", "Scores", "method_named", "option_names"]
 
 METHODS: dict[str, type[Method]] = {
     "gradient_x_input": GradientTimesInput,
@@ -32,12 +32,18 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
+def option_names(name: str) -> list[str]:
+    """The options of a method: the fields of its dataclass."""
+    method: Any = METHODS[name]  # a Protocol cannot say that its classes are dataclasses
+    return [field.name for field in dataclasses.fields(method)]
+
+
 def method_named(name: str, **options: Any) -> Method:
     """A method with its options; raises RecipeError where there is no such method, and one that lists all options that
     it does not have and all values that it does not take."""
     if name not in METHODS:
         raise RecipeError([f"no attribution method {name!r}{hint(name, METHODS)} (there are {', '.join(METHODS)})"])
-    known = [field.name for field in dataclasses.fields(METHODS[name])]
+    known = option_names(name)
     problems = [
         f"{name} has no option {option!r}{hint(option, known)} (it has {', '.join(known) or 'none'})"
         for option in sorted(set(options) - set(known))

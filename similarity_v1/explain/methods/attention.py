@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class Attention:
     looks_inside: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
-        look = looked_at(probe)
+        look = read_attention(probe)
         return Scores(torch.einsum("bt,btu->bu", look.read_BT, look.attentions[-1]) * probe.mask_BT)
 
 
@@ -45,7 +45,7 @@ class AttentionRollout:
     looks_inside: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
-        look = looked_at(probe)
+        look = read_attention(probe)
         from_read_BT = look.read_BT
         for attention_BTT in reversed(look.attentions):
             from_read_BT = 0.5 * (from_read_BT + torch.einsum("bt,btu->bu", from_read_BT, attention_BTT))
@@ -60,9 +60,10 @@ class Look:
     read_BT: Tensor
 
 
-def looked_at(probe: Probe) -> Look:
+def read_attention(probe: Probe) -> Look:
     """Raises ArtifactError where the model's attention, or what its head reads, is not of that kind."""
-    encoder, kept = base_of(probe.model), {}
+    encoder = base_of(probe.model)
+    kept: dict[str, Any] = {}
 
     def with_attentions(_module: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
         return arguments, {**keywords, "output_attentions": True}
@@ -93,7 +94,8 @@ def _same_answer(logits_BC: Tensor, probe: Probe) -> bool:
 
 def read_by_head(logits_BC: Tensor, hidden_BTH: Any, probe: Probe) -> Tensor:
     """(B, T) how much of each place of the last hidden states the head reads, sum 1; 0 in the padding."""
-    mask_BT, norm_BT = probe.mask_BT, None
+    mask_BT = probe.mask_BT
+    norm_BT: Tensor | None = None
     if isinstance(hidden_BTH, Tensor) and hidden_BTH.shape[:-1] == mask_BT.shape and hidden_BTH.requires_grad:
         square_BT = torch.zeros(mask_BT.shape, dtype=torch.float64, device=mask_BT.device)
         for logit_B in logits_BC.unbind(dim=1):
@@ -134,7 +136,7 @@ def _distributions(layer_BATT: Tensor, probe: Probe) -> Tensor:
     return of_tokens.mean(dim=1)
 
 
-def _refuse(probe: Probe, reason: str) -> None:
+def _refuse(probe: Probe, reason: str) -> NoReturn:
     raise ArtifactError(f"{a_model(probe.model)} cannot be explained by attention: {reason}; use another method")
 
 

@@ -40,7 +40,7 @@ class Method(Protocol):
 
 
 def reduce_hidden(contribution_BTH: Tensor, reduce: str, probe: Probe) -> Tensor:
-    """(B, T, H) -> (B, T): `l2`, the original's norm, never negative, or `sum`, signed."""
+    """(B, T, H) -> (B, T): `l2`, the published norm, never negative, or `sum`, signed."""
     reduced_BT = contribution_BTH.norm(dim=-1) if reduce == "l2" else contribution_BTH.sum(dim=-1)
     return reduced_BT * probe.mask_BT
 

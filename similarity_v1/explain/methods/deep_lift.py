@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -78,10 +78,9 @@ def require_rows_in_order(probe: Probe) -> None:
     two equal halves. Experts may see all tokens, but sorted by expert."""
     from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
 
-    def check(module: nn.Module, arguments: tuple) -> None:
-        halves = arguments[0].chunk(2) if arguments else ()
-        near = {"rtol": 1e-3, "atol": 1e-3, "equal_nan": True}  # rounding aside
-        if len(halves) == 2 and not (halves[0].shape == halves[1].shape and torch.allclose(*halves, **near)):
+    def check(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        halves: Sequence[Tensor] = arguments[0].chunk(2) if arguments else ()
+        if len(halves) == 2 and not (halves[0].shape == halves[1].shape and _are_close(halves[0], halves[1])):
             raise ArtifactError(
                 f"{a_model(probe.model)} cannot be explained by deep_lift: "
                 f"it gives its {type(module).__name__} the tokens in another order"
@@ -95,6 +94,11 @@ def require_rows_in_order(probe: Probe) -> None:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _are_close(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors are equal but for rounding."""
+    return torch.allclose(first, second, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ solution's formula; docs/NUMERICS.md#attribution):
 
     contribution = (e - e') * sum_s w_s dF/de at e' + a_s (e - e')
 
-Rules for a_s and w_s: `right` takes a_s = s/S, w_s = 1/S, the original's Riemann sum; `midpoint` a_s = (s - 1/2)/S;
+Rules for a_s and w_s: `right` takes a_s = s/S, w_s = 1/S, the published Riemann sum; `midpoint` a_s = (s - 1/2)/S;
 `gauss_legendre` the nodes and weights that are exact for polynomials of degree 2S - 1; `adaptive` places such nodes
 where F moves, for each row (adaptive_path.py).
 """
@@ -37,10 +37,15 @@ class GradientTimesInput(Options):
 
 @dataclass(frozen=True)
 class IntegratedGradients(Options):
-    """steps: S. The error tells whether S is enough.
+    """The mean gradient along the straight path from a baseline, times input less baseline.
 
-    tolerance, for the rule `adaptive`: a row takes as many more steps as it needs for an error of at most this share of
-    |F(e) - F(e')|; how many it took is in `Scores.steps_B`.
+    Args:
+        steps: points on the path, S. The completeness error shows whether S is enough.
+        rule: where the points are: right, midpoint, gauss_legendre, or adaptive (where F changes most).
+        tolerance: for the rule adaptive: largest completeness error, as a fraction of |F(e) - F(e')|. A row takes as
+            many more steps as it needs; `Scores.steps_B` counts them. None: exactly `steps`.
+        baseline: zero, mask or pad: the embeddings that the path starts from.
+        reduce: l2, the norm over the hidden dimensions, never negative; or sum, signed.
     """
 
     steps: int = option(50, ge=1, le=1000)
@@ -67,14 +72,12 @@ class IntegratedGradients(Options):
         return Scores(reduce_hidden(contribution_BTH, self.reduce, probe), error_B, steps_B)
 
     def _mean_gradient(self, probe: Probe, baseline_BTH: Tensor, path_BTH: Tensor) -> Tensor:
-        nodes_S, weights_S = path_rule(self.rule, self.steps)
+        nodes, weights = path_rule(self.rule, self.steps)
         total_BTH = torch.zeros_like(path_BTH)
-        if nodes_S[-1] == 1:  # the end of the path is the untouched forward, which has been made
-            total_BTH += weights_S[-1] * probe.gradient_at_input()
-            nodes_S, weights_S = nodes_S[:-1], weights_S[:-1]
-        nodes_S, weights_S = (
-            torch.tensor(x, dtype=path_BTH.dtype, device=path_BTH.device) for x in (nodes_S, weights_S)
-        )
+        if nodes[-1] == 1:  # the end of the path is the untouched forward, which has been made
+            total_BTH += weights[-1] * probe.gradient_at_input()
+            nodes, weights = nodes[:-1], weights[:-1]
+        nodes_S, weights_S = (torch.tensor(x, dtype=path_BTH.dtype, device=path_BTH.device) for x in (nodes, weights))
         for rows_N, steps_N in probe.points(len(nodes_S)):
             along_N11 = nodes_S[steps_N].view(-1, 1, 1)
             gradient_NTH = probe.gradients(baseline_BTH[rows_N] + along_N11 * path_BTH[rows_N], rows_N)

@@ -37,7 +37,7 @@ class LeaveOneOut(Options):
 
     def __call__(self, probe: Probe) -> Scores:
         keeps = [~np.eye(n_units(row), dtype=bool) for row in probe.rows]
-        values = values_of(probe, keeps, self.baseline)
+        values = ask_without(probe, keeps, self.baseline)
         full = probe.value_B.double().cpu().numpy()
         return Scores(to_tokens(probe, [full[b] - left for b, left in enumerate(values)]))
 
@@ -58,7 +58,7 @@ class Lime(Options):
 
     def __call__(self, probe: Probe) -> Scores:
         keeps = [self.choices(row) for row in probe.rows]
-        values = values_of(probe, keeps, self.baseline)
+        values = ask_without(probe, keeps, self.baseline)
         return Scores(to_tokens(probe, [local_weights(*case) for case in zip(keeps, values, strict=True)]))
 
     def choices(self, row: EncodedRow) -> np.ndarray:
@@ -97,7 +97,7 @@ class KernelShap(Options):
         drawn = [self.choices(row) for row in probe.rows]
         ends = [np.stack([np.ones(n_units(row), bool), np.zeros(n_units(row), bool)]) for row in probe.rows]
         keeps = [np.concatenate([end, keeps_PM]) for end, (keeps_PM, _) in zip(ends, drawn, strict=True)]
-        values = values_of(probe, keeps, self.baseline)
+        values = ask_without(probe, keeps, self.baseline)
         shares = [
             shapley_values(keeps_PM, weights_P, values_P[2:], values_P[0], values_P[1])
             for (keeps_PM, weights_P), values_P in zip(drawn, values, strict=True)
@@ -143,7 +143,7 @@ def n_units(row: EncodedRow) -> int:
     return max(row.units_T, default=-1) + 1
 
 
-def values_of(probe: Probe, keeps: Sequence[np.ndarray], baseline: str) -> list[np.ndarray]:
+def ask_without(probe: Probe, keeps: Sequence[np.ndarray], baseline: str) -> list[np.ndarray]:
     """F for every choice of units to keep. keeps: per row (P, M); answers per row (P,) in float64.
 
     Rows with many choices share passes with rows that have few.
