@@ -9,10 +9,10 @@ from scipy.stats import spearmanr
 from v1_support import gold_row, make_run, pair, run_cli
 
 from final_project.data.records import SegmentedPair
+from similarity_v1.pages.safe_json import safe_json
 from similarity_v1.report import pictures
 from similarity_v1.report.content import spread
 from similarity_v1.report.curves import chart
-from similarity_v1.report.safe_json import safe_json
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -14,9 +14,9 @@ from typing import Any
 
 from final_project.data.files.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
+from similarity_v1.pages.texts import Text
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import BinCounts, Chart, draw, scale, ticks
-from similarity_v1.report.texts import Text
 
 MOST_EVALUATIONS = 16  # rows of the table; the curves have them all
 MOST_CHARACTERS = 240  # of a sentence; what is longer is cut

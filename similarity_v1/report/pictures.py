@@ -15,10 +15,10 @@ from scipy.stats import rankdata
 
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError
+from similarity_v1.pages.texts import Text
 from similarity_v1.report.curves import BinCounts, Chart, draw, ticks
 from similarity_v1.report.data_pictures import Cell, HeatMap
 from similarity_v1.report.lengths import Histograms, histograms
-from similarity_v1.report.texts import Text
 
 N_THRESHOLDS = 200
 N_BINS = 10
