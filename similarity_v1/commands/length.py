@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import get_args
 
 from final_project.data.files.contest import read_segmented
 from final_project.settings import SimilarityV1
 from similarity_v1.commands.options import add_pairs_argument, answer
 
-RULES = SimilarityV1.model_fields["select"].annotation.__args__
+RULES = get_args(SimilarityV1.model_fields["select"].annotation)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

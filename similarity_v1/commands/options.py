@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from final_project.cli import print_json
 from final_project.errors import RecipeError
@@ -63,7 +64,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, di
         default = None if name == "method" else field.default
         shown = "as --ig-steps has it" if name == "method" else default
         about = field.description if shown is None else f"{field.description} (default: {shown})"
-        parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
+        parser.add_argument(f"--{_option_name(name)}", default=default, help=about, **extra)
 
 
 def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
@@ -74,7 +75,7 @@ def settings_of(arguments: argparse.Namespace) -> SimilarityV1:
     try:
         return SimilarityV1(**options)
     except ValidationError as error:
-        raise RecipeError([_say(problem) for problem in error.errors()]) from error
+        raise RecipeError([_describe_problem(problem) for problem in error.errors()]) from error
 
 
 def answer(began: float, **figures: Any) -> None:
@@ -82,10 +83,12 @@ def answer(began: float, **figures: Any) -> None:
     print_json({**figures, "seconds": round(time.monotonic() - began, 3)})
 
 
-def _say(problem: dict) -> str:
+def _describe_problem(problem: ErrorDetails) -> str:
     message = problem["msg"].removeprefix("Value error, ")
-    return f"--{_option(problem['loc'][0])}: {message}, found {problem['input']}" if problem["loc"] else message
+    return (
+        f"--{_option_name(str(problem['loc'][0]))}: {message}, found {problem['input']}" if problem["loc"] else message
+    )
 
 
-def _option(name: str) -> str:
+def _option_name(name: str) -> str:
     return name.replace("_", "-")
