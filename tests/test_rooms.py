@@ -42,8 +42,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "similarity_v1/explain": (*CORE, "similarity_v1.rationales.selection"),
     "similarity_v1/extract": (*CORE, "similarity_v1.explain", "similarity_v1.rationales"),
     "similarity_v1/evaluate": (*CORE, "similarity_v1.explain", "similarity_v1.rationales"),
-    "similarity_v1/report": (*CORE, "similarity_v1.evaluate", "similarity_v1.explain", "similarity_v1.rationales"),
-    "similarity_v1/serve": (*CORE, "similarity_v1.explain", "similarity_v1.rationales", "similarity_v1.report"),
+    "similarity_v1/pages": (),
+    "similarity_v1/report": (
+        *CORE, "similarity_v1.evaluate", "similarity_v1.explain", "similarity_v1.pages", "similarity_v1.rationales",
+    ),
+    "similarity_v1/serve": (*CORE, "similarity_v1.explain", "similarity_v1.pages", "similarity_v1.rationales"),
 }  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def test_readers_of_json_refuse_it_with_file_and_line(spelt, tmp_path):
         ({"probability": math.nan}, "expected a finite number, found NaN"),
         ({"probability": 1.5}, "probability must be a number from 0 to 1, found 1.5"),
         ({"probability": "0.5"}, "probability must be a number from 0 to 1"),
-        ({"label": 0.5}, "label must be an integer, found 0.5"),
+        ({"label": 0.5}, "label must be 0 or 1, found 0.5"),
     ],
 )
 def test_scores_that_are_no_numbers_are_refused_with_their_line(change, said, tmp_path):

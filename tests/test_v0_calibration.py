@@ -17,8 +17,9 @@ from final_project.data.quality.groups import stratified_folds
 from final_project.errors import ArtifactError, TrainingError
 from final_project.model.calibration import Calibration, logit, sigmoid
 from final_project.model.decision import Decision, load_decision
+from final_project.model.reliability import N_BINS, reliability
 from final_project.settings import SimilarityV0
-from similarity_v0.decision.fit_calibration import FOLDS, N_BINS, cross_fitted, fit_calibration, reliability
+from similarity_v0.decision.fit_calibration import FOLDS, cross_fitted, fit_calibration
 from similarity_v0.decision.results import decide, write_results
 from similarity_v0.decision.scores import choose_measure
 from similarity_v0.decision.threshold import best_threshold

@@ -9,10 +9,13 @@ from scipy.stats import spearmanr
 from v1_support import gold_row, make_run, pair, run_cli
 
 from final_project.data.records import SegmentedPair
+from final_project.model.reliability import reliability
+from similarity_v1.pages.safe_json import safe_json
+from similarity_v1.pages.texts import Text
 from similarity_v1.report import pictures
 from similarity_v1.report.content import spread
 from similarity_v1.report.curves import chart
-from similarity_v1.report.safe_json import safe_json
+from similarity_v1.report.reliability import reliability_chart
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -232,7 +235,7 @@ DAMAGE = {
     "similarity_v1/evaluation.json": ("[1]", "evaluation.json: expected a JSON object, found a list"),
     "similarity_v1/scores.jsonl": (
         '{"id": 1, "label": 1}',
-        "scores.jsonl:1: expected a label 0 or 1 and a probability",
+        "scores.jsonl:1: missing key 'probability'",
     ),
     "similarity_v1/methods/lime.scores.jsonl": (
         '{"id": 1, "label": 1, "probability": 0.5, "scores_q": [1, NaN], "scores_t": []}',
@@ -308,9 +311,11 @@ def test_agreement_of_chains_is_what_both_chose_of_what_either_chose():
 
 
 def test_reliability_and_its_error_are_those_of_the_bins():
-    rows = pictures.Predictions(np.array([0.05, 0.15, 0.15, 1.0]), np.array([0, 1, 0, 1]))
-    assert pictures.reliability(rows) == [(0.05, 0.0), (0.15, 0.5), (1.0, 1.0)]
-    assert pictures.calibration_error(rows) == pytest.approx((0.05 + 2 * 0.35 + 0) / 4)
+    figures = reliability(np.array([0.05, 0.15, 0.15, 1.0]), np.array([0, 1, 0, 1]))
+    picture = reliability_chart(Text("Reliability", "可靠性"), [(Text("dev", "开发集"), figures)])
+    assert [title for _, _, title in picture.lines[0].dots] == ["0.05: 0", "0.15: 0.5", "1: 1"]
+    assert picture.counts.rows[0][1] == (1, 2, 1)
+    assert figures["ece_equal_mass"] == pytest.approx((0.05 + 2 * 0.35 + 0) / 4)
 
 
 def test_charts_pass_over_what_is_no_number_and_stay_inside_their_frame():

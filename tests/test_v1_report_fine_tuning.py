@@ -10,7 +10,7 @@ from test_v1_report import HOSTILE, Page
 
 from final_project.errors import ProjectError
 from similarity_v1.report.fine_tuning import MOST_EVALUATIONS, content, evaluations, sweep_picture
-from similarity_v1.report.pages import write_report
+from similarity_v1.report.write import write_report
 
 
 def figures(**changes) -> dict:

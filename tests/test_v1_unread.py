@@ -23,7 +23,6 @@ from similarity_v1.rationales.published_chain import SourceRows
 from similarity_v1.rationales.selection import Selection, ranked, select
 from similarity_v1.rationales.word_scores import read_scores
 from similarity_v1.report import write_explanation
-from similarity_v1.report.listing import read_scores as read_listed_scores
 
 LONG, SHORT = "怎么开通花呗" * 10, "如何关闭"
 POSITIONS = 16  # 9 of the long text are read: [CLS] 4 [SEP] 9 [SEP]
@@ -93,8 +92,6 @@ def test_positions_that_are_none_are_refused_with_file_and_line(tmp_path, value,
     row = pair(1, SHORT, SHORT)
     with pytest.raises(DataError, match=rf"scores.jsonl:1: unread_q.*{about}"):
         read_scores(path, [row])
-    with pytest.raises(DataError, match=rf"scores.jsonl:1: unread_q.*{about}"):
-        read_listed_scores(path, {1: row})
 
 
 def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanation, tmp_path, capsys):

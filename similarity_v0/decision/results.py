@@ -19,8 +19,9 @@ from final_project.artifacts import write_json
 from final_project.data.files.predictions import write_predictions
 from final_project.errors import TrainingError
 from final_project.model.decision import Decision
+from final_project.model.reliability import reliability
 from final_project.settings import SimilarityV0
-from similarity_v0.decision.fit_calibration import FOLDS, cross_fitted, fit_calibration, reliability
+from similarity_v0.decision.fit_calibration import FOLDS, cross_fitted, fit_calibration
 from similarity_v0.decision.scores import Measure, choose_measure, scores_of
 from similarity_v0.decision.threshold import best_threshold, bootstrap_interval, margin_to_threshold
 

@@ -64,7 +64,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, options: dict[str, di
         default = None if name == "method" else field.default
         shown = "as --ig-steps has it" if name == "method" else default
         about = field.description if shown is None else f"{field.description} (default: {shown})"
-        parser.add_argument(f"--{_option(name)}", default=default, help=about, **extra)
+        parser.add_argument(f"--{_option_name(name)}", default=default, help=about, **extra)
 
 
 def parse_settings(arguments: argparse.Namespace) -> SimilarityV1:
@@ -85,8 +85,10 @@ def answer(began: float, **figures: Any) -> None:
 
 def format_validation_error(problem: Mapping[str, Any]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
-    return f"--{_option(problem['loc'][0])}: {message}, found {problem['input']}" if problem["loc"] else message
+    return (
+        f"--{_option_name(str(problem['loc'][0]))}: {message}, found {problem['input']}" if problem["loc"] else message
+    )
 
 
-def _option(name: str) -> str:
+def _option_name(name: str) -> str:
     return name.replace("_", "-")

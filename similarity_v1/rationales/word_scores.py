@@ -53,8 +53,10 @@ def _short(value: float) -> float:
 
 
 def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordScores]:
-    """What `extract` wrote beside the rationales. Raises DataError where a row is not of the pairs, or has not one
-    number a word, or a number is not finite."""
+    """The word scores that `extract` wrote next to the rationales, in the file's order.
+
+    Raises DataError at the first line that is damaged: an id that the pairs lack, a label other than 0 and 1, not one
+    finite number per word, unread positions outside the words."""
     by_id = {pair.id: pair for pair in pairs}
     rows: list[WordScores] = []
     for line, record in read_json_lines(path):
@@ -65,19 +67,22 @@ def read_scores(path: str | Path, pairs: Sequence[SegmentedPair]) -> list[WordSc
         if pair is None:
             raise DataError(path, f"unknown id {record['id']}: it is not in the pairs file", line)
         label, probability = record["label"], record["probability"]
-        if isinstance(label, bool) or not isinstance(label, int):
-            raise DataError(path, f"label must be an integer, found {label!r}", line)
+        if isinstance(label, bool) or not isinstance(label, int) or label not in (0, 1):
+            raise DataError(path, f"label must be 0 or 1, found {label!r}", line)
         if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
             raise DataError(path, f"probability must be a number from 0 to 1, found {probability!r}", line)
-        sides, unread = [], []
-        for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
-            sides.append(_numbers(path, line, key, record[key], len(words)))
-            unread.append(unread_positions(path, line, UNREAD[key], record, len(words)))
-        rows.append(WordScores(pair.id, label, float(probability), sides[0], sides[1], unread[0], unread[1]))
+        sides = {"scores_q": len(pair.words_q), "scores_t": len(pair.words_t)}
+        scores_q, scores_t = (_numbers(path, line, key, record[key], n_words) for key, n_words in sides.items())
+        unread_q, unread_t = (
+            _unread_positions(path, line, UNREAD[key], record, n_words) for key, n_words in sides.items()
+        )
+        rows.append(WordScores(pair.id, label, float(probability), scores_q, scores_t, unread_q, unread_t))
     return rows
 
 
-def unread_positions(path: str | Path, line: int, key: str, record: Mapping[str, Any], n_words: int) -> tuple[int, ...]:
+def _unread_positions(
+    path: str | Path, line: int, key: str, record: Mapping[str, Any], n_words: int
+) -> tuple[int, ...]:
     """Raises DataError where a record's `unread_q` or `unread_t`, which it may lack, are no positions of words."""
     value = record.get(key, [])
     if not isinstance(value, list) or any(isinstance(x, bool) or not isinstance(x, int) for x in value):

@@ -10,15 +10,17 @@ from typing import Any
 from final_project.errors import ArtifactError
 from final_project.model.decision import FILE_NAME, load_decision
 from final_project.model.learning import Learning
+from final_project.model.reliability import reliability
 from final_project.run.progress import read_metrics
 from final_project.settings import SimilarityV1
+from similarity_v1.pages.texts import CURVE_TITLES, CURVES, SETS, Text
 from similarity_v1.report import fine_tuning, pictures
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, chart
 from similarity_v1.report.data_pictures import DataPictures, HeatMap, data_pictures
 from similarity_v1.report.lengths import Histograms
 from similarity_v1.report.listing import read_explained, records
-from similarity_v1.report.texts import CURVE_TITLES, CURVES
+from similarity_v1.report.reliability import reliability_chart
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Content:
 
     rows: the records of the list (see listing.py), empty where the stage was not run; threshold: on P(1), where one
     decides. methods and chains: how much they agree; shares: how much each chain chooses. decisions: charts of
-    threshold and reliability; calibration: expected calibration error by set. charts: training curves by stage.
+    threshold and reliability; calibration: expected calibration error by set, empty where fine_tuning shows it.
+    charts: training curves by stage.
     nothing_learnt: the figures of a model that has learnt nothing, None for any other.
     """
 
@@ -80,13 +83,20 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     everything = records(explained) if explained else []
     predicted = {
         name: pictures.read_labelled(result / f"{name}_predictions.csv", run_dir / "prepare" / f"{name}.csv")
-        for name in pictures.SETS
+        for name in SETS
     }
     labelled = {name: rows for name, rows in predicted.items() if rows is not None}
     threshold = ((scores or {}).get("dev") or {}).get("threshold")
     if (result / "model" / FILE_NAME).is_file():
         threshold = load_decision(result / "model").threshold
-    decisions = (pictures.threshold_chart(labelled, threshold), pictures.reliability_chart(labelled))
+    of_fine_tuning = fine_tuning.content(run_dir)
+    figures = {name: reliability(rows.probabilities_B, rows.labels_B) for name, rows in labelled.items()}
+    if of_fine_tuning and of_fine_tuning.calibration:  # its section shows these before and after calibration
+        figures = {}
+    decisions = (
+        pictures.threshold_chart(labelled, threshold),
+        reliability_chart(Text("Reliability", "可靠性"), [(SETS[name], one) for name, one in figures.items()]),
+    )
     return Content(
         name=run_dir.resolve().name,
         settings=settings,
@@ -99,9 +109,9 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
         chains=pictures.agreement_of_chains(everything) if everything else None,
         shares=pictures.share_chosen(everything),
         decisions=[picture for picture in decisions if picture is not None],
-        calibration={name: pictures.calibration_error(rows) for name, rows in labelled.items()},
+        calibration={name: one["ece_equal_mass"] for name, one in figures.items()},
         charts=_charts(run_dir),
-        fine_tuning=fine_tuning.content(run_dir),
+        fine_tuning=of_fine_tuning,
         data=data_pictures(statistics),
         nothing_learnt=_nothing_learnt(labelled.get("dev"), threshold, statistics),
     )

@@ -8,20 +8,19 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from final_project.data.files.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
+from similarity_v1.pages.texts import SETS, Text
 from similarity_v1.report.artefacts import read_object
-from similarity_v1.report.curves import BinCounts, Chart, draw, scale, ticks
-from similarity_v1.report.texts import Text
+from similarity_v1.report.curves import Chart, scale, ticks
+from similarity_v1.report.reliability import reliability_chart
 
 MOST_EVALUATIONS = 16  # rows of the table; the curves have them all
 MOST_CHARACTERS = 240  # of a sentence; what is longer is cut
-SETS = {"dev": Text("dev", "开发集"), "test": Text("test", "测试集")}
-FIFTHS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 DEEP_SHADE = 0.72
 COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_accuracy", "dev_f1")
 
@@ -31,7 +30,7 @@ class Evaluation:
     """figures: by COLUMNS. is_chosen: the weights of this step were kept. fold: which, where there are folds."""
 
     step: int
-    figures: Mapping[str, float]
+    figures: Mapping[str, float | None]
     is_chosen: bool
     fold: int | None = None
 
@@ -123,10 +122,10 @@ def content(run_dir: Path) -> FineTuning | None:
             confusions=[_confusion(name, confusions[split]) for split, name in SETS.items() if split in confusions],
             threshold=read_object(result / "threshold.json"),
             calibration=calibrated,
-            reliability=reliability(calibrated),
+            reliability=calibration_chart(calibrated),
             mistakes=mistakes(result / "mistakes.jsonl"),
             sweeps=[
-                sweep_picture(read_object(path)) for path in sorted((run_dir / "sweeps").glob("*/results.json"))
+                sweep_picture(read_object(path) or {}) for path in sorted((run_dir / "sweeps").glob("*/results.json"))
             ],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -173,30 +172,18 @@ def _confusion(name: Text, facts: Mapping[str, Any]) -> Confusion:
 def calibrated_sets(facts: Mapping[str, Any]) -> list[tuple[Text, Mapping[str, Any], Mapping[str, Any]]]:
     """(set, figures before, figures after) where probabilities were calibrated. On the set that the map was fitted on,
     each pair is calibrated by a map that was fitted without it."""
-    wanted = ((SETS.get(facts.get("fitted_on")), facts.get("cross_fitted")), (SETS["test"], facts.get("test")))
+    wanted = ((SETS.get(str(facts.get("fitted_on"))), facts.get("cross_fitted")), (SETS["test"], facts.get("test")))
     name_of_folds = Text("dev and out of fold", "开发集与折外")
     return [(name or name_of_folds, of["before"], of["after"]) for name, of in wanted if of and of["after"]]
 
 
-def reliability(calibrated: Sequence[tuple[Text, Mapping[str, Any], Mapping[str, Any]]]) -> Chart | None:
-    """Share of label 1 over mean P(1), before and after calibration, of the last set: test where it has labels."""
+def calibration_chart(calibrated: Sequence[tuple[Text, Mapping[str, Any], Mapping[str, Any]]]) -> Chart | None:
+    """The reliability diagram before and after calibration, of the last set: test where it has labels."""
     if not calibrated:
         return None
-    name, *both = calibrated[-1]
-    names = (Text("before", "校准前"), Text("after", "校准后"))
-    curves = [
-        (label, [(bin_["mean_probability"], bin_["share_positive"]) for bin_ in of["bins_equal_mass"]])
-        for label, of in zip(names, both, strict=True)
-    ]
+    name, before, after = calibrated[-1]
     title = Text(f"Calibration, {name.en}", f"校准，{name.zh}")
-    x_name = Text("mean P(1) of the bin; upright: share of label 1", "分箱的平均 P(1)；纵轴：标签 1 的比例")
-    drawn = draw(title, x_name, curves, x_ticks=FIFTHS, y_ticks=FIFTHS, diagonal=True)
-    sizes = [
-        (label, tuple(bin_["n"] for bin_ in of["bins_equal_mass"] if "n" in bin_))
-        for label, of in zip(names, both, strict=True)
-    ]
-    heads = tuple(f"#{number}" for number in range(1, max(len(of) for _, of in sizes) + 1))  # each has its own bounds
-    return replace(drawn, counts=BinCounts(heads, tuple(sizes)))
+    return reliability_chart(title, [(Text("before", "校准前"), before), (Text("after", "校准后"), after)])
 
 
 def mistakes(path: Path) -> list[Mistake]:
@@ -220,14 +207,14 @@ def sweep_picture(facts: Mapping[str, Any]) -> SweepPicture:
     levels = ticks(min(spans, default=0.0), max(0.0, *spans, 1e-4))
     ends = (min(levels[0], 0.0), levels[-1])
 
-    def place(value: float | None) -> float | None:
-        return None if value is None else round(scale(value, *ends, 0, 100), 2)
+    def x_of(value: float) -> float:
+        return round(scale(value, *ends, 0, 100), 2)
 
-    whiskers = tuple(
-        Whisker(row["variant"], row, place(row["difference"]), place(row["pairs_low"]), place(row["pairs_high"]))
-        for row in (base, *rows)
-    )
-    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), whiskers, place(0.0), ends)
+    whiskers = []
+    for row in (base, *rows):
+        at, low, high = (row[key] for key in ("difference", "pairs_low", "pairs_high"))
+        whiskers.append(Whisker(row["variant"], row, *(None if x is None else x_of(x) for x in (at, low, high))))
+    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), tuple(whiskers), x_of(0.0), ends)
 
 
 def _cut(text: str) -> str:

@@ -1,43 +1,41 @@
-"""The pairs as the report's list takes them: one small record a row, which pairs.js turns into what people see.
+"""The pairs as the report's list takes them: one small record a row, which list.js and pair_view.js draw.
 
 A record:
     id, label, p                 the row, its decided label, P(1)
     gold                         the right label, where one is known
-    of                           the id of the original that this row is a perturbed twin of, where it is one
+    of                           the id of the source row, where this is a perturbed row
     words  [first, second]       the given words of both sentences
     scores {method: [first, second]}    one number a word, four significant digits
-    chosen {chain: [first, second]}     positions from 0, most important first; `gold` is a chain like the others
+    chosen {chain: [first, second]}     positions from 0, most important first; `gold` is listed like a chain
     unread [first, second]       positions of the words that the model did not read, where there are any
-    blanks [first, second]       positions of the words that a blank follows, where there are any
+    blanks [first, second]       positions of the words that white space follows, where there are any
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from final_project.data.files.contest import read_json_lines, read_segmented, row_id
+from final_project.data.files.contest import read_segmented
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
-from final_project.errors import DataError
 from similarity_v1.evaluate.gold import read_gold, read_pair_map, require_known_ids
 from similarity_v1.evaluate.metrics import pair_map_from_gold
 from similarity_v1.explain.alignment import blanks_after
 from similarity_v1.rationales.chains import LAST_FILE
 from similarity_v1.rationales.submission import check_rows, read_submission
-from similarity_v1.rationales.word_scores import UNREAD, unread_positions
+from similarity_v1.rationales.word_scores import WordScores, read_scores
 
 OTHER = ".scores.jsonl"
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What the run's folder knows of its rows. methods: method -> id -> a checked line of scores; the first decides."""
+    """What the run's folder knows of its rows, by id. methods: word scores by method; the first decides the label."""
 
     pairs: Mapping[int, SegmentedPair]
-    methods: Mapping[str, Mapping[int, Mapping[str, Any]]]
+    methods: Mapping[str, Mapping[int, WordScores]]
     chains: Mapping[str, Mapping[int, Rationale]]
     gold: Mapping[int, GoldRow]
     twin_of: Mapping[int, int]
@@ -46,8 +44,8 @@ class Explained:
 def read_explained(run_dir: Path, method: str, pair_map: Path | None = None) -> Explained | None:
     """None where the stage has not written its rows. Raises DataError where a file is damaged or does not fit.
 
-    method: of scores.jsonl. What `extract` has written for other methods as similarity_v1/methods/NAME.txt, with its
-    NAME.scores.jsonl beside it, stands beside. pair_map: which rows are twins, where the run does not say itself.
+    method: that of scores.jsonl. Scores that `extract` wrote for other methods are read from
+    similarity_v1/methods/NAME.scores.jsonl. pair_map: which row was perturbed from which, where the run lacks the file.
     """
     stage, prepared = run_dir / "similarity_v1", run_dir / "prepare"
     files = {chain: stage / "submit" / name for chain, name in LAST_FILE.items()}
@@ -72,30 +70,11 @@ def read_explained(run_dir: Path, method: str, pair_map: Path | None = None) -> 
         require_known_ids(map_file, (id_ for couple in twins for id_ in couple), by_id, "the pairs")
     return Explained(
         pairs=by_id,
-        methods={name: read_scores(path, by_id) for name, path in scores.items()},
+        methods={name: {row.id: row for row in read_scores(path, pairs)} for name, path in scores.items()},
         chains=chains,
         gold=gold,
         twin_of={twin: original for original, twin in twins if original in by_id and twin in by_id},
     )
-
-
-def read_scores(path: Path, pairs: Mapping[int, SegmentedPair]) -> dict[int, dict[str, Any]]:
-    """Lines of scores.jsonl by id. Raises DataError naming the line that is damaged or fits no pair."""
-    rows = {}
-    for line, record in read_json_lines(path):
-        id_ = row_id(path, line, record.get("id"))
-        pair = pairs.get(id_)
-        if pair is None:
-            raise DataError(path, f"unknown id {id_}: it is not in the pairs", line)
-        if record.get("label") not in (0, 1) or not _is_number(record.get("probability")):
-            raise DataError(path, "expected a label 0 or 1 and a probability", line)
-        for key, words in (("scores_q", pair.words_q), ("scores_t", pair.words_t)):
-            scores = record.get(key)
-            if not isinstance(scores, list) or len(scores) != len(words) or not all(map(_is_number, scores)):
-                raise DataError(path, f"{key}: expected {len(words)} finite numbers, one a word", line)
-            unread_positions(path, line, UNREAD[key], record, len(words))
-        rows[id_] = record
-    return rows
 
 
 def records(explained: Explained) -> list[dict[str, Any]]:
@@ -110,15 +89,15 @@ def _record(explained: Explained, id_: int) -> dict[str, Any]:
     decided = next(iter(scored.values()))
     record: dict[str, Any] = {
         "id": id_,
-        "label": decided["label"],
-        "p": _short(decided["probability"], 6),
+        "label": decided.label,
+        "p": _short(decided.probability, 6),
         "words": [pair.words_q, pair.words_t],
-        "scores": {method: [[_short(s) for s in row[key]] for key in ("scores_q", "scores_t")]
+        "scores": {method: [[_short(s) for s in side] for side in (row.scores_q, row.scores_t)]
                    for method, row in scored.items()},
         "chosen": {chain: [rows[id_].words_q, rows[id_].words_t]
                    for chain, rows in explained.chains.items() if id_ in rows},
     }  # fmt: skip
-    unread = [decided.get(key, []) for key in UNREAD.values()]
+    unread = [decided.unread_q, decided.unread_t]
     blanks = [blanks_after(pair.query, pair.words_q), blanks_after(pair.title, pair.words_t)]
     record |= {key: sides for key, sides in (("unread", unread), ("blanks", blanks)) if any(sides)}
     if gold is not None:
@@ -127,10 +106,6 @@ def _record(explained: Explained, id_: int) -> dict[str, Any]:
     if id_ in explained.twin_of:
         record["of"] = explained.twin_of[id_]
     return record
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _short(value: float, n_digits: int = 4) -> float:

@@ -1,10 +1,10 @@
-"""What the report draws of decisions and rationales: threshold, reliability, share chosen, agreement."""
+"""What the report draws of decisions and rationales: threshold, share chosen, agreement."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, starmap
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,13 @@ from scipy.stats import rankdata
 from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError
-from similarity_v1.report.curves import BinCounts, Chart, draw, ticks
+from similarity_v1.pages.texts import SETS, Text
+from similarity_v1.report.curves import Chart, draw, ticks
 from similarity_v1.report.data_pictures import Cell, HeatMap
 from similarity_v1.report.lengths import Histograms, histograms
-from similarity_v1.report.texts import Text
 
 N_THRESHOLDS = 200
-N_BINS = 10
 SHARE_EDGES = tuple(range(0, 101, 5))  # per cent; the last bin holds sentences of which every word is chosen
-SETS = {"dev": Text("dev", "开发集"), "test": Text("test", "测试集")}
 
 
 @dataclass(frozen=True)
@@ -61,45 +59,6 @@ def threshold_chart(sets: Mapping[str, Predictions], threshold: float | None) ->
         Text("Accuracy by threshold", "准确率随阈值的变化"), Text("threshold on P(1)", "P(1) 的阈值"), curves,
         x_ticks=[0, 0.25, 0.5, 0.75, 1], y_ticks=ticks(lowest, highest), mark=threshold,
     )  # fmt: skip
-
-
-def reliability_chart(sets: Mapping[str, Predictions]) -> Chart | None:
-    """Among rows of like P(1), the share that is right to be 1: on the diagonal where probabilities mean what they say.
-
-    Ten bins of equal width; empty bins are left out. A table says how many rows each bin holds.
-    """
-    curves = [(SETS[name], reliability(rows)) for name, rows in sets.items()]
-    if not curves:
-        return None
-    fifths = [0, 0.2, 0.4, 0.6, 0.8, 1]
-    title = Text("Reliability", "可靠性")
-    x_name = Text("mean P(1) of the bin; upright: share of label 1", "分箱的平均 P(1)；纵轴：标签 1 的比例")
-    drawn = draw(title, x_name, curves, x_ticks=fifths, y_ticks=fifths, diagonal=True)
-    heads = tuple(f"{bin_ / N_BINS:g}–" for bin_ in range(N_BINS))
-    counts = BinCounts(heads, tuple((SETS[name], bin_sizes(rows)) for name, rows in sets.items()))
-    return replace(drawn, counts=counts)
-
-
-def _bins(rows: Predictions) -> np.ndarray:
-    return np.minimum((rows.probabilities_B * N_BINS).astype(int), N_BINS - 1)
-
-
-def bin_sizes(rows: Predictions) -> tuple[int, ...]:
-    """How many rows each of the bins holds."""
-    return tuple(np.bincount(_bins(rows), minlength=N_BINS).tolist())
-
-
-def reliability(rows: Predictions) -> list[tuple[float, float]]:
-    bins = _bins(rows)
-    filled = [bins == bin_ for bin_ in range(N_BINS) if (bins == bin_).any()]
-    return [(float(rows.probabilities_B[inside].mean()), float(rows.labels_B[inside].mean())) for inside in filled]
-
-
-def calibration_error(rows: Predictions) -> float:
-    """Expected calibration error: |share of label 1 - mean P(1)| over the bins, weighted by their rows."""
-    bins = _bins(rows)
-    gaps = np.bincount(bins, weights=rows.labels_B - rows.probabilities_B, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / len(bins))
 
 
 def share_chosen(rows: Sequence[Mapping[str, Any]]) -> Histograms | None:

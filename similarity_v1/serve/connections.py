@@ -64,7 +64,8 @@ class BoundedConnection(H11Protocol):
     def _make_room(self) -> None:
         """Hold the client to its number: its oldest connection without a request is closed for this one; where all of
         them are being answered, this one is refused."""
-        of_client = [c for c in self.connections if c is not self and c.address == self.address and not c.is_closing]
+        ours = [c for c in self.connections if isinstance(c, BoundedConnection) and c is not self]
+        of_client = [c for c in ours if c.address == self.address and not c.is_closing]
         if len(of_client) < self.limits.connections:
             return
         idle = [connection for connection in of_client if connection.is_idle]

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from similarity_v1.report.pages import render
+from similarity_v1.pages.render import render
 from similarity_v1.serve.limits import Limits
 
 FOLDER = Path(__file__).parent
@@ -20,9 +20,9 @@ def page(model_name: str, method: str, threshold: float | None, limits: Limits, 
     """(HTML, its content security policy). threshold: on P(1), where the model's folder has one. n_texts: that the
     model reads, None where that is not known."""
     html = render(
+        FOLDER,
         "page.html.j2",
-        ("page.js", "pair_view.js", str(FOLDER / "ask.js")),
-        folder=FOLDER,
+        ("page.js", "pair_view.js", "ask.js"),
         model_name=model_name,
         method=method.replace("_", " "),
         threshold=threshold,

@@ -79,7 +79,7 @@ def configure(app: FastAPI) -> uvicorn.Config:
     """app: of create_app, whose limits hold for connections, too."""
     return uvicorn.Config(
         app,
-        http=functools.partial(BoundedConnection, limits=app.state.limits),
+        http=functools.partial(BoundedConnection, limits=app.state.limits),  # type: ignore[arg-type]  # any callable will do
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -18,6 +18,8 @@ class Figure(NamedTuple):
     form: str = ".3f"
 
 
+SETS = {"dev": Text("dev", "开发集"), "test": Text("test", "测试集")}
+
 LABELS = {1: Text("same meaning", "意思相同"), 0: Text("different meaning", "意思不同")}
 
 FIGURES = {

@@ -1,4 +1,4 @@
-"""JSON that may stand inside a <script> element: nothing in it can end the element or begin a comment."""
+"""JSON that is safe inside a <script> element: nothing in it can end the element or begin a comment."""
 
 from __future__ import annotations
 
