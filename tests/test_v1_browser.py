@@ -159,7 +159,7 @@ def serious(page):
 
 
 def test_of_4167_rows_only_one_page_is_in_the_document(opened, large):
-    page = opened(large)  # what makes it open and filter in less than a second: bench/report_page.py
+    page = opened(large)  # what makes it open and filter in less than a second: bench/speed/report_page.py
     assert 25 < page.evaluate("document.querySelectorAll('*').length") < 6000
 
 

@@ -1,7 +1,7 @@
 """Which of torch's attentions a model trains with. The answers are the same; in bfloat16 on a CPU the speed is not.
 
 Short sentences make small blocks. There torch's fused attention for CPUs takes several times what two plain matrix
-products take, above all in its backward pass (bench/attention.py); in float32 the two are even.
+products take, above all in its backward pass (bench/speed/attention_speed.py); in float32 the two are even.
 """
 
 from __future__ import annotations
