@@ -32,7 +32,7 @@ TINY = (*TINY_ENCODER, *TINY_TRAINING, "prepare.demo_pairs=400", "posttrain.held
 
 
 TIERS = {
-    "stage": "starts processes of the project's commands, or trains for seconds",
+    "stage": "starts processes of the project's commands, trains, or takes more than a second",
     "engines": "DeepSpeed, fairscale, FSDP or several ranks",
     "browser": "opens pages in Chromium",
     "thorough": "takes too long for every run, and waits for --thorough",

@@ -52,6 +52,7 @@ EVERY_COMBINATION = [
 ]
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize(("files", "shares"), EVERY_COMBINATION)
 def test_each_combination_of_own_files_and_shares_is_held_out_or_refused(tmp_path, own, files, shares):
     """The table: train alone is enough; without it nothing of one's own is taken; a split is named once."""

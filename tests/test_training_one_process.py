@@ -15,6 +15,8 @@ from final_project.errors import EnvironmentProblem
 from final_project.parallel.world import started_world
 from final_project.recipe import load_recipe
 
+pytestmark = pytest.mark.engines
+
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 

@@ -10,6 +10,8 @@ from v1_support import pair, tiny_classifier, write_pairs
 
 from final_project.cli import run_main
 
+pytestmark = pytest.mark.stage
+
 PAIRS = [
     pair(1, "怎么开通花呗", "如何关闭花呗"),
     pair(2, "手机号码是多少", "号码是多少"),

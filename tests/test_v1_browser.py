@@ -22,6 +22,8 @@ from similarity_v1.rationales.selection import Selection
 from similarity_v1.rationales.submission import format_row
 from similarity_v1.report import write_explanation, write_report
 
+pytestmark = pytest.mark.browser
+
 N_ROWS = 4167  # contest set B
 CHARACTERS = "怎么如何开通关闭花呗借手机号码多少钱好看吗的了是在有"
 HOSTILE = {

@@ -35,6 +35,7 @@ def measured(gold, predicted, convention):
     return measure(list(predicted.values()), References.of(gold, gold), convention)
 
 
+@pytest.mark.stage
 def test_label_scores_agree_with_the_public_evaluators(suite):
     gold, predicted, expected = suite
     for convention in ("trustai", "paddlenlp"):
@@ -43,6 +44,7 @@ def test_label_scores_agree_with_the_public_evaluators(suite):
         assert ours["macro_f1"].figure == pytest.approx(expected["sklearn"]["macro_f1"], abs=1e-9)
 
 
+@pytest.mark.stage
 def test_plausibility_agrees_with_the_public_evaluators(suite):
     gold, predicted, expected = suite
     trustai, paddlenlp = (measured(gold, predicted, convention) for convention in ("trustai", "paddlenlp"))
@@ -87,6 +89,7 @@ def test_consistency_agrees_with_the_public_evaluators_pair_by_pair(suite):
     assert [total / len(found.ids_U) for total in per_side] == pytest.approx(expected["trustai"]["map_per_side"])
 
 
+@pytest.mark.stage
 def test_faithfulness_agrees_with_the_public_evaluators(request, suite):
     gold, _, expected = suite
     found = {s["name"]: s for s in json.loads(golden("metrics.json").read_text())["suites"]}[
