@@ -64,9 +64,9 @@ def test_a_conflict_between_sections_names_the_settings_of_both(recipe):
 
 
 def test_two_conflicts_of_a_section_are_blamed_on_their_own_settings(recipe):
-    one, two = problems(recipe, "similarity_v0.folds.train=1", "similarity_v0.fgm_eps=1", "similarity_v0.awp_gamma=0.1")
+    one, two = problems(recipe, "similarity_v0.folds=1", "similarity_v0.fgm_eps=1", "similarity_v0.awp_gamma=0.1")
     assert one.startswith("override 'similarity_v0.awp_gamma=0.1', override 'similarity_v0.fgm_eps=1': similarity_v0: ")
-    assert two.startswith("override 'similarity_v0.folds.train=1': similarity_v0: folds: 1 would hold out every pair")
+    assert two.startswith("override 'similarity_v0.folds=1': similarity_v0: folds: 1 would hold out every pair")
 
 
 def test_a_conflict_in_the_file_alone_names_its_lines(recipe):

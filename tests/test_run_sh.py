@@ -162,7 +162,7 @@ def test_the_same_call_again_skips_every_stage(whole_run):
     ("override", "runs_again"),
     [
         ("similarity_v1.ratio=0.5", ["similarity_v1"]),
-        ("similarity_v0.decision.threshold=margin", ["similarity_v0", "similarity_v1"]),
+        ("similarity_v0.threshold=margin", ["similarity_v0", "similarity_v1"]),
     ],
 )
 def test_a_changed_value_reruns_only_what_depends_on_it(override, runs_again, whole_run, copy_of):

@@ -70,7 +70,7 @@ def test_results_of_other_settings_are_not_taken_for_ones_own(folder):
     [
         ("posttrain", "posttrain.precision=fp16", "fp16 needs a CUDA device"),
         ("similarity_v0", "similarity_v0.pool=last_four", "four layers"),
-        ("similarity_v0", "similarity_v0.folds.train=5000", "5000"),
+        ("similarity_v0", "similarity_v0.folds=5000", "5000"),
     ],
 )
 def test_a_refused_setting_costs_a_finished_stage_nothing(name, setting, message, posttrained, copy_of):

@@ -162,7 +162,7 @@ def test_the_stage_counts_as_one_with_its_outputs_and_its_record(finished):
     assert {"result/oof.csv", "result/folds.json", "result/threshold.json"} <= manifest["outputs"].keys()
     assert manifest["rows"]["train"] == 40
     (record,) = rows_of(finished / "result_record.csv")
-    assert record["similarity_v0.folds.train"] == str(K)
+    assert record["similarity_v0.folds"] == str(K)
     assert float(record["dev_accuracy"]) == pytest.approx(manifest["scores"]["dev"]["accuracy"])
     assert not list(finished.glob("folds/*/checkpoints"))
 

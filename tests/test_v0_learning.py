@@ -86,7 +86,7 @@ def test_training_pairs_of_one_label_are_said_aloud(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("overrides", "chain"),
     [
-        ((), "original"),
+        ((), "published"),
         (("prepare.contest_set=B", "prepare.corpus=LCQMC"), "published"),
         (("prepare.train_file=mine.csv", "prepare.explain_file=rows.jsonl"), "published"),
         (("prepare.train_file=mine.csv", "prepare.dev_file=d.csv", "prepare.test_file=t.csv"), "clean"),
