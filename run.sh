@@ -3,7 +3,7 @@
 #
 #   bash run.sh [--recipe NAME|FILE] [--nproc N] [--dry-run] [--force] [STAGE ...] [-- key.path=value ...]
 #   bash run.sh similarity_v0 --sweep FILE [--recipe NAME|FILE] [--nproc N] [--dry-run] [--force] [-- key.path=value ...]
-#   bash run.sh test [pytest arguments]
+#   bash run.sh test [--quick|--thorough] [pytest arguments]
 #   bash run.sh --help
 #
 # Stages, in order: prepare posttrain similarity_v0 similarity_v1; without a name, all. Finished stages are skipped.

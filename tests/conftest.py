@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -30,19 +31,69 @@ TINY_TRAINING = tuple(
 TINY = (*TINY_ENCODER, *TINY_TRAINING, "prepare.demo_pairs=400", "posttrain.held_out_rows=32")
 
 
+TIERS = {
+    "stage": "starts processes of the project's commands, trains, or takes more than a second",
+    "engines": "DeepSpeed, fairscale, FSDP or several ranks",
+    "browser": "opens pages in Chromium",
+    "thorough": "takes too long for every run, and waits for --thorough",
+}
+RUNS_A_STAGE = {"prepared", "posttrained"}  # a test that asks for one of these fixtures is marked `stage` by itself
+
+
 def pytest_addoption(parser) -> None:
-    parser.addoption("--thorough", action="store_true", help="also what takes too long for every run")
+    parser.addoption("--thorough", action="store_true", help="also run what takes too long for every run")
+    parser.addoption(
+        "--quick", action="store_true", help="run only tests without a tier marker: no process, no training"
+    )
 
 
 def pytest_configure(config) -> None:
-    # a script's background job is told to ignore Ctrl-C, and all that it starts with it; the tests send it themselves
+    # A script's background job ignores Ctrl-C, and so does all that it starts; the tests send it themselves.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.addinivalue_line("markers", "thorough: takes too long for every run, and waits for --thorough")
+    for name, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    for item in items:
+        if RUNS_A_STAGE & set(item.fixturenames):
+            item.add_marker("stage")
+    if config.getoption("--quick"):
+        quick = [item for item in items if not any(item.get_closest_marker(tier) for tier in TIERS)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(quick)])
+        items[:] = quick
 
 
 def pytest_runtest_setup(item) -> None:
     if item.get_closest_marker("thorough") and not item.config.getoption("--thorough"):
         pytest.skip("takes too long for every run: bash run.sh test --thorough")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_in_quick(request):
+    """With --quick, a test that starts Python, bash or a worker process fails: it lacks its marker."""
+    if not request.config.getoption("--quick"):
+        yield
+        return
+    sentence = (
+        "this test starts a process ({}): mark it `stage`, `engines` or `browser` (see TIERS in tests/conftest.py)"
+    )
+    start = subprocess.Popen.__init__
+
+    def guarded(self, args, *others, **named):
+        program = Path(os.fspath(args if isinstance(args, (str, Path)) else args[0])).name
+        if program.startswith(("python", "bash", "chrom", "torchrun")):
+            pytest.fail(sentence.format(program))
+        start(self, args, *others, **named)
+
+    def refuse(*_):
+        pytest.fail(sentence.format("fork or multiprocessing"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", guarded)
+        patch.setattr(os, "fork", refuse)
+        patch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from final_project.tokens.tokenizer import build_tokenizer
 from similarity_v0.fit import fit
 from similarity_v0.sweep.spec import Trial, difference, read_sweep
 
+pytestmark = pytest.mark.stage
+
 SWEEP = ROOT / "recipes" / "sweeps" / "ablation.yaml"
 VARIANTS = read_sweep(SWEEP).variants
 TEST_SIZE = (

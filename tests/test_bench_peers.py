@@ -24,7 +24,7 @@ FIGURES = {
     "parameters", "dev_accuracy_at_half", "dev_accuracy", "threshold", "versions", "digests",
 }  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.stage, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(autouse=True, scope="module")

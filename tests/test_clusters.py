@@ -12,6 +12,8 @@ import pytest
 import yaml
 from conftest import ROOT, TINY
 
+pytestmark = pytest.mark.stage
+
 CLUSTERS = ROOT / "docs" / "clusters"
 SRUN = """#!/usr/bin/env bash
 # srun for two machines that are this one: each gets its number, and all must end well

@@ -16,7 +16,7 @@ from final_project.data.demo.pairs import build_demo
 from final_project.data.files.contest import write_segmented
 from final_project.tokens.tokenizer import build_tokenizer
 
-pytestmark = pytest.mark.usefixtures("environment_of_run_sh")
+pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("environment_of_run_sh")]
 
 
 @pytest.fixture(scope="module")

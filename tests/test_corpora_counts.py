@@ -67,6 +67,7 @@ def unpacked(tmp_path_factory):
     return folder
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize(
     ("corpus", "files", "positive", "negative"), WHOLE_FILES, ids=[f"{row[0]}-{row[1][0]}" for row in WHOLE_FILES]
 )
@@ -85,6 +86,7 @@ def test_test_sets_without_labels_are_read_as_such(unpacked, corpus, file, n_row
     assert [pair.label for pair in read(corpus, unpacked / file)] == [None] * n_rows
 
 
+@pytest.mark.stage
 def test_the_train_part_of_lcqmc_becomes_the_original_projects_own_csv(unpacked, tmp_path, capsys):
     output = tmp_path / "train_data.csv"
     assert convert(capsys, "LCQMC", [unpacked / "lcqmc" / "train.tsv"], output)[0] == 0

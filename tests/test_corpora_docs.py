@@ -65,6 +65,7 @@ def follow(house: Path) -> tuple[subprocess.CompletedProcess, subprocess.Complet
     return convert, corpora
 
 
+@pytest.mark.stage
 def test_following_the_document_reads_a_file_of_that_format(house):
     rows = (
         "\ufeff1\t\ufeff怎么换绑手机\t换手机怎么绑定\t1\r\n2\t额度是多少\t怎么还款\t0\r\n3\t“开通”在哪\t在哪开通\t1\r\n"
@@ -79,6 +80,7 @@ def test_following_the_document_reads_a_file_of_that_format(house):
     assert (atec["state"], atec["remark"]) == ("differs", "found 2/1, published 8,549/30,797")
 
 
+@pytest.mark.stage
 def test_following_the_document_refuses_a_fault_with_its_line(house):
     (house / ATEC_FILE).write_bytes("1\t怎么换绑手机\t换手机怎么绑定\t1\r\n2\t额度是多少\t怎么还款\r\n".encode())
     convert, corpora = follow(house)
@@ -88,6 +90,7 @@ def test_following_the_document_refuses_a_fault_with_its_line(house):
     assert json.loads(corpora.stdout)["corpora"]["ATEC"]["state"] == "faulty"
 
 
+@pytest.mark.stage
 @pytest.mark.skipif(not REAL_ATEC.is_file(), reason=f"{REAL_ATEC} is not at hand")
 def test_following_the_document_on_the_real_file_gives_the_counts_it_states(house):
     with (house / ATEC_FILE).open("wb") as file:

@@ -110,6 +110,7 @@ STEPS = st.lists(
 SEEDS = {corpus: seeds(corpus) for corpus in NAMES}
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("corpus", NAMES)
 @settings(
     max_examples=EXAMPLES,

@@ -293,6 +293,7 @@ def test_the_counts_of_the_parts_add_up_to_those_of_the_corpus(corpus):
         assert tuple(map(sum, zip(*whole, strict=True))) == corpus.counts
 
 
+@pytest.mark.stage
 @pytest.mark.skipif(not SHARED.is_file(), reason=f"{SHARED} is not at hand")
 def test_every_corpus_at_hand_agrees_as_far_as_it_goes(tmp_path):
     subprocess.run(["tar", "-xJf", SHARED, "-C", tmp_path], check=True)

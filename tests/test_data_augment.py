@@ -105,6 +105,7 @@ def git_blob(path):
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
+@pytest.mark.stage
 @pytest.mark.skipif(not CORPORA.is_file(), reason=f"the real corpora are not at {CORPORA}")
 def test_lcqmc_converts_and_augments_to_the_published_bytes(tmp_path, capsys):
     with lzma.open(CORPORA) as packed, tarfile.open(fileobj=packed) as archive:

@@ -87,6 +87,7 @@ def test_a_sentence_that_would_vanish_stays_as_it_was_and_counts_as_unchanged():
     assert cleaner.changed == {"control": 0, "tags": 1}
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("step", STEPS)
 def test_every_character_of_unicode_is_left_alone_the_second_time(step):
     apply = STEPS[step]
@@ -135,6 +136,7 @@ def test_each_step_changes_nothing_the_second_time(text):
         assert step(once) == once, name
 
 
+@pytest.mark.stage
 @settings(max_examples=400, deadline=None)
 @given(raw_text, st.sets(st.sampled_from(list(STEPS))))
 @example("&#xFF1C;p>去", set(STEPS))

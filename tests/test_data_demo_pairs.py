@@ -24,6 +24,7 @@ def demo():
     return build_demo(8000, 2022)
 
 
+@pytest.mark.stage
 def test_the_same_seed_gives_the_same_pairs_and_another_seed_others(demo):
     again = build_demo(8000, 2022)
     assert (again.train, again.dev, again.test) == (demo.train, demo.dev, demo.test)

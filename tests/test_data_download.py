@@ -245,6 +245,7 @@ FETCH = "import sys; from pathlib import Path; from final_project.data.download.
 FETCH += "fetch(RemoteFile(*sys.argv[1:3]), Path(sys.argv[3]))"
 
 
+@pytest.mark.stage
 def test_a_disk_that_fills_up_ends_in_one_message_and_the_rest_is_continued(server, target):
     """Stands in for a full disk, which takes root's rights: files of this process may not grow beyond a mebibyte."""
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); "
@@ -257,6 +258,7 @@ def test_a_disk_that_fills_up_ends_in_one_message_and_the_rest_is_continued(serv
     assert target.read_bytes() == CONTENT and ranges(server)[-1] == (f"bytes={1 << 20}-", 206)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_what_a_killed_process_leaves_is_continued(server, target, how):
     server.moods = ["stall"]

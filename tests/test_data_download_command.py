@@ -144,6 +144,7 @@ def test_the_registry_finds_what_is_downloaded(offer, item, tmp_path):
         assert path in [find_part(corpus, part, [tmp_path]) for part in corpus.parts], f"{place} is not in the entry"
 
 
+@pytest.mark.stage
 def test_two_processes_at_once_fetch_a_file_once(server, tmp_path):
     server.moods = ["stall"]
     code = "import sys; from pathlib import Path; from test_data_download_command import *; "

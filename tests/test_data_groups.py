@@ -63,6 +63,7 @@ def reference_groups(pairs):
 few_pairs = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=25)
 
 
+@pytest.mark.stage
 @settings(max_examples=200, deadline=None)
 @given(few_pairs)
 def test_groups_are_those_of_joining_sets(pairs):
@@ -71,6 +72,7 @@ def test_groups_are_those_of_joining_sets(pairs):
     assert sorted(set(groups.tolist())) == list(range(len(set(expected))))
 
 
+@pytest.mark.stage
 @settings(max_examples=200, deadline=None)
 @given(few_pairs, st.data(), st.sampled_from([0.001, 0.1, 0.3, 0.5]), st.integers(0, 5))
 def test_no_sentence_is_on_both_sides_and_neither_side_is_empty(pairs, data, share, seed):
@@ -120,6 +122,7 @@ def covid19():
     return keys, np.array([int(row["label"]) for row in rows], dtype=np.int8)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("seed", range(3))
 def test_covid19_is_cut_between_its_blocks(covid19, share, seed):
@@ -162,6 +165,7 @@ def test_another_seed_holds_out_other_rows():
     assert not np.array_equal(held_out_rows(groups, labels, 0.2, 1), held_out_rows(groups, labels, 0.2, 2))
 
 
+@pytest.mark.stage
 @settings(max_examples=300, deadline=None)
 @given(few_pairs, st.data(), st.integers(2, 5), st.integers(0, 5))
 def test_folds_share_no_sentence_and_every_pair_is_in_one(pairs, data, n_folds, seed):

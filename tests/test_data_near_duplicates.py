@@ -38,6 +38,7 @@ def similarity(one, other):
     return len(one & other) / len(one | other)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9])
 def test_nothing_below_the_threshold_is_reported_and_little_above_it_is_missed(threshold):
     texts = variants(seed=int(threshold * 10))
@@ -92,6 +93,7 @@ def test_few_and_odd_texts(texts):
     assert near_duplicates(texts, 0.9, seed=0).tolist() == expected
 
 
+@pytest.mark.stage
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet="甲乙丙\n😀", max_size=8), max_size=30), st.sampled_from([0.05, 0.2, 0.5, 0.8, 1.0]))
 def test_whatever_the_texts_a_reported_one_is_earlier_and_near_and_equal_ones_are_found(texts, threshold):

@@ -52,6 +52,7 @@ EVERY_COMBINATION = [
 ]
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize(("files", "shares"), EVERY_COMBINATION)
 def test_each_combination_of_own_files_and_shares_is_held_out_or_refused(tmp_path, own, files, shares):
     """The table: train alone is enough; without it nothing of one's own is taken; a split is named once."""
@@ -128,7 +129,7 @@ def test_a_test_without_labels_is_own_and_dev_is_held_out_of_train(tmp_path, own
 
 
 def test_shares_that_leave_too_little_are_refused_those_by_default_included(tmp_path, own):
-    with pytest.raises(RecipeError, match=r"dev_share 0\.45 and test_share 0\.1 leave less than half"):
+    with pytest.raises(RecipeError, match=r"dev_share: 0\.45 and test_share: 0\.1 leave less than half"):
         recipe_of(tmp_path, own, ["train"], more=["prepare.dev_share=0.45"])
 
 

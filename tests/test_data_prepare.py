@@ -121,6 +121,7 @@ def test_the_same_recipe_gives_the_same_bytes(demo_folder, tmp_path):
         assert file_digest(again / name) == file_digest(demo_folder / name)
 
 
+@pytest.mark.stage
 def test_a_finished_stage_is_skipped_in_one_line_until_forced_or_changed(tmp_path, caplog):
     caplog.set_level("INFO")
     folder = prepare(demo_recipe(tmp_path))
@@ -229,6 +230,7 @@ def test_training_pairs_need_labels(tmp_path):
         prepare(corpus_recipe(tmp_path))
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("delay_s", [0.35, 0.8, 1.5])
 def test_kill_leaves_nothing_that_looks_finished_and_the_next_call_completes(tmp_path, delay_s, demo_folder):
     overrides = [f"runs_dir={tmp_path}/runs", "prepare.demo_pairs=400"]
@@ -246,6 +248,7 @@ def test_kill_leaves_nothing_that_looks_finished_and_the_next_call_completes(tmp
     assert {path.name for path in folder.iterdir()} == {*FILES, *GOLD_FILES, "manifest.json"}
 
 
+@pytest.mark.stage
 def test_a_kill_before_the_manifest_is_not_finished(tmp_path, monkeypatch):
     """The moment that matters, made certain: everything is written, the manifest is not."""
 
@@ -273,6 +276,7 @@ def test_the_command_line_answers_wrong_use_without_a_traceback(tmp_path, capsys
     assert caught.value.code == 2
 
 
+@pytest.mark.stage
 def test_help_and_a_skipped_stage_import_no_training_library():
     heavy = "('torch', 'transformers', 'sklearn', 'pandas', 'datasets')"
     code = f"import sys, final_project.__main__; print([name for name in {heavy} if name in sys.modules])"

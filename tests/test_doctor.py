@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import call
 
+pytestmark = pytest.mark.stage
+
 
 def test_doctor_answers_with_one_json_object_and_a_table_beside_it():
     done = call("final_project", "doctor", "--recipe", "demo")

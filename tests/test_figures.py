@@ -184,11 +184,13 @@ def test_what_format_prints_is_found_and_its_neighbours_are_not(number, places, 
     assert not figure.is_rounded(number + away)
 
 
+@pytest.mark.stage
 def test_the_readmes_and_docs_print_no_figure_that_is_not_in_a_result_file():
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.stage
 def test_the_command_ends_with_2_and_tells_all_problems_of_all_pages(tmp_path):
     for name in ("a.md", "b.md"):
         (tmp_path / name).write_text("One 0.1\n\nTwo 0.2\n", encoding="utf-8")

@@ -9,6 +9,8 @@ import pytest
 from conftest import TINY, call, stage
 from test_training_resume import weights_digest
 
+pytestmark = pytest.mark.stage
+
 
 @pytest.mark.parametrize("spare_kb", [40, 400])
 def test_training_on_a_full_disk_ends_in_one_message_and_goes_on_when_there_is_room(

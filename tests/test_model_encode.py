@@ -39,6 +39,7 @@ def facts(row):
     return row.input_ids, row.token_type_ids, row.columns["attention_mask"], row.is_cut, *of_tokens, *masks
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("kind", TOKENIZERS)
@@ -101,6 +102,7 @@ def test_the_longer_text_loses_first(lengths, room, kept):
     assert kept_tokens(lengths, room) == kept
 
 
+@pytest.mark.stage
 def test_forty_pairs_of_two_thousand_characters_take_no_memory_to_speak_of():
     """The library alone takes 5 GB for them."""
     tokenizer = tiny_tokenizer("wordpiece_lower")
@@ -110,6 +112,7 @@ def test_forty_pairs_of_two_thousand_characters_take_no_memory_to_speak_of():
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 100  # MiB
 
 
+@pytest.mark.stage
 def test_tables_explanations_and_judges_read_long_pairs_alike():
     """A pair of 100,000 characters is cut to the same tokens everywhere, within a bounded part of memory."""
     tokenizer = tiny_tokenizer("byte_bpe")

@@ -67,6 +67,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("how", FAULTS)
 @pytest.mark.parametrize("kind", [AutoModelForMaskedLM, AutoModelForSequenceClassification])
 def test_an_encoder_without_values_is_refused_with_its_likely_cause(how, kind, tmp_path):

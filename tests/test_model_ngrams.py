@@ -97,6 +97,7 @@ def test_an_encoder_with_pairs_starts_as_one_without(tokenizer):
     assert paired.get_output_embeddings().weight is paired.get_input_embeddings().weight
 
 
+@pytest.mark.stage
 def test_an_encoder_that_is_given_cannot_be_given_pairs(tmp_path):
     done = call("posttrain", "--recipe", "demo", "--", f"encoder.init={tmp_path}", "encoder.ngram_buckets=9")
     assert done.returncode == 2 and "ngram_buckets: 9 needs init: scratch" in done.stderr

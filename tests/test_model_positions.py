@@ -64,6 +64,7 @@ def test_the_limit_is_the_longest_row_that_the_model_reads(kind, tokenizer):
     assert reads(model, tokenizer, wanted) and not reads(model, tokenizer, wanted + 1)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("kind", ["mpnet", "roberta", "markuplm", "bert"])
 def test_long_pairs_are_cut_to_it_everywhere(kind, tokenizer, tmp_path):
     sizes, pad, wanted = COUNTED[kind]

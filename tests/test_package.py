@@ -12,6 +12,8 @@ from conftest import ROOT, environment
 from final_project.commands import explained_pairs
 from final_project.recipe import STAGES
 
+pytestmark = pytest.mark.stage
+
 
 def door(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "final_project.commands.explained_pairs", *arguments]

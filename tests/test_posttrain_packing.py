@@ -198,6 +198,7 @@ def test_a_packed_run_gives_the_same_weights_whatever_the_budget_and_with_prefet
     assert farthest(exported(runs[0]), exported(runs[1])) < 1e-6
 
 
+@pytest.mark.engines
 @pytest.mark.thorough
 def test_a_packed_run_on_two_ranks_equals_one_process_and_prefetch_changes_no_bit(prepared, copy_of):
     runs = {name: copy_of(prepared, name) for name in ("one", "two", "ahead")}

@@ -85,6 +85,7 @@ def test_all_means_every_corpus_at_hand_and_a_name_must_be_there(data):
         run(data, "prepare.text_corpora=[THS]")
 
 
+@pytest.mark.stage
 def test_plain_text_joins_the_text_without_what_will_be_scored(data):
     (data / "text" / "news").mkdir(parents=True)
     (data / "text" / "talk.txt").write_text("下雨了吗？下了。\n今天几号\t不知道。\n", encoding="utf-8")
@@ -218,6 +219,7 @@ def real_run(tmp_path_factory):
     return place / "data" / "corpora", prepare(load_recipe("lcqmc_small", overrides))
 
 
+@pytest.mark.stage
 def test_the_real_text_holds_no_sentence_that_will_be_scored_and_says_what_was_left_out(real_run):
     data, folder = real_run
     scored = set()

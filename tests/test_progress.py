@@ -58,12 +58,14 @@ def on_a_terminal(code: str) -> str:
     return shown.decode()
 
 
+@pytest.mark.stage
 def test_a_terminal_shows_a_bar_with_rate_and_time_left(tmp_path):
     shown = on_a_terminal(CODE.format(folder=str(tmp_path)))
     assert re.search(r"fit:  50%.*3/6 \[\d\d:\d\d<\d\d:\d\d, .*step/s, loss=0\.3333\]", shown)
     assert "dev_accuracy 0.5000" in shown
 
 
+@pytest.mark.stage
 def test_elsewhere_there_is_a_line_per_interval(tmp_path):
     code = CODE.format(folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True)

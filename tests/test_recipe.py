@@ -27,6 +27,7 @@ def test_the_competition_recipe_holds_the_published_hyper_parameters():
     assert recipe.prepare.augment and recipe.prepare.contest_set == "B"
 
 
+@pytest.mark.stage
 def test_every_field_is_read_somewhere():
     read = set()
     for path in ROOT.glob("*/**/*.py"):
@@ -103,6 +104,7 @@ def test_numbers_may_be_written_as_people_write_them():
     assert load_recipe("demo", ["similarity_v0.fgm_eps=1"]).similarity_v0.fgm_eps == 1.0
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("stage", ["posttrain", "similarity_v0"])
 def test_help_all_of_a_stage_shows_each_of_its_settings_with_unit_default_and_meaning(stage):
     text = call(stage, "--help-all").stdout
@@ -112,6 +114,7 @@ def test_help_all_of_a_stage_shows_each_of_its_settings_with_unit_default_and_me
     assert "updates between checkpoints" in text and "(int, updates)" in text
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize(
     "arguments",
     [("posttrain", "--recipe", "nonesuch"), ("similarity_v0", "--recipe", "demo", "--", "x=1"), ("posttrain", "--bad")],

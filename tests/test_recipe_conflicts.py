@@ -123,6 +123,7 @@ def test_original_is_still_read_as_the_older_spelling_of_published(key, read, tm
         load_recipe("demo", [f"{key}=orignal"])
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize(
     ("stage", "most_lines"), [("posttrain", 25), ("similarity_v0", 25), ("similarity_v1", 25), ("prepare", 25)]
 )

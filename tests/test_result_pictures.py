@@ -16,6 +16,8 @@ from similarity_v0.sweep.runner import TrialResult
 from similarity_v0.sweep.spec import Trial, read_sweep
 from similarity_v0.sweep.table import write_tables
 
+pytestmark = pytest.mark.stage
+
 CURVE = [
     {"name": "quick", "minutes": 8, "dev_accuracy": 0.74},
     {"name": "quick", "minutes": 28.5, "dev_accuracy": 0.8},

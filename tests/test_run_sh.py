@@ -14,7 +14,7 @@ import pytest
 from conftest import TINY, run_sh
 
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
-pytestmark = pytest.mark.usefixtures("environment_of_run_sh")
+pytestmark = [pytest.mark.stage, pytest.mark.usefixtures("environment_of_run_sh")]
 
 
 @pytest.fixture(scope="module")

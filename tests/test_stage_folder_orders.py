@@ -12,6 +12,8 @@ import pytest
 
 from final_project.run.stage_folder import StageFolder
 
+pytestmark = pytest.mark.stage
+
 SETTINGS = ("A", "B", "C")
 ENDS = ("finishes", "is killed", "is killed early", "is refused")
 CALLS = tuple(product(SETTINGS, (False, True), ENDS))  # setting, --force, how the call ends

@@ -31,6 +31,7 @@ SPELT = ("NaN", "Infinity", "-Infinity", "1e999", "-1e999")
 PACKAGES = ("final_project", "posttrain", "similarity_v0", "similarity_v1")
 
 
+@pytest.mark.stage
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner)
        | st.dictionaries(st.text(), inner), max_leaves=20))  # fmt: skip
 def test_a_value_is_written_as_json_writes_it_or_refused(value):
@@ -55,6 +56,7 @@ def test_the_line_of_what_is_refused_is_its_own(spelt):
     assert caught.value.lineno == 3
 
 
+@pytest.mark.stage
 def test_every_writer_of_json_goes_through_the_strict_one():
     loose = []
     for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):

@@ -102,6 +102,7 @@ def test_steps_are_a_pure_function_of_seed_and_epoch_and_can_be_asked_for_in_any
     assert not np.array_equal(np.concatenate(first[0]), np.concatenate(other[0]))
 
 
+@pytest.mark.stage
 def test_an_epoch_holds_few_bytes_a_row():
     lengths = np.random.default_rng(0).integers(4, 64, 1_000_000, dtype=np.int32)
     gc.collect()
@@ -184,6 +185,7 @@ with built_ahead(itertools.count(), 2) as items:
 """
 
 
+@pytest.mark.stage
 def test_ctrl_c_ends_the_process_at_once():
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED],

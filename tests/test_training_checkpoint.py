@@ -16,6 +16,8 @@ from final_project.run.progress import read_metrics
 from final_project.training.checkpoint import Checkpoints
 from final_project.training.loop import run_loop
 
+pytestmark = pytest.mark.stage
+
 EVERY_STEP = SETTINGS.model_copy(update={"checkpoint_every": 1, "log_every": 1})
 
 
@@ -161,6 +163,7 @@ def saving_beside_a_full_disk(world: World, folder: Path) -> None:
     assert checkpoints.load_newest()[0]["step"] == 3
 
 
+@pytest.mark.engines
 def test_two_ranks_agree_that_a_checkpoint_could_not_be_written(prepared, small_disk, tmp_path):
     (tmp_path / "disk_of_the_test").write_text(str(small_disk(3000)))
     write_corpus(tmp_path, prepared / "demo" / "prepare" / "text.tsv")

@@ -22,6 +22,8 @@ from final_project.tokens.token_table import is_token_table_whole, open_token_ta
 from final_project.training.engines.full_state import WEIGHTS_FILE
 from similarity_v0.best_weights import BestWeights
 
+pytestmark = pytest.mark.stage
+
 
 def interrupted_at(step: int, folder: Path, **options) -> None:
     task = Scored(engine_in_evaluation_mode(), at={step: lambda: signal.raise_signal(signal.SIGTERM)}, **options)

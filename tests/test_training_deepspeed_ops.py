@@ -7,6 +7,8 @@ import shutil
 import pytest
 from conftest import TINY, call
 
+pytestmark = pytest.mark.engines
+
 
 def test_a_lock_that_a_killed_process_has_left_keeps_nobody_waiting(prepared, copy_of, tmp_path):
     if shutil.which("c++") is None or shutil.which("ninja") is None:

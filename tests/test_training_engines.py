@@ -10,6 +10,8 @@ from conftest import stage
 from safetensors.torch import load_file
 from training_support import ENGINES, largest_difference, settings_of
 
+pytestmark = pytest.mark.engines
+
 EVIDENCE = {
     "ddp": {"wrapper": "DistributedDataParallel", "optimizer": "AdamW", "weights": "Tensor"},
     "fsdp2": {"name": "fsdp2", "weights": "DTensor", "weights_held": 0.5},

@@ -48,6 +48,7 @@ def same(a: dict, b: dict) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.stage
 def test_a_bad_step_changes_nothing_and_the_next_one_goes_on(tmp_path, caplog):
     task = NotANumber(engine_in_evaluation_mode(), bad_steps={3})
     run_loop(task, task.engine, SETTINGS, 1, 0, tmp_path, "fit")

@@ -10,10 +10,12 @@ import pytest
 from conftest import call, stage
 from training_support import settings_of
 
-from final_project import plan
+from final_project.commands import plan
 from final_project.errors import EnvironmentProblem
 from final_project.parallel.world import started_world
 from final_project.recipe import load_recipe
+
+pytestmark = pytest.mark.engines
 
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 

@@ -18,6 +18,8 @@ from training_support import largest_difference, settings_of
 from final_project.artifacts import file_digest
 from final_project.run.progress import read_metrics
 
+pytestmark = pytest.mark.engines
+
 LONGER = ("posttrain.epochs=4", "similarity_v0.epochs=4")  # 24 and 28 updates
 EXTRA = {"similarity_v0": ("similarity_v0.fgm_eps=1", "similarity_v0.ema_decay=0.9"), "posttrain": ()}
 

@@ -27,6 +27,8 @@ from training_support import (
 from final_project.parallel.world import World
 from final_project.training.engines.deepspeed_zero import config_path, filled_config
 
+pytestmark = pytest.mark.engines
+
 ACCUMULATION = {1: "micro_rows=4", 4: "micro_rows=1"}  # of the 8 rows of a step, on two ranks
 QUICK = 12  # updates with accumulation 4, unless --thorough was given
 SAVED_AT = 45

@@ -18,6 +18,8 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from final_project.parallel.torchrun import failure_priority
 
+pytestmark = pytest.mark.stage
+
 OWN_TORCHRUN = "final_project.parallel.torchrun"
 NOTED = """
 import signal, sys, time
@@ -97,6 +99,7 @@ def test_a_stage_that_is_told_to_end_is_resumed_to_the_same_bits(prepared, postt
     assert weights_digest(runs, "posttrain") == weights_digest(posttrained, "posttrain")
 
 
+@pytest.mark.engines
 def test_two_processes_agree_on_their_end_and_do_not_wait_for_a_lost_one(prepared, posttrained, copy_of, thorough):
     """A signal to the second of two, then kill -9 to it after a resume; then on to the end of an undisturbed run."""
     runs = copy_of(prepared)

@@ -125,6 +125,7 @@ def test_the_stages_own_folder_is_a_cross_encoder_of_two_labels(standard):
     np.testing.assert_allclose(scores[:, 1], positive(standard, texts()), rtol=0, atol=1e-5)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("name", ["standard", "attention"])
 def test_onnx_answers_batches_of_any_size_and_length(name, request, tmp_path):
     model = request.getfixturevalue(name)
@@ -137,6 +138,7 @@ def test_onnx_answers_batches_of_any_size_and_length(name, request, tmp_path):
         np.testing.assert_allclose(score(dict(inputs)), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.stage
 def test_the_cost_of_int8_is_measured_side_by_side(one_target, labelled, tmp_path, capsys):
     import onnx
 
@@ -245,6 +247,7 @@ def test_a_folder_of_another_project_is_exported_too(tmp_path):
     )
 
 
+@pytest.mark.stage
 def test_a_check_asks_each_pair_alone_too_and_the_card_says_what_it_found(one_target, labelled, tmp_path, capsys):
     folder = exported(one_target, "int8", tmp_path, "--check", str(labelled))
     moved = json.loads(capsys.readouterr().out)["check"]["alone_and_in_a_batch"]

@@ -28,6 +28,8 @@ from final_project.tokens.tokenizer import build_tokenizer
 from similarity_v0.__main__ import main
 from similarity_v0.api import PairClassifier
 
+pytestmark = pytest.mark.stage
+
 LETTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张"
 SPLITS = ("train", "dev", "test")
 K = 3

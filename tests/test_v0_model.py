@@ -233,6 +233,7 @@ def tokenizer_for(folder) -> None:
 # --- folders ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("pool", ["cls", *POOLS])
 def test_a_saved_model_answers_as_before(pool, n_outputs, tmp_path):

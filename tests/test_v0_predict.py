@@ -180,6 +180,7 @@ def predict_on_this_rank(world: World, folder: Path) -> None:
     assert world.size == 1 or end.value.code == 2
 
 
+@pytest.mark.engines
 def test_two_ranks_write_the_bytes_of_one(model_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(api, "CHUNK_ROWS", 16)
     (tmp_path / "model").symlink_to(model_folder)
@@ -225,6 +226,7 @@ def test_tokens_that_no_head_reads_are_left_out_without_changing_the_answer(kind
     assert isinstance(spared.base_model.encoder.layer[-1], FirstTokenLayer)
 
 
+@pytest.mark.stage
 def test_importing_the_stage_stays_light_until_the_classifier_is_asked_for():
     code = (
         "import sys, similarity_v0; sys.exit('torch' in sys.modules or 'PairClassifier' not in similarity_v0.__all__)"

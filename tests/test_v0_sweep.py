@@ -202,6 +202,7 @@ def test_trials_are_ordinary_runs_on_shared_artefacts_and_none_is_trained_twice(
     assert "min left" in said[0] and "min left" not in said[1]  # nothing was run yet from which to tell
 
 
+@pytest.mark.stage
 def test_a_sweep_needs_its_base_and_names_the_stage_to_run(tmp_path):
     path = write_sweep(tmp_path, "recipe: demo\nseeds: [1]\n")
     done = call("similarity_v0", "sweep", str(path), "--", f"runs_dir={tmp_path}")

@@ -63,7 +63,7 @@ def trained(world: World, folder: Path, n_updates: int, name: str, *overrides: s
     return {**run.train(n_updates), **run.end()}
 
 
-pytestmark = pytest.mark.timeout(1800)  # --thorough
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1800)]  # --thorough
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from similarity_v0.model import PairModel
 from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import Tricks, build_tricks
 
+pytestmark = pytest.mark.stage
+
 SEED, N_UPDATES = 7, 10
 SHARED = {"lr": 1e-3, "weight_decay": 0.01, "max_grad_norm": 0.5}
 PGD = {"pgd_eps": 1.0, "pgd_alpha": 0.6, "pgd_steps": 3}

@@ -139,6 +139,7 @@ def tokenizer(request):
     return tiny_tokenizer(request.param, model_max_length=48)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("rule", RULES)
 def test_any_text_has_words_that_join_to_it(rule):
     @given(ANY_TEXT)

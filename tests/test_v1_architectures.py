@@ -4,7 +4,7 @@ import pytest
 from architecture_sweep import DOCUMENT, row_of_table, table_in
 from architectures import FAMILIES
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.stage, pytest.mark.usefixtures("one_thread")]
 
 FEW = ("bert", "gpt2", "llama", "albert", "bart", "longformer", "xlnet", "mobilebert", "mixtral")
 

@@ -118,6 +118,7 @@ def test_a_head_that_shows_nothing_is_refused(tokenizer):
         Explainer(model, tokenizer, "attention")
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("family", ["fnet", "longformer", "funnel", "jamba", "gpt_oss", "mra"])
 def test_families_without_such_attention_are_refused_and_gradients_still_work(family, tokenizer):
     model = tiny_family(family, tokenizer)

@@ -36,6 +36,7 @@ def scores_of(rows):
     return np.concatenate([[*row.scores_q, *row.scores_t] for row in rows])
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("n_steps", [1, 8])
 @pytest.mark.parametrize("batch_tokens", [64, 512, 100_000])
 def test_extract_agrees_with_the_published_formula(n_steps, batch_tokens):
@@ -86,6 +87,7 @@ def test_scores_agree_with_the_literal_formula_in_float64(folder, n_steps):
         np.testing.assert_allclose([*row.scores_q, *row.scores_t], scores, rtol=0, atol=1e-5 * max(scores))
 
 
+@pytest.mark.stage
 def test_batch_size_order_and_padding_change_nothing(folder):
     alone = scores_of([row for given in PAIRS for row in explain(folder, [given], ig_steps=3)])
     together = explain(folder, PAIRS * 13, ig_steps=3, batch_tokens=100_000)
@@ -95,6 +97,7 @@ def test_batch_size_order_and_padding_change_nothing(folder):
     np.testing.assert_allclose(scores_of(backwards[::-1]), alone, rtol=0, atol=1e-5 * alone.max())
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("n_rows", [1, 7, 64])
 def test_padding_to_the_longest_equals_buckets(folder, n_rows):
     pairs = [pair(i, "怎么开通花呗"[: 1 + i % 6], "如何关闭花呗手机"[: 1 + i % 8]) for i in range(64)]

@@ -1,6 +1,6 @@
-"""bench/methods.py goes on where it was, and measures what it says."""
+"""bench/quality/rationale_methods.py resumes where it was interrupted, and measures what it says."""
 
-import importlib.util
+import importlib
 import json
 import sys
 
@@ -9,6 +9,8 @@ from conftest import ROOT
 from v1_support import pair, tiny_classifier, write_pairs
 
 from final_project.cli import run_main
+
+pytestmark = pytest.mark.stage
 
 PAIRS = [
     pair(1, "怎么开通花呗", "如何关闭花呗"),
@@ -20,15 +22,9 @@ CALL = ("--methods", "random", "attention", "--rows", 4)
 
 @pytest.fixture(scope="module")
 def bench():
-    sys.path.insert(0, str(ROOT / "bench"))
-    try:
-        spec = importlib.util.spec_from_file_location("bench_methods", ROOT / "bench" / "methods.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # where its dataclasses look for their types
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(str(ROOT / "bench"))
+    sys.path.insert(0, str(ROOT))
+    yield importlib.import_module("bench.quality.rationale_methods")
+    sys.path.remove(str(ROOT))
 
 
 @pytest.fixture

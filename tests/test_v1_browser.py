@@ -22,6 +22,8 @@ from similarity_v1.rationales.selection import Selection
 from similarity_v1.rationales.submission import format_row
 from similarity_v1.report import write_explanation, write_report
 
+pytestmark = pytest.mark.browser
+
 N_ROWS = 4167  # contest set B
 CHARACTERS = "怎么如何开通关闭花呗借手机号码多少钱好看吗的了是在有"
 HOSTILE = {
@@ -159,7 +161,7 @@ def serious(page):
 
 
 def test_of_4167_rows_only_one_page_is_in_the_document(opened, large):
-    page = opened(large)  # what makes it open and filter in less than a second: bench/report_page.py
+    page = opened(large)  # what makes it open and filter in less than a second: bench/speed/report_page.py
     assert 25 < page.evaluate("document.querySelectorAll('*').length") < 6000
 
 

@@ -14,6 +14,8 @@ from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.rationales.selection import Selection
 from similarity_v1.report import write_explanation, write_report
 
+pytestmark = pytest.mark.browser
+
 LONG = "怎么开通花呗" * 120
 ENGLISH = "How do I open it? " * 60
 WIDTHS = (1200, 390)

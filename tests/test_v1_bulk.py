@@ -87,6 +87,7 @@ def wait_for_shards(process: subprocess.Popen, output: Path, n_shards: int) -> N
         time.sleep(0.005)
 
 
+@pytest.mark.engines
 def test_a_lost_process_ends_both_at_once_and_the_same_command_completes_the_rows_of_one(
     model, pairs_file, tmp_path, rows_of_one_process
 ):
@@ -113,6 +114,7 @@ def test_a_lost_process_ends_both_at_once_and_the_same_command_completes_the_row
     assert {path.name for path in tmp_path.iterdir()} == {"rows.txt", "rows.scores.jsonl"}
 
 
+@pytest.mark.stage
 def test_an_extraction_killed_at_random_is_completed_to_the_same_rows(
     model, pairs_file, tmp_path, rows_of_one_process, capsys, thorough
 ):
@@ -139,6 +141,7 @@ def test_ray_gives_the_rows_of_one_process(model, pairs_file, tmp_path, rows_of_
     assert not [child for child in psutil.process_iter(["name"]) if child.info["name"] == "raylet"]
 
 
+@pytest.mark.engines
 @pytest.mark.thorough
 def test_what_is_wrong_on_all_processes_is_said_once(model, tmp_path):
     broken = tmp_path / "pairs.jsonl"
@@ -151,6 +154,7 @@ def test_what_is_wrong_on_all_processes_is_said_once(model, tmp_path):
         broken.write_text(json.dumps({"id": 1, "query": "a", "title": "a", "text_q_seg": ["a"], "text_t_seg": ["a"]}))
 
 
+@pytest.mark.stage
 def test_parquet_holds_words_scores_and_choices_of_the_same_rows(
     model, pairs_file, tmp_path, rows_of_one_process, capsys
 ):
@@ -169,6 +173,7 @@ def test_parquet_holds_words_scores_and_choices_of_the_same_rows(
         assert tuple(row["chosen_t"]) == text.words_t == select(row["scores_t"], 0.705)
 
 
+@pytest.mark.stage
 def test_the_number_of_threads_that_the_environment_suggests_changes_no_digit(
     model, pairs_file, tmp_path, rows_of_one_process, capsys
 ):
@@ -184,6 +189,7 @@ def test_the_number_of_threads_that_the_environment_suggests_changes_no_digit(
     assert same_rows(tmp_path / "rows.txt", rows_of_one_process)
 
 
+@pytest.mark.stage
 def test_a_full_disk_costs_no_finished_shard(model, pairs_file, small_disk, rows_of_one_process, capsys):
     folder = small_disk(300)
     output = folder / "rows.txt"

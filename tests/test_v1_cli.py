@@ -77,6 +77,7 @@ def test_settings_out_of_range_are_refused(model, pairs_file, tmp_path, capsys, 
     assert message in err and not output.exists()
 
 
+@pytest.mark.stage
 def test_more_than_one_step_means_integrated_gradients(model, pairs_file, tmp_path, capsys):
     texts = {}
     for name, options in {
@@ -224,6 +225,7 @@ def test_explain_refuses_an_empty_sentence(model, capsys):
     assert "TEXT_B: the sentence is empty" in one_message(*run_cli(capsys, "explain", "--model", model, "怎么", " "))
 
 
+@pytest.mark.stage
 def test_the_module_runs_as_a_program_and_shows_no_traceback(tmp_path):
     command = [sys.executable, "-m", "similarity_v1", "validate", "--pairs", "none", "--submission", "none"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -240,6 +242,7 @@ def run(tmp_path):
     return tmp_path / "tiny", ("--recipe", tmp_path / "tiny.yaml")
 
 
+@pytest.mark.stage
 def test_the_stage_writes_both_chains_a_valid_zip_figures_and_a_report(run, capsys):
     run_dir, arguments = run
     status, out, err = run_cli(capsys, *arguments)
@@ -259,6 +262,7 @@ def test_the_stage_writes_both_chains_a_valid_zip_figures_and_a_report(run, caps
         assert validate(stage / "submit" / name, PAIRS)["valid"]
 
 
+@pytest.mark.stage
 def test_the_recipe_says_which_chain_is_handed_in(run, capsys):
     run_dir, arguments = run
     status, _, err = run_cli(capsys, *arguments, "--", "similarity_v1.chain=clean")
@@ -267,6 +271,7 @@ def test_the_recipe_says_which_chain_is_handed_in(run, capsys):
     assert manifest["handed_in"] == "submit/sim_rationale_clean.zip"
 
 
+@pytest.mark.stage
 def test_a_finished_stage_is_skipped_without_loading_torch_until_a_setting_changes(run, capsys):
     run_dir, arguments = run
     run_cli(capsys, *arguments)
@@ -289,6 +294,7 @@ sys.exit(status)
     assert "skipped" not in err and "3 rows" in err
 
 
+@pytest.mark.stage
 def test_an_interrupted_stage_starts_over_and_gives_the_same_bytes(run, capsys):
     run_dir, arguments = run
     stage = run_dir / "similarity_v1"

@@ -106,6 +106,7 @@ def test_a_model_that_breaks_the_assumption_is_refused(change, reason, method, t
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("family", ["bart", "mt5", "plbart", "t5"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_decoder_that_reads_the_ids_again_is_refused_by_every_method(family, method, tokenizer):

@@ -66,6 +66,7 @@ def test_every_architecture_gives_the_formula_s_scores_in_any_batch(architecture
         assert [len(side) for side in found.scores] == [len(side) for side in found.words]
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_explains_every_architecture(architecture, method):
@@ -77,6 +78,7 @@ def test_every_method_explains_every_architecture(architecture, method):
         assert np.isfinite(scores).all() and np.abs(scores).max() > 0
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "deberta"])
 def test_integrated_gradients_from_mask_are_complete_at_fifty_steps(architecture):
     model, tokenizer = built(architecture, initializer_range=0.1)
@@ -95,6 +97,7 @@ def test_one_text_three_classes_and_their_names(tokenizer):
         assert sum(row.probabilities) == pytest.approx(1) and row.score is None
 
 
+@pytest.mark.stage
 def test_a_given_class_is_explained_whatever_was_decided(tokenizer):
     model = tiny_sequence_classifier("bert", tokenizer, num_labels=3)
     decided = Explainer(model, tokenizer).explain(PAIRS)
@@ -137,6 +140,7 @@ def test_the_rule_of_decision_decides_what_is_explained(tokenizer):
     assert numbers(never).tolist() == numbers(Explainer(model, tokenizer, target=0).explain(PAIRS)).tolist()
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("pool", ["mean", "attention"])
 def test_a_head_of_our_own_is_explained_from_its_folder(tokenizer, tmp_path, pool):
     encoder = tiny_sequence_classifier("bert", tokenizer).bert
@@ -148,6 +152,7 @@ def test_a_head_of_our_own_is_explained_from_its_folder(tokenizer, tmp_path, poo
         np.testing.assert_allclose(numbers(together), numbers(alone), atol=1e-6)
 
 
+@pytest.mark.stage
 def test_a_folder_of_sentence_transformers_cross_encoder_is_explained(tokenizer, tmp_path):
     from sentence_transformers import CrossEncoder
 
@@ -160,6 +165,7 @@ def test_a_folder_of_sentence_transformers_cross_encoder_is_explained(tokenizer,
     np.testing.assert_allclose([row.score for row in rows], wanted, atol=1e-5)
 
 
+@pytest.mark.stage
 def test_bf16_is_near_fp32_and_says_the_same_label(tokenizer):
     model = tiny_sequence_classifier("bert", tokenizer, initializer_range=0.1)
     exact = Explainer(model, tokenizer, "integrated_gradients", baseline="mask").explain(PAIRS)
@@ -210,6 +216,7 @@ def test_what_is_lent_comes_back_as_it_was():
     assert module[0].training and module[1].weight.requires_grad and not module[1].bias.requires_grad
 
 
+@pytest.mark.stage
 def test_memory_does_not_grow_with_the_steps(tmp_path):
     """No forward sees more tokens than the budget, however many points are asked for."""
     explainer = Explainer.from_folder(tiny_classifier(tmp_path), "integrated_gradients", steps=40, batch_tokens=128)

@@ -111,6 +111,7 @@ def test_whatever_a_row_of_a_request_raises_its_neighbours_are_asked_again(error
     assert answers.pop(7) is error and answers == [f"ROW{number}" for number in range(35)]
 
 
+@pytest.mark.stage
 def test_the_local_page_answers_the_others_and_tells_the_one(explainer):
     with serving(explainer.explain) as address:
         answers = [

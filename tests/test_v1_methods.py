@@ -114,6 +114,7 @@ def test_the_l2_norm_of_one_hidden_dimension_is_the_size_of_the_sum(tokenizer):
 # --- axioms
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("baseline", ["mask", "pad"])
 @pytest.mark.parametrize("target", ["predicted", "both", 0])
 def test_integrated_gradients_are_complete_to_a_thousandth_at_fifty_steps(folder, baseline, target):
@@ -134,6 +135,7 @@ def test_integrated_gradients_from_zero_are_complete_where_the_model_is_smooth_a
     assert max(found.completeness_error for found in explainer.explain(PAIRS)) <= 1e-3
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("name", METHODS)
 def test_batch_order_and_padding_change_nothing(folder, name):
     # from zero, where layer norm magnifies, single points of the path carry more rounding than the mean over many
@@ -148,6 +150,7 @@ def test_batch_order_and_padding_change_nothing(folder, name):
     np.testing.assert_allclose(numbers(small[::-1]), alone, rtol=0, atol=limit)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize("name", ["smooth_grad", "grad_shap", "lime", "kernel_shap", "random"])
 def test_another_seed_draws_otherwise_and_the_same_seed_the_same(folder, name):
     options = {"samples": 30} if name != "random" else {}
@@ -189,6 +192,7 @@ def test_gradients_agree_with_captum(folder, target):
         torch.testing.assert_close(ours, peer.sum(-1).detach(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.stage
 @pytest.mark.parametrize(("rule", "theirs"), [("gauss_legendre", "gausslegendre"), ("midpoint", "riemann_middle")])
 @pytest.mark.parametrize("baseline", ["zero", "mask"])
 def test_integrated_gradients_agree_with_captum(folder, rule, theirs, baseline):
@@ -224,6 +228,7 @@ def test_leave_one_out_agrees_with_captums_feature_ablation(folder):
         torch.testing.assert_close((ours * sizes)[content], peer[..., 0][content].float(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.stage
 def test_kernel_shap_agrees_with_the_definition_of_shapley_values(folder):
     """Exact where all choices fit; read from the definition, choice by choice."""
     explainer = Explainer.from_folder(folder, "kernel_shap", target="both")
@@ -245,6 +250,7 @@ def test_kernel_shap_agrees_with_the_definition_of_shapley_values(folder):
     np.testing.assert_allclose(np.concatenate(found.scores), shares, atol=1e-5)
 
 
+@pytest.mark.stage
 def test_sampled_kernel_shap_comes_near_the_exact_one_and_keeps_its_sum(folder):
     explainer = Explainer.from_folder(folder, "kernel_shap", target="both", samples=600)
     (found,) = explainer.explain(PAIRS[:1])

@@ -32,6 +32,7 @@ def measured(gold, predicted, convention):
     return measure(list(predicted.values()), References.of(gold, gold), convention)
 
 
+@pytest.mark.stage
 def test_label_scores_agree_with_the_public_evaluators(suite):
     gold, predicted, expected = suite
     for convention in ("trustai", "paddlenlp"):
@@ -40,6 +41,7 @@ def test_label_scores_agree_with_the_public_evaluators(suite):
         assert ours["macro_f1"].figure == pytest.approx(expected["sklearn"]["macro_f1"], abs=1e-9)
 
 
+@pytest.mark.stage
 def test_plausibility_agrees_with_the_public_evaluators(suite):
     gold, predicted, expected = suite
     trustai, paddlenlp = (measured(gold, predicted, convention) for convention in ("trustai", "paddlenlp"))
@@ -84,6 +86,7 @@ def test_consistency_agrees_with_the_public_evaluators_pair_by_pair(suite):
     assert [total / len(found.ids_U) for total in per_side] == pytest.approx(expected["trustai"]["map_per_side"])
 
 
+@pytest.mark.stage
 def test_faithfulness_agrees_with_the_public_evaluators(request, suite):
     gold, _, expected = suite
     found = {s["name"]: s for s in json.loads(golden("metrics.json").read_text())["suites"]}[

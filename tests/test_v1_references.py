@@ -151,6 +151,7 @@ def test_related_rows_that_are_not_there_are_left_out_and_named(evaluation_files
     assert "1 related rows are not in" in err and "the first is 9" in err
 
 
+@pytest.mark.stage
 def test_evaluate_answers_like_the_public_evaluators_on_every_suite_of_files(suite, tmp_path, capsys):
     """Sides without a word among them, which validate and refine refuse."""
     gold, predicted, expected = suite

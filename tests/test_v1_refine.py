@@ -17,6 +17,7 @@ from similarity_v1.rationales.published_chain import SourceRows, read_source_row
 NAMES = ("sim_rationale_f1.txt", "sim_rationale_f1_f2.txt", "sim_rationale_f1_f2_f3.txt")
 
 
+@pytest.mark.stage
 def test_contest_set_a_is_refined_byte_for_byte_within_five_seconds(tmp_path, capsys):
     expected = golden("refine_set_a")
     pairs = corpus_file("xinzhibei/sim_interpretation_A.txt", tmp_path)

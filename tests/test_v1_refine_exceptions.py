@@ -1,5 +1,6 @@
 """The six rows of contest set B that the original excepts from f3: they alone, and no row of another data set."""
 
+import pytest
 from v1_support import corpus_file, pair
 
 from final_project.data.demo.pairs import build_demo
@@ -52,6 +53,7 @@ def test_every_perturbed_row_of_the_demo_takes_its_originals_answer():
     assert refine_f3(demo.segmented, rows, originals)[1]["copied"] == 300
 
 
+@pytest.mark.stage
 def test_f3_of_contest_set_b_excepts_exactly_six_rows(tmp_path):
     pairs = read_segmented(corpus_file("xinzhibei/sim_interpretation_B.txt", tmp_path))
     by_text = {row: index for index, row in enumerate(pairs)}

@@ -99,6 +99,7 @@ def test_pages_and_notebooks_carry_its_name(model, tokenizer):
     assert "score of" not in explanation_html(replace(found, outputs=(1.0,), label_name="score"))
 
 
+@pytest.mark.stage
 def test_the_local_page_answers_it_in_its_schema(model, tokenizer):
     httpx = pytest.importorskip("httpx")
     explainer = Explainer(model, tokenizer, target=2)

@@ -55,6 +55,7 @@ def report_of(tmp_path, capsys, facts):
     return html, Page(html).text
 
 
+@pytest.mark.stage
 def test_the_report_shows_what_prepare_has_counted(tmp_path, capsys):
     (tmp_path / "tiny.yaml").write_text(f"runs_dir: {tmp_path}\nprepare:\n  corpus: demo\n  demo_pairs: 200\n")
     assert run_main(core, ["prepare", "--recipe", str(tmp_path / "tiny.yaml")]) == 0
@@ -79,6 +80,7 @@ def test_sets_corpora_labels_and_what_was_left_out_are_all_there(tmp_path, capsy
     assert len(html.encode()) < 90_000
 
 
+@pytest.mark.stage
 def test_refused_corpora_sets_that_are_absent_and_cleaning_are_told(tmp_path, capsys):
     cleaned = {"train": {"half_width": 7, "nfkc": 0}, "text": {"half_width": 1234, "nfkc": 5}}
     facts = statistics(refused={"GAIIC": "a.tsv: integers"}, not_kept_out=["B"], cleaned_rows=cleaned)
@@ -88,6 +90,7 @@ def test_refused_corpora_sets_that_are_absent_and_cleaning_are_told(tmp_path, ca
     assert "no step of cleaning" in report_of(tmp_path, capsys, statistics())[1]
 
 
+@pytest.mark.stage
 def test_names_of_sets_are_shown_as_text_and_nothing_outside_is_referred_to(tmp_path, capsys):
     html, _ = report_of(tmp_path, capsys, statistics(names=("train", *HOSTILE[:3])))
     page = Page(html)

@@ -170,6 +170,7 @@ def at_once(address, n_requests, body=PAIR):
     return asyncio.run(all_of_them())
 
 
+@pytest.mark.stage
 def test_two_hundred_requests_at_once_are_all_answered(address):
     answers = at_once(address, 200)
     assert {answer.status_code for answer in answers} == {200}
@@ -177,6 +178,7 @@ def test_two_hundred_requests_at_once_are_all_answered(address):
     assert len(labels) == 1 and httpx.get(f"{address}/health").json()["waiting"] == 0
 
 
+@pytest.mark.stage
 def test_two_hundred_requests_of_one_client_are_held_to_its_rate_and_to_the_line(model):
     explain = build_explainer(model, SimilarityV1()).explain
     with serving(explain, Limits(rate=1, burst=60, queue=8, batch=4)) as address:
@@ -250,6 +252,7 @@ def test_a_full_line_refuses_and_an_end_refuses_those_who_wait():
     assert [type(answer) for answer in asyncio.run(ask())] == [Stopping, Stopping]
 
 
+@pytest.mark.stage
 def test_a_signal_ends_the_server_within_seconds(model):
     command = [sys.executable, "-m", "similarity_v1", "serve", "--model", str(model), "--port", "0"]
     wanted = {signal.SIGTERM: 0, signal.SIGINT: 130}

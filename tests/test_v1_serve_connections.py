@@ -79,6 +79,7 @@ def test_a_body_that_dribbles_after_its_refusal_does_not_keep_the_connection():
                 time.sleep(0.02)
 
 
+@pytest.mark.stage
 def test_a_client_that_does_not_read_its_answers_is_let_go():
     with serving(list, limits(body_timeout_s=0.5)) as address, connections(address, 1) as (line,):
         line.settimeout(5)
@@ -108,6 +109,7 @@ def test_half_sent_requests_of_one_client_do_not_hold_the_page():
         assert closed >= 40
 
 
+@pytest.mark.stage
 def test_a_client_whose_every_connection_is_being_answered_gets_no_more():
     def slowly(rows):
         time.sleep(1.5)
@@ -125,6 +127,7 @@ def test_a_client_whose_every_connection_is_being_answered_gets_no_more():
             assert answer.startswith(b"HTTP/1.1 503 ") and b"too many connections of one client" in answer
 
 
+@pytest.mark.stage
 def test_the_deadline_does_not_count_the_time_of_the_answer():
     def slowly(rows):
         time.sleep(1)

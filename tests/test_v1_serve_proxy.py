@@ -159,6 +159,7 @@ def test_wrong_options_for_a_proxy_are_one_message(model, capsys, options, expec
     assert (status, out) == (2, "") and expected in err and "Traceback" not in err
 
 
+@pytest.mark.stage
 def test_the_command_takes_names_and_root_path(tmp_path):
     folder = tiny_classifier(tmp_path / "pairs")
     Decision(0.5).save(folder)

@@ -22,7 +22,7 @@ PAIRS = [
 ]
 N_THREADS, N_ROWS = 8, 40
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.stage, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

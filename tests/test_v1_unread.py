@@ -63,6 +63,7 @@ def test_an_unread_word_is_chosen_only_where_a_side_has_no_other(how):
     assert select(scores, how) == ranked(scores)[: len(select(scores, how))]
 
 
+@pytest.mark.stage
 def test_extract_lists_no_unread_word_and_writes_which_they_are(model, tmp_path, capsys):
     pairs = [pair(1, SHORT, LONG), pair(2, SHORT, SHORT)]
     file = write_pairs(tmp_path / "pairs.jsonl", pairs)
@@ -94,6 +95,7 @@ def test_positions_that_are_none_are_refused_with_file_and_line(tmp_path, value,
         read_scores(path, [row])
 
 
+@pytest.mark.stage
 def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanation, tmp_path, capsys):
     page = tmp_path / "pair.html"
     _, out, _ = run_cli(capsys, "explain", "--model", model, SHORT, LONG, "--ratio", 1.0, "--html", page)
@@ -113,6 +115,7 @@ def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanat
     assert {"read", "blank"} <= set(schema["required"])
 
 
+@pytest.mark.stage
 def test_an_improbable_label_has_the_threshold_beside_it_everywhere(tmp_path, capsys):
     folder = tiny_classifier(tmp_path / "model")
     (plain,) = build_explainer(folder, SimilarityV1()).explain([(SHORT, SHORT)])

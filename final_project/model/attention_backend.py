@@ -1,7 +1,7 @@
 """Which of torch's attention implementations a model trains with. Only the speed differs: bfloat16 on a CPU.
 
 For short sentences in bfloat16, torch's fused CPU attention takes several times as long as two plain matrix products,
-mostly in its backward pass (bench/attention.py); in float32 both take the same time.
+mostly in its backward pass (bench/speed/attention_speed.py); in float32 both take the same time.
 """
 
 from __future__ import annotations

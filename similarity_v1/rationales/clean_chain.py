@@ -11,7 +11,7 @@ support   the raw choice, in its order of importance, without words that say lit
 
 Anchors come in one of two orders. `stable`: the rarest word first, the same in every sentence; so rewordings keep the
 list, and consistency (MAP) is high by rule rather than by the model. `importance`: the model's own order. How much of
-MAP is the rule's alone is shown by refining random choices (`bench/methods.py`, row `random`).
+MAP is the rule's alone is shown by refining random choices (`bench/quality/rationale_methods.py`, row `random`).
 """
 
 from __future__ import annotations

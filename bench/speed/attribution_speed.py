@@ -1,6 +1,7 @@
 """How fast are word scores, and how do they compare with the published way and with Captum?
 
-    python bench/attribution.py [--model DIR] [--pairs FILE.jsonl] [--n-pairs 400] [--rounds 5] [--output FILE.json]
+    python bench/speed/attribution_speed.py [--model DIR] [--pairs FILE.jsonl] [--n-pairs 400] [--rounds 5]
+        [--output FILE.json]
 
 Systems, each over the same model and pairs, from texts to one score per token:
     published      one pair at a time, padded to 64: a forward pass that decides the label, then S forward and backward
@@ -28,13 +29,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch  # noqa: E402
 from captum.attr import InputXGradient, IntegratedGradients, KernelShap, Lime  # noqa: E402
-from figures import show  # noqa: E402
 from torch import Tensor  # noqa: E402
 from transformers import (  # noqa: E402
     BertConfig,
@@ -43,6 +43,7 @@ from transformers import (  # noqa: E402
     PreTrainedTokenizerBase,
 )
 
+from bench.figures import show  # noqa: E402
 from final_project.data.demo.pairs import build_demo  # noqa: E402
 from final_project.data.files.contest import read_segmented  # noqa: E402
 from final_project.model.folder import load_classifier  # noqa: E402

@@ -1,7 +1,7 @@
 """Every attribution method under every refinement chain: consistency, plausibility, faithfulness, agreement, time.
 
-    python bench/methods.py --model DIR --pairs FILE [--pair-map FILE] [--gold FILE] [--originals TSV] [--rows 400]
-                            [--methods NAME ...] [--ratio 0.705] [--minutes M] [--output FILE.json]
+    python bench/quality/rationale_methods.py --model DIR --pairs FILE [--pair-map FILE] [--gold FILE]
+        [--originals TSV] [--rows 400] [--methods NAME ...] [--ratio 0.705] [--minutes M] [--output FILE.json]
 
 With --output the file is written anew after each method, with FILE.methods.jsonl beside it, from which the same command
 goes on after a kill or an end by --minutes; methods that are there are not run again, those that failed are. Without a
@@ -32,10 +32,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import show
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from bench.figures import show
 from final_project.artifacts import digest_of, file_digest, write_text
 from final_project.cli import run_main
 from final_project.data.files.contest import read_json_lines, read_segmented

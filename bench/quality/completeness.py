@@ -1,6 +1,6 @@
 """How complete integrated gradients are at fifty gradients a row, by rule, and what a tolerance of a thousandth costs.
 
-    python bench/completeness.py --model DIR --pairs FILE [--rows 200] [--steps 50] [--output FILE.json]
+    python bench/quality/completeness.py --model DIR --pairs FILE [--rows 200] [--steps 50] [--output FILE.json]
 
 Of each baseline and rule: the median, the ninth tenth and the largest completeness error, to |F(text) - F(baseline)|;
 the share of rows that are complete to a thousandth; gradients a row; processor time, that of evenly laid Gauss points
@@ -16,13 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from figures import show
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
 
+from bench.figures import show
 from final_project.cli import run_main
 from final_project.data.files.contest import read_segmented
 from final_project.training.batching import batches_by_length

@@ -1,6 +1,6 @@
 """Does memory stay flat while a stage trains? 2,000 steps of the tiny demo; the growth from step 200 to the last.
 
-    python bench/memory_over_steps.py [steps] [-- key=value ...]
+    python bench/speed/memory_over_steps.py [steps] [-- key=value ...]
 
 On a CPU it is the process's resident memory, on CUDA the highest on the device. One JSON object on standard output;
 exit status 1 where it grows by more than 2 %.
@@ -14,9 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from figures import measured
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.figures import measured  # noqa: E402
+
 LIMIT = 0.02
 SETTLED_AT = 200  # allocators and caches have seen every length by then
 PAIRS = 800

@@ -12,14 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from figures import measured
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from bench.figures import measured
 from final_project.artifacts import folder_atomic
 from final_project.run.stage_folder import StageFolder
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def read_arguments(about: str, seeds: list[int]) -> argparse.Namespace:

@@ -1,7 +1,7 @@
 """What each step on the way to the LCQMC recipes gives: accuracy on dev, one change after the other, over seeds.
 
     bash run.sh --recipe lcqmc_quick prepare
-    python bench/path_of_tries.py [--seeds 1 2 3] [--output FILE.json] [-- key=value ...]
+    python bench/quality/path_of_tries.py [--seeds 1 2 3] [--output FILE.json] [-- key=value ...]
 
 The first is a plain BERT from random weights; every further step keeps what came before. Equal pairs and
 updates. Every run is an ordinary one below runs/path_of_tries/, and takes the encoder of the one before where nothing
@@ -11,9 +11,13 @@ ahead of fine-tuning has changed; the same call goes on where it was, and the fi
 from __future__ import annotations
 
 import statistics
+import sys
+from pathlib import Path
 
-from figures import show
-from small_runs import read_arguments, run_both_stages
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.figures import show
+from bench.quality.small_runs import read_arguments, run_both_stages
 
 RECIPE = "lcqmc_quick"
 SHARED = ("similarity_v0.max_train_pairs=20000", "similarity_v0.epochs=2", "similarity_v0.eval_every=0")

@@ -1,6 +1,6 @@
 """Pairs made for benchmarks: no sense, but the lengths, repeats, contradictions and leaks of real collections.
 
-python bench/made_pairs.py FOLDER ROWS    writes train.tsv of that many rows, dev.tsv and test.tsv
+python bench/made/made_pairs.py FOLDER ROWS    writes train.tsv of that many rows, dev.tsv and test.tsv
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rationales of a whole file: rows a second of `extract` beside plain loops over the Explainer.
 
-    python bench/extract.py [--rows 8000] [--rounds 3] [--layers 4] [--width 256] [--output FILE.json]
+    python bench/speed/extract_speed.py [--rows 8000] [--rounds 3] [--layers 4] [--width 256] [--output FILE.json]
 
 one        `extract` in one process, with one CPU thread as it has by default
 two        `extract` on two processes under torchrun; their rows are checked to be those of one
@@ -25,14 +25,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch  # noqa: E402
-from figures import show  # noqa: E402
 from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 
+from bench.figures import show  # noqa: E402
 from final_project.data.demo.pairs import build_demo  # noqa: E402
 from final_project.data.files.contest import write_segmented  # noqa: E402
 from final_project.data.records import SegmentedPair  # noqa: E402

@@ -1,7 +1,7 @@
 """Prediction beside what else one would take for it: pairs a second, as ratios.
 
     pip install -r bench/requirements.txt
-    python bench/predict.py [--pairs test.tsv] [--rows 20000] [--rounds 5] [--output FILE.json]
+    python bench/speed/predict_speed.py [--pairs test.tsv] [--rows 20000] [--rounds 5] [--output FILE.json]
 
 Peers   pipeline_ROWS       transformers' text-classification pipeline, batches of 32 and of 128
         cross_encoder_ROWS  sentence-transformers' CrossEncoder.predict, which sorts by length; the same batches
@@ -24,18 +24,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from figures import show  # noqa: E402
 from sentence_transformers.cross_encoder import CrossEncoder  # noqa: E402
-from small_classifier import MAX_LENGTH, labelled_pairs, small_classifier, tokenizer_of  # noqa: E402
 from transformers import pipeline  # noqa: E402
 
+from bench.figures import show  # noqa: E402
+from bench.speed.small_classifier import MAX_LENGTH, labelled_pairs, small_classifier, tokenizer_of  # noqa: E402
 from final_project.data.files.tables import write_pairs_csv  # noqa: E402
 from final_project.data.records import Pair  # noqa: E402
 from final_project.parallel.world import World  # noqa: E402

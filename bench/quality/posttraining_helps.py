@@ -2,7 +2,7 @@
 fine-tune from the post-trained weights beside one from the same random start, over several seeds.
 
     bash run.sh --recipe lcqmc_small prepare
-    python bench/posttraining_helps.py [--seeds 111 112 113] [--output FILE.json] [-- key=value ...]
+    python bench/quality/posttraining_helps.py [--seeds 111 112 113] [--output FILE.json] [-- key=value ...]
 
 Every run is an ordinary one below runs/posttraining_helps/; the same call goes on where it was.
 """
@@ -10,9 +10,13 @@ Every run is an ordinary one below runs/posttraining_helps/; the same call goes 
 from __future__ import annotations
 
 import statistics
+import sys
+from pathlib import Path
 
-from figures import show
-from small_runs import read_arguments, run_both_stages
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.figures import show
+from bench.quality.small_runs import read_arguments, run_both_stages
 
 RECIPE = "lcqmc_small"
 SMALL = (

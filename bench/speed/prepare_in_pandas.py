@@ -1,6 +1,6 @@
-"""The same job as `prepare` in plain pandas, as one would write it in a notebook: the peer of bench/prepare.py.
+"""The same job as `prepare` in plain pandas, as in a notebook: the peer of bench/speed/prepare_scale.py.
 
-python bench/prepare_in_pandas.py TRAIN.tsv DEV.tsv TEST.tsv OUTPUT_FOLDER
+python bench/speed/prepare_in_pandas.py TRAIN.tsv DEV.tsv TEST.tsv OUTPUT_FOLDER
 """
 
 import json

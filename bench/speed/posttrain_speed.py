@@ -1,7 +1,7 @@
 """Masked-LM training beside transformers' Trainer: tokens of real text a second, as ratios.
 
     pip install -r bench/requirements.txt
-    python bench/posttrain.py [--text text.tsv] [--updates 60] [--rounds 3] [--output FILE.json]
+    python bench/speed/posttrain_speed.py [--text text.tsv] [--updates 60] [--rounds 3] [--output FILE.json]
 
 Peers   trainer_padded   one pair a row, padded to 64, as the original did
         trainer_blocks   all pairs strung together and cut into blocks of 128, the way of transformers' own example
@@ -25,13 +25,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from figures import show  # noqa: E402
 from transformers import (  # noqa: E402
     DataCollatorForLanguageModeling,
     PreTrainedModel,
@@ -40,6 +39,7 @@ from transformers import (  # noqa: E402
     TrainingArguments,
 )
 
+from bench.figures import show  # noqa: E402
 from final_project.data.demo.pairs import build_demo  # noqa: E402
 from final_project.data.files.lines import read_lines  # noqa: E402
 from final_project.model.encoder import masked_lm_from_scratch  # noqa: E402

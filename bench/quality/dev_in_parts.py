@@ -1,6 +1,6 @@
 """A run's accuracy on dev looked at more closely, at the run's own threshold.
 
-    python bench/dev_in_parts.py --run runs/lcqmc_small [--output FILE.json]
+    python bench/quality/dev_in_parts.py --run runs/lcqmc_small [--output FILE.json]
 
 By how many of a pair's sentences occur in training; with the two sentences exchanged, and by the mean of both orders;
 and as a loader without this project sees the folder: without its own parts (final_project/model/custom_parts.py).
@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from figures import show
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bench.figures import show
 from final_project.data.files.tables import read_pairs
 from final_project.data.records import Pair
 from final_project.model.custom_parts import CUSTOM_EMBEDDINGS

@@ -1,7 +1,7 @@
 """Fine-tuning beside what else one would take for it: pairs a second, as ratios; and what each trick costs.
 
     pip install -r bench/requirements.txt
-    python bench/finetune.py [--pairs train.tsv] [--updates 60] [--rounds 5] [--output FILE.json]
+    python bench/speed/finetune_speed.py [--pairs train.tsv] [--updates 60] [--rounds 5] [--output FILE.json]
 
 Peers   trainer_padded      transformers' Trainer, every pair padded to 64, as the original did
         trainer_by_length   the same with group_by_length and padding to the batch's longest
@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -35,14 +35,12 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from datasets import Dataset  # noqa: E402
-from figures import show  # noqa: E402
 from sentence_transformers.cross_encoder import (  # noqa: E402
     CrossEncoder,
     CrossEncoderTrainer,
     CrossEncoderTrainingArguments,
     losses,
 )
-from small_classifier import MAX_LENGTH, labelled_pairs, small_classifier, tokenizer_of  # noqa: E402
 from transformers import (  # noqa: E402
     DataCollatorWithPadding,
     PreTrainedModel,
@@ -51,6 +49,8 @@ from transformers import (  # noqa: E402
     TrainingArguments,
 )
 
+from bench.figures import show  # noqa: E402
+from bench.speed.small_classifier import MAX_LENGTH, labelled_pairs, small_classifier, tokenizer_of  # noqa: E402
 from final_project.data.records import Pair  # noqa: E402
 from final_project.parallel.world import started_world  # noqa: E402
 from final_project.recipe import load_recipe  # noqa: E402

@@ -1,6 +1,6 @@
 """How long does attention of short sentences take, forward and backward, as two plain products and fused?
 
-    python bench/attention.py [--tokens 27] [--output FILE.json]
+    python bench/speed/attention_speed.py [--tokens 27] [--output FILE.json]
 
 One layer's attention on random input, both ways by turns, the median of the rounds; ratios above 1 mean that the plain
 products are faster.
@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from pathlib import Path
 
 import torch
-from figures import show
 from torch.nn.functional import scaled_dot_product_attention
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.figures import show
 
 BATCH_TOKENS = 2048
 SHAPES = ((4, 32), (4, 64))  # heads and width of each

@@ -1,6 +1,6 @@
 """How long does a report take to open, and to filter and sort? In a real browser, the best of several rounds.
 
-    python bench/report_page.py runs/lcqmc_small/similarity_v1/report.html [--rounds 3] [--output FILE.json]
+    python bench/speed/report_page.py runs/lcqmc_small/similarity_v1/report.html [--rounds 3] [--output FILE.json]
 
 Milliseconds until the document is complete, and of the slowest of two filters, the ways back and an order, layout
 included. One JSON object on standard output; exit status 1 where one of them takes a second or more. It needs chromium.
@@ -13,8 +13,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from figures import show
 from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.figures import show
 
 LIMIT_MS = 1000
 OPEN_MS = "performance.getEntriesByType('navigation')[0].domComplete"

@@ -1,7 +1,7 @@
 """The figures of finished runs, as the README and docs/RESULTS.md print them.
 
-    python bench/run_figures.py --run runs/demo runs/demo_plain --output docs/results/demo.json
-    python bench/run_figures.py --run runs/lcqmc_small --minutes --curve CURVE.json [--peers PEER.json ...]
+    python bench/quality/run_figures.py --run runs/demo runs/demo_plain --output docs/results/demo.json
+    python bench/quality/run_figures.py --run runs/lcqmc_small --minutes --curve CURVE.json [--peers PEER.json ...]
 
 For each run, by its folder's name: rows, updates and scores of fine-tuning; figures of the rationales (raw, of both
 chains, of choices without a model); the accuracy of the character-overlap classifier; what the run was made with.
@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from figures import measured, show
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.figures import measured, show
 
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
 DIGITS = 6  # what is printed is rounded from these

@@ -1,6 +1,6 @@
 """What a second process gives: tokens a second and memory of posttrain on one and on two ranks, a core each.
 
-    python bench/scaling.py [--rounds 3] [--output FILE.json] [-- key=value ...]
+    python bench/speed/scaling.py [--rounds 3] [--output FILE.json] [-- key=value ...]
 
 Runs are interleaved; the speed of a run is the median of its log lines after the first, relative to the first engine on
 one rank. memory_mb is the highest resident memory of the first rank's process (on CUDA: of its device).
@@ -16,9 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from figures import measured, show
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.figures import measured, show  # noqa: E402
+
 SETTINGS = (
     "encoder.n_layers=4", "encoder.hidden_size=256", "encoder.intermediate_size=1024", "prepare.demo_pairs=4000",
     "posttrain.epochs=2", "posttrain.step_rows=64", "posttrain.micro_rows=32", "posttrain.log_every=10",

@@ -1,10 +1,11 @@
 """How `refine`, `evaluate` and `validate` grow with the rows, and f3's search beside the direct reading of its rule.
 
-    python bench/refine.py [--rows 1000 4167 10000 30000 100000] [--direct 500 1000] [--repeats 3] [--output FILE.json]
+    python bench/speed/refine_scale.py [--rows 1000 4167 10000 30000 100000] [--direct 500 1000] [--repeats 3]
+        [--output FILE.json]
 
-Each command runs in a process of its own on made pairs (bench/made_rationales.py), half of them originals, half twins.
-Times are given as ratios: to the smallest size (growth), and the direct reading's to ours, on sizes where it can be
-waited for; there both must find the same originals. Peak memory and processor seconds are the process's; a machine
+Each command runs in a process of its own on made pairs (bench/made/made_rationales.py), half of them originals, half
+twins. Times are given as ratios: to the smallest size (growth), and the direct reading's to ours, on sizes that it can
+finish; there both must find the same originals. Peak memory and processor seconds are the process's; a machine
 that does other work at the same time changes the latter little.
 """
 
@@ -19,9 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import show
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.figures import show  # noqa: E402
 
 
 def measure(*command: str) -> tuple[float, float, float]:
@@ -53,7 +55,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 def grow(folder: Path, sizes: list[int], repeats: int) -> list[dict]:
     rows = []
     for size in sizes:
-        measure("bench/made_rationales.py", str(folder), str(size))
+        measure("bench/made/made_rationales.py", str(folder), str(size))
         found = {name: [measure(*command) for _ in range(repeats)] for name, command in commands(folder).items()}
         rows.append({"rows": size, **{name: [min(x) for x in zip(*runs, strict=True)] for name, runs in found.items()}})
         print(f"{size:,} rows done", file=sys.stderr)
@@ -93,8 +95,8 @@ assert found == json.loads((folder / "nearest.json").read_text()), "the two do n
 def beside_the_direct_reading(folder: Path, sizes: list[int], repeats: int) -> list[dict]:
     rows = []
     for size in sizes:
-        measure("bench/made_rationales.py", str(folder), str(size))
-        direct = statistics.median(measure("bench/refine_directly.py", str(folder))[1] for _ in range(repeats))
+        measure("bench/made/made_rationales.py", str(folder), str(size))
+        direct = statistics.median(measure("bench/speed/refine_directly.py", str(folder))[1] for _ in range(repeats))
         ours = statistics.median(measure("-c", SEARCH, str(folder))[1] for _ in range(repeats))
         rows.append({"rows": size, "direct_to_ours": round(direct / ours, 1), "direct_s": round(direct, 1)})
         print(f"{size:,} rows beside the direct reading done", file=sys.stderr)

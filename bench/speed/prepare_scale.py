@@ -1,6 +1,6 @@
 """How `prepare` grows: time and peak memory at 0.3 to 2.4 million made pairs, beside the same job in plain pandas.
 
-    python bench/prepare.py [--rows 300000 600000 1200000 2400000] [--repeats 3] [--output FILE.json]
+    python bench/speed/prepare_scale.py [--rows 300000 600000 1200000 2400000] [--repeats 3] [--output FILE.json]
 
 Both drop repeats (either order, by normal form), contradictions and leaks, and write the same training pairs and text;
 the script checks that they agree in number. Runs are interleaved, each in a process of its own; medians are shown.
@@ -19,9 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import show
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.figures import show  # noqa: E402
+
 POLICIES = ("duplicates", "contradictions", "leaks", "text_duplicates", "text_leaks")
 
 
@@ -43,13 +45,13 @@ def commands(folder: Path, train: Path) -> dict[str, list[str]]:
     ours += [f"prepare.{policy}=drop" for policy in POLICIES] + [f"runs_dir={folder}/runs", "name=ours"]
     return {
         "ours": [sys.executable, "-m", "final_project", "prepare", "--recipe", "demo", "--force", "--", *ours],
-        "pandas": [sys.executable, "bench/prepare_in_pandas.py", *map(str, files.values()), str(folder / "pandas")],
+        "pandas": [sys.executable, "bench/speed/prepare_in_pandas.py", *map(str, (*files.values(), folder / "pandas"))],
     }
 
 
 def make(*arguments: str) -> None:
     """Write the files, in a process of its own: a child counts its parent's memory at birth as its own peak."""
-    subprocess.run([sys.executable, "bench/made_pairs.py", *arguments], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "bench/made/made_pairs.py", *arguments], cwd=ROOT, check=True)
 
 
 def check_agreement(folder: Path) -> dict[str, int]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from made_pairs import make_sentences, write_made_pairs
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from bench.made.made_pairs import make_sentences, write_made_pairs
 from final_project.data.files.tables import read_pairs
 from final_project.data.records import Pair
 from final_project.tokens.tokenizer import build_tokenizer

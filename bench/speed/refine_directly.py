@@ -1,6 +1,6 @@
-"""f3 read directly: every perturbed row compared with every original. For bench/refine.py.
+"""f3 read directly: every perturbed row compared with every original. For bench/speed/refine_scale.py.
 
-    python bench/refine_directly.py FOLDER
+    python bench/speed/refine_directly.py FOLDER
 
 Reads the folder's pairs.jsonl and originals.tsv; writes nearest.json: for each perturbed row the place of its original.
 """

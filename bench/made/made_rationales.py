@@ -1,6 +1,6 @@
 """Rows to refine, made for benchmarks: originals, a perturbed twin of each, raw rationales, and the file of originals.
 
-    python bench/made_rationales.py FOLDER ROWS
+    python bench/made/made_rationales.py FOLDER ROWS
 
 Sentences have the lengths of the contest's and its common openings and question words, so that frequent n-grams are in
 the index too. Writes pairs.jsonl, raw.txt, originals.tsv, map.jsonl and gold.jsonl.
