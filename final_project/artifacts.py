@@ -21,7 +21,7 @@ CONTENTS_FILE = "contents.json"
 
 
 @contextlib.contextmanager
-def write_atomic(path: str | Path, mode: str = "w") -> Iterator[IO]:
+def write_atomic(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary neighbour of `path` and rename it over `path` when the block ends without an error.
 
     Text is UTF-8 with LF. Whatever goes wrong, `path` is the old file or the whole new one. Raises ArtifactError
@@ -35,8 +35,10 @@ def write_atomic(path: str | Path, mode: str = "w") -> Iterator[IO]:
             raise IsADirectoryError(21, "Is a directory")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         neighbour = Path(name)
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with os.fdopen(descriptor, mode, **text) as file:
+        is_text = "b" not in mode
+        with os.fdopen(
+            descriptor, mode, encoding="utf-8" if is_text else None, newline="\n" if is_text else None
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from final_project import strict_json
 from final_project.data.texts import why_unreadable
-from final_project.errors import ProjectError
+from final_project.errors import ProjectError, UsageError
 from final_project.places import cache_dir
 from final_project.recipe import describe_fields, dotted_fields, load_recipe
 from final_project.settings import Recipe
@@ -42,8 +42,11 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
     set_up_logging()
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
-    except SystemExit as wish:
-        return wish.code or 0
+    except SystemExit as request:
+        if isinstance(request.code, str):  # Python's own meaning of a text: print it and fail
+            print(request.code, file=sys.stderr)
+            return 1
+        return request.code or 0
     except ProjectError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -67,7 +70,7 @@ def run_commands(
 ) -> int | None:
     """Run `python -m PROGRAM [COMMAND] ...`; without a command run_stage gets the arguments, where there is a stage.
 
-    intermixed: options may also come between positional arguments. Raises ProjectError for an unknown command.
+    intermixed: options may also come between positional arguments. Raises UsageError for an unknown command.
     """
     first = argv[0] if argv else ""
     if first in commands:
@@ -80,7 +83,7 @@ def run_commands(
         close = difflib.get_close_matches(first, commands, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         known = f" (there are {', '.join(commands)})" if commands else "; settings follow after -- as key=value"
-        raise ProjectError(f"python -m {program} has no command {first!r}{hint}{known}")
+        raise UsageError(f"python -m {program} has no command {first!r}{hint}{known}")
     if run_stage is not None:
         return run_stage(argv)
     parser = Parser(

@@ -27,8 +27,12 @@ class DataError(ProjectError):
         super().__init__(f"{where}: {what}")
 
 
-class CallError(DataError, ValueError):
-    """A row that a Python call was given is not what it should be. The message starts with the row's number, from 0."""
+class UsageError(ProjectError):
+    """A command or a function is used wrongly: an unknown name, options that exclude each other."""
+
+
+class CallError(UsageError, DataError, ValueError):
+    """A Python call was given a wrong row. The message starts with the row's number, from 0."""
 
 
 class ArtifactError(ProjectError):

@@ -37,7 +37,7 @@ class Options:
             raise RecipeError(problems)
 
     def problems(self) -> Iterator[str]:
-        kinds = kinds_of(type(self))
+        kinds = kinds_of(type(self))  # type: ignore[arg-type]  # mypy takes the instances' __hash__ for the class's
         for its_field in fields(self):
             value = getattr(self, its_field.name)
             if said := problem_of(kinds[its_field.name], its_field.metadata, value):

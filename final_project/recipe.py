@@ -15,11 +15,14 @@ from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from final_project.data.texts import why_unreadable
 from final_project.errors import RecipeError
 from final_project.places import RECIPE_DIR
 from final_project.settings import Recipe
+from final_project.settings.section import facts_of
 
 SWEEP_DIR = RECIPE_DIR / "sweeps"  # no recipes themselves: lists of them, or of settings to try
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
@@ -75,9 +78,9 @@ def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) 
     return recipe
 
 
-def dotted_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:
+def dotted_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, FieldInfo]:
     """Every setting of the model as `section.key` -> pydantic field, in order of definition."""
-    fields = {}
+    fields: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             fields |= dotted_fields(field.annotation, f"{prefix}{name}.")
@@ -93,7 +96,7 @@ def describe_fields(*sections: str, common_only: bool = False) -> str:
         section = key.split(".")[0] if "." in key else ""
         if sections and section and section not in sections:
             continue
-        extra = field.json_schema_extra or {}
+        extra = facts_of(field)
         if common_only and not extra.get("common"):
             continue
         unit = extra.get("unit")
@@ -218,7 +221,7 @@ def _nearest(word: str, candidates: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def say(problem: dict, origins: dict[str, str], path: Path) -> list[str]:
+def say(problem: ErrorDetails, origins: dict[str, str], path: Path) -> list[str]:
     """One line for a wrong value; one for each conflict between settings of a section, with the origin of each."""
     key = ".".join(str(part) for part in problem["loc"])
     messages = problem["msg"].removeprefix("Value error, ").split("\n")

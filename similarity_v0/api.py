@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from final_project.chunks import in_chunks
 from final_project.data.given_rows import given_rows, texts_of
 from final_project.data.texts import why_no_text
 from final_project.errors import ArtifactError, CallError, RecipeError
@@ -93,7 +93,8 @@ class PairClassifier:
         where one pair, a dict or a data frame is given in place of a list of pairs; ArtifactError where the model's
         answer is not finite.
         """
-        parts = [self.score(chunk, at * CHUNK_ROWS).probabilities_NC for at, chunk in enumerate(chunks(_rows(pairs)))]
+        chunks = enumerate(in_chunks(_rows(pairs), CHUNK_ROWS))
+        parts = [self.score(chunk, at * CHUNK_ROWS).probabilities_NC for at, chunk in chunks]
         if not parts:
             return Predictions(np.zeros(0), np.zeros(0, dtype=np.int64))
         return self.decide(np.concatenate(parts))
@@ -115,12 +116,6 @@ class PairClassifier:
     def decide(self, probabilities_NC: np.ndarray) -> Predictions:
         """The folder's decision rule on a model's probabilities."""
         return Predictions(self.decision.positive(probabilities_NC), self.decision.labels(probabilities_NC))
-
-
-def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK_ROWS)):
-        yield chunk
 
 
 def _rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:

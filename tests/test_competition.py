@@ -24,7 +24,7 @@ def material(tmp_path_factory) -> Path:
     """Pair files as a user would bring them, and a tiny encoder of the same kind as the published one."""
     folder = tmp_path_factory.mktemp("material")
     demo = build_demo(600, 7)
-    for name, pairs in (("train", demo.train), ("dev", demo.dev[:120]), ("test", demo.originals[:60])):
+    for name, pairs in (("train", demo.train), ("dev", demo.dev[:120]), ("test", demo.source_pairs[:60])):
         lines = ["\t".join([p.sentence1, p.sentence2] + ([] if name == "test" else [str(p.label)])) for p in pairs]
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     chosen = {row.id for row in demo.segmented[:60]} | {twin for ori, twin in demo.pair_map if ori <= 60}

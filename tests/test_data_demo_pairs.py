@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from final_project.data.demo import grammar
 from final_project.data.demo.meanings import ALL_ROLES, conflicting_roles, entity_split, frame_split, frame_text
-from final_project.data.demo.pairs import N_DEV, N_ORIGINALS, N_TWINS, build_demo
+from final_project.data.demo.pairs import N_DEV, N_PERTURBED, N_SOURCE_ROWS, build_demo
 from final_project.data.demo.sentences import PERTURBATIONS, Piece, text_of
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.overlap_baseline import overlap_baseline
@@ -39,8 +39,8 @@ def test_dev_and_test_do_not_depend_on_the_size_of_train(demo):
 
 
 def test_the_splits_have_their_sizes_and_half_of_each_label(demo):
-    assert (len(demo.train), len(demo.dev), len(demo.test)) == (8000, N_DEV, N_ORIGINALS + N_TWINS)
-    for pairs in (demo.train, demo.dev, demo.originals):
+    assert (len(demo.train), len(demo.dev), len(demo.test)) == (8000, N_DEV, N_SOURCE_ROWS + N_PERTURBED)
+    for pairs in (demo.train, demo.dev, demo.source_pairs):
         assert describe(fingerprints(pairs))["positive_share"] == 0.5
     assert 0.45 < describe(fingerprints(demo.test))["positive_share"] < 0.55
 
@@ -86,7 +86,7 @@ def test_character_overlap_does_not_solve_it(demo):
 def test_one_side_alone_tells_nothing_about_the_label(demo, side):
     model = make_pipeline(CountVectorizer(analyzer="char", ngram_range=(1, 2)), LogisticRegression(max_iter=300, C=0.3))
     model.fit([getattr(pair, side) for pair in demo.train], [pair.label for pair in demo.train])
-    held_out = demo.dev + demo.originals
+    held_out = demo.dev + demo.source_pairs
     score = model.score([getattr(pair, side) for pair in held_out], [pair.label for pair in held_out])
     assert 0.45 < score < 0.55
 
@@ -159,7 +159,7 @@ def test_a_reversed_route_is_a_negative_that_marks_both_ends(demo):
 
 def test_twins_keep_label_and_gold_words_and_change_the_text(demo):
     gold = {row.id: row for row in demo.gold}
-    assert len(demo.pair_map) == N_TWINS == len({twin for _, twin in demo.pair_map})
+    assert len(demo.pair_map) == N_PERTURBED == len({perturbed for _, perturbed in demo.pair_map})
     changed_gold = 0
     for original, twin in demo.pair_map:
         one, two = gold[original], gold[twin]
@@ -172,8 +172,8 @@ def test_twins_keep_label_and_gold_words_and_change_the_text(demo):
             marked = "".join(words1[k] for k in sets1[0]), "".join(words2[k] for k in sets2[0])
             changed_gold += marked[0] != marked[1]
     # only a synonym or a slip inside the words that carry what is asked may change them
-    assert changed_gold < 0.4 * N_TWINS
-    assert sum(bool(row.rel_ids) for row in demo.gold) == N_TWINS
+    assert changed_gold < 0.4 * N_PERTURBED
+    assert sum(bool(row.rel_ids) for row in demo.gold) == N_PERTURBED
 
 
 @pytest.mark.parametrize("perturb", PERTURBATIONS, ids=lambda function: function.__name__)

@@ -91,7 +91,7 @@ def text_of(folder):
 def test_what_is_held_out_unasked_is_said_in_the_log_and_what_is_asked_for_is_not(tmp_path, own, caplog):
     caplog.set_level("INFO")
     prepare(recipe_of(tmp_path, own, ["train"], ["dev"]))
-    assert f"no test pairs are named: 0.1 of {own('train')} are held out (prepare.test_file or" in caplog.text
+    assert f"no test pairs are named: 0.1 of {own('train')} are held out (set prepare.test_file or" in caplog.text
     assert "no dev pairs are named" not in caplog.text
     caplog.clear()
     prepare(recipe_of(tmp_path, own, ["train", "test"]))

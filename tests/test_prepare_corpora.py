@@ -171,7 +171,7 @@ def test_more_sets_can_be_kept_out_and_one_that_is_absent_is_said(data, caplog):
     assert text_of(folder) == [row[:2] for row in TRAIN[:3]] + [THS[1][1:]]
     assert facts["text"]["left_out"] == {"dev": 2, "test": 1, "explain": 0, "contest A": 2, "mine.tsv": 2}
     assert facts["not_kept_out"] == ["B"]
-    assert "B is not at hand, so nothing could be kept out" in caplog.text
+    assert "B is not on this machine, so pairs that occur in it cannot be left out" in caplog.text
     with pytest.raises(ProjectError, match="no corpus named 'C'"):
         run(data, "prepare.keep_out=[C]")
 

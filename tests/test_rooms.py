@@ -9,7 +9,10 @@ from test_house import imported_by, modules
 
 EVERYWHERE = tuple(
     f"final_project.{name}"
-    for name in ("errors", "artifacts", "strict_json", "places", "option_checks", "settings", "recipe", "data.texts")
+    for name in (
+        *("errors", "artifacts", "strict_json", "places", "option_checks", "chunks"),
+        *("settings", "recipe", "data.texts"),
+    )
 )
 CORE = ("final_project.",)
 RECORDS, FILES = "final_project.data.records", "final_project.data.files"

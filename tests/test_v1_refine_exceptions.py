@@ -44,13 +44,13 @@ def test_f3_treats_other_rows_under_those_ids_and_those_rows_under_other_ids_as_
         assert answers_after_f3(rows) == ([1] * 6, 6)
 
 
-def test_every_perturbed_row_of_the_demo_takes_its_originals_answer():
+def test_every_perturbed_row_of_the_demo_takes_the_answer_of_its_source_row():
     demo = build_demo(100, 2022)
-    originals = SourceRows(
-        frozenset(p.sentence1 for p in demo.originals), frozenset(p.sentence2 for p in demo.originals)
+    source_rows = SourceRows(
+        frozenset(p.sentence1 for p in demo.source_pairs), frozenset(p.sentence2 for p in demo.source_pairs)
     )
     rows = [Rationale(p.id, 0, (0,), (0,)) for p in demo.segmented]
-    assert refine_f3(demo.segmented, rows, originals)[1]["copied"] == 300
+    assert refine_f3(demo.segmented, rows, source_rows)[1]["copied"] == 300
 
 
 @pytest.mark.stage

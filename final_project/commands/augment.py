@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     pairs = read_pairs(arguments.input, labelled=True)
     augmented = list(augment_pairs(pairs))
     write_pairs_csv(arguments.output, augmented)
-    n_positive = sum(pair.label for pair in augmented)
+    n_positive = sum(pair.label == 1 for pair in augmented)
     log.info(
         "augment: wrote %s: %d rows from %d, %d positive", arguments.output, len(augmented), len(pairs), n_positive
     )

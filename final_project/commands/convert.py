@@ -13,7 +13,7 @@ from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.registry import CORPORA, find_corpus
 from final_project.data.files.tables import write_pairs_csv
 from final_project.data.records import Pair
-from final_project.errors import DataError, ProjectError
+from final_project.errors import DataError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _check_files(inputs: list[Path], output: Path) -> None:
         if path.exists() and not path.is_file():  # a pipe could be read only once, and readers look ahead
             raise DataError(path, "expected a file, found a folder or a pipe")
         if path.resolve() in seen:
-            raise ProjectError(f"--input {path} is given twice: its pairs would be counted twice")
+            raise UsageError(f"--input {path} is given twice: its pairs would be counted twice")
         seen.add(path.resolve())
     if output.resolve() in seen:
-        raise ProjectError(f"--output {output} is also an --input, which it would replace")
+        raise UsageError(f"--output {output} is also an --input, which it would replace")

@@ -22,7 +22,7 @@ from final_project.data.corpora.entry import Corpus, Counts
 from final_project.data.corpora.inventory import data_folders, places
 from final_project.data.corpora.registry import CORPORA
 from final_project.data.corpora.stock import Stock, take_stock
-from final_project.errors import DataError, ProjectError
+from final_project.errors import DataError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def as_json(corpora: Sequence[Corpus], stocks: Sequence[Stock] = ()) -> dict[str
 
 def as_markdown(corpora: Sequence[Corpus]) -> str:
     """The table of docs/CORPORA.md; of the files, those that the collection took in."""
-    rows = [MARKDOWN_HEAD, ("---",) * 4 + ("---:",) * 3 + ("---",) * 3]
+    rows: list[tuple[str, ...]] = [MARKDOWN_HEAD, ("---",) * 4 + ("---:",) * 3 + ("---",) * 3]
     for corpus in corpora:
         files = dict(_files(corpus, "`"))["files"]
         reading = map(_markdown, (corpus.raw_format, corpus.label_rule))
@@ -196,7 +196,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     corpora = list(CORPORA.values())
     if arguments.markdown and arguments.data:
-        raise ProjectError("--markdown shows what is known of the corpora and takes no --data")
+        raise UsageError("--markdown shows what is known of the corpora and takes no --data")
     if arguments.markdown:
         print(as_markdown(corpora), end="")
         return 0

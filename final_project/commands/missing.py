@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from final_project.errors import ArtifactError
@@ -13,7 +13,7 @@ from final_project.settings import Recipe
 
 def missing_inputs(recipe: Recipe, stages: Collection[str]) -> list[str]:
     """One message for each kind of input that the named stages would miss; empty where all is there."""
-    searches = []
+    searches: list[Callable[[], object]] = []
     if "prepare" in stages:
         searches.append(lambda: find_inputs(recipe.prepare))
     if "posttrain" in stages and recipe.encoder.init != "scratch":

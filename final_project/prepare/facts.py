@@ -9,18 +9,22 @@ from typing import Any
 from final_project.data.quality.fingerprints import Fingerprints
 from final_project.data.quality.overlap_baseline import overlap_baseline
 from final_project.data.quality.statistics import LENGTH_EDGES, describe, overlaps, shared_sentences, statistics_table
-from final_project.prepare.material import Material
-from final_project.prepare.selection import Selection
+from final_project.prepare.material import RawMaterial, ScoredSets
+from final_project.prepare.selection import PairSelection
 
 log = logging.getLogger(__name__)
 
-BASELINE_ROWS = 20_000  # evenly spaced training pairs are enough for its five features
+BASELINE_ROWS = 20_000  # training pairs the baseline is fitted on, evenly spaced; enough for its five features
 
 
 def gather_facts(
-    sets: Mapping[str, Fingerprints], train: Selection, text: Selection, material: Material
+    sets: Mapping[str, Fingerprints],
+    train: PairSelection,
+    text: PairSelection,
+    material: RawMaterial,
+    scored: ScoredSets,
 ) -> dict[str, Any]:
-    """sets: the training pairs as written, then all that will be scored, by name."""
+    """The contents of statistics.json. sets: the training pairs as written, then every set that will be scored."""
     kept_train = train.kept
     thinned = kept_train[:: -(-len(kept_train) // BASELINE_ROWS)]
     corpora = {name: text.table.of_corpus(name) for name in text.table.corpora}
@@ -39,12 +43,12 @@ def gather_facts(
         "not_kept_out": material.inputs.absent,
         "shared_sentences": shared_sentences({**of_corpus, **{name: sets[name] for name in sets if name != "train"}}),
         "cleaned_rows": {name: cleaner.changed for name, cleaner in material.cleaners.items()},
-        "overlap_baseline": overlap_baseline(list(thinned.pairs()), dev=material.dev, test=material.test),
+        "overlap_baseline": overlap_baseline(list(thinned.pairs()), dev=scored.dev, test=scored.test),
     }
 
 
-def tell(facts: Mapping[str, Any]) -> None:
-    """The same for people, as log lines."""
+def log_facts(facts: Mapping[str, Any]) -> None:
+    """Log the figures of `gather_facts` for people."""
     several = len(facts["corpora"]) > 1
     corpora = {f"text: {name}": figures for name, figures in facts["corpora"].items()} if several else {}
     for line in statistics_table({**facts["sets"], **corpora}, facts["overlaps"]).splitlines():
@@ -52,16 +56,16 @@ def tell(facts: Mapping[str, Any]) -> None:
     for corpus, why in facts["refused"].items():
         log.info("text.tsv: %s is left out: %s", corpus, why)
     for name in facts["not_kept_out"]:
-        log.info("text.tsv: %s is not at hand, so nothing could be kept out because of it", name)
+        log.info("text.tsv: %s is not on this machine, so pairs that occur in it cannot be left out", name)
     for file, name in (("train.csv", "train"), ("text.tsv", "text")):
-        _tell_faults(file, name, facts[name])
+        _log_faults(file, name, facts[name])
     for split, steps in facts["cleaned_rows"].items():
         log.info("cleaned %s: %s", split, ", ".join(f"{step} {count:,} rows" for step, count in steps.items()))
     for name, accuracy in facts["overlap_baseline"].items():
         log.info("character-overlap baseline: %s %.4f", name.replace("_", " "), accuracy)
 
 
-def _tell_faults(file: str, name: str, facts: Mapping[str, Any]) -> None:
+def _log_faults(file: str, name: str, facts: Mapping[str, Any]) -> None:
     shares = "share a sentence with {}" if name == "text" else "occur in {}"
     for fault, n_found in facts["found"].items():
         if n_found:

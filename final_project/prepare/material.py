@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from final_project.data.demo.pairs import DemoSet, build_demo
 from final_project.data.files.contest import read_segmented
 from final_project.data.quality.clean import Cleaner
-from final_project.data.records import GoldRow, Pair, SegmentedPair
+from final_project.data.records import Pair, SegmentedPair
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs, Source
 from final_project.settings import Prepare
-from final_project.settings.prepare import BUILT_IN
+from final_project.settings.prepare import BUILT_IN, Split
 from final_project.text.script_words import words_by_script
 
 
+@dataclass(frozen=True)
+class ScoredSets:
+    """The sets that will be scored. source_pairs: the texts by which refinement recognises source rows."""
+
+    dev: list[Pair]
+    test: list[Pair]
+    explain: list[SegmentedPair]
+    source_pairs: list[Pair]
+
+
 @dataclass
-class Material:
-    """dev, test: None where they are to be held out of the training pairs. explain, originals: None where they are the
-    test pairs. gold and pair_map exist for built-in rows only. cleaners: set -> what cleaning changed in it."""
+class RawMaterial:
+    """What the inputs hold.
+
+    splits: dev and test, without those that are to be held out of the training pairs. explain: None if the test pairs
+    are explained. cleaners: set -> what cleaning changed in it. n_train: training pairs read so far by `rows`.
+    """
 
     inputs: Inputs
     settings: Prepare
     demo: DemoSet | None = None
-    dev: list[Pair] | None = None
-    test: list[Pair] | None = None
-    originals: list[Pair] | None = None
+    splits: dict[Split, list[Pair]] = field(default_factory=dict)
     explain: list[SegmentedPair] | None = None
-    gold: Sequence[GoldRow] = ()
-    pair_map: Sequence[tuple[int, int]] = ()
     cleaners: dict[str, Cleaner] = field(default_factory=dict)
     n_train: int = 0
 
     def rows(self) -> Iterator[tuple[str, Pair]]:
-        """(corpus, pair): first the training pairs, `n_train` of them, then what else joins the text."""
+        """Yield (corpus, pair): first the training pairs, which `n_train` counts, then the other pairs of the text."""
         for corpus, pair in self._training_rows():
             self.n_train += 1
             yield corpus, pair
@@ -57,14 +67,29 @@ class Material:
     def clean(self, name: str, pairs: Iterable[Pair]) -> list[Pair]:
         return list(self._cleaned(name, pairs))
 
+    @property
+    def explained_demo(self) -> DemoSet | None:
+        """The built-in pairs if their test rows are the test set: only then do they bring gold and a pair map."""
+        return None if self.settings.share_of("test") else self.demo
 
-def read_material(settings: Prepare, inputs: Inputs) -> Material:
+    def scored_sets(self, held_out: Mapping[Split, list[Pair]]) -> ScoredSets:
+        """The sets as read, completed by those that were held out of the training pairs."""
+        splits = {**self.splits, **held_out}
+        explain, source_pairs = self.explain, splits["test"]
+        if self.explained_demo is not None:
+            source_pairs = self.explained_demo.source_pairs
+        if explain is None:
+            explain = [segment_by_script(k, pair) for k, pair in enumerate(splits["test"], start=1)]
+        return ScoredSets(splits["dev"], splits["test"], explain, source_pairs)
+
+
+def read_material(settings: Prepare, inputs: Inputs) -> RawMaterial:
     """Read the sets that will be scored; raises DataError with file and line. Built-in pairs are read where the recipe
     names none of its own."""
-    material = Material(inputs, settings)
-    read = {
+    material = RawMaterial(inputs, settings)
+    read: dict[Split, list[Pair]] = {
         split: [pair for source in inputs.splits[split] for pair in source.read()]
-        for split in ("dev", "test")
+        for split in get_args(Split)
         if split in inputs.splits
     }
     for source in inputs.splits.get("dev", ()):
@@ -74,15 +99,10 @@ def read_material(settings: Prepare, inputs: Inputs) -> Material:
         if not settings.share_of("dev"):
             read["dev"] = material.demo.dev
         if not settings.share_of("test"):
-            read["test"], material.originals = material.demo.test, material.demo.originals
-            material.explain = material.demo.segmented
-            material.gold, material.pair_map = material.demo.gold, material.demo.pair_map
+            read["test"], material.explain = material.demo.test, material.demo.segmented
     if inputs.explain is not None:
         material.explain = read_segmented(inputs.explain)
-    if "dev" in read:
-        material.dev = material.clean("dev", read["dev"])
-    if "test" in read:
-        material.test = material.clean("test", read["test"])
+    material.splits = {split: material.clean(split, pairs) for split, pairs in read.items()}
     return material
 
 

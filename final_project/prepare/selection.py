@@ -1,8 +1,8 @@
-"""Which pairs stay: the recipe's policies, with a count of every reason.
+"""Select the pairs that stay, by the recipe's policies, and count the reasons for the others.
 
-keep    not even looked for
-report  counted, and kept
-drop    counted, and left out; a row with several faults counts for the first
+keep    the check is skipped
+report  rows are counted and kept
+drop    rows are counted and left out; a row with several faults counts for the first
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ STAYS = -1
 
 
 @dataclass
-class Selection:
+class PairSelection:
     """The rows of a table that stay, and why the others do not.
 
-    found: rows with each fault, whether or not they stay. why_N: the place in `reasons` of the first reason for which
-    a row was left out, or STAYS.
+    found: rows with each fault, whether or not they stay. why_N: index into `reasons` of the first reason for which a
+    row was left out, or STAYS.
     """
 
     table: PairTable
@@ -67,10 +67,10 @@ class Selection:
         return {"nearly repeated": mask}
 
 
-def select_training(table: PairTable, known: Known, settings: Prepare) -> Selection:
-    """Of labelled training pairs. A leak is a pair that will be scored, in either order."""
+def select_training(table: PairTable, known: Known, settings: Prepare) -> PairSelection:
+    """Select labelled training pairs. A leak is a pair that will be scored, in either order."""
     prints, pairs = table.prints, table.prints.normal_pairs_N
-    chosen = Selection(table)
+    chosen = PairSelection(table)
     chosen.apply(settings.leaks, lambda: known.sharing_the_pair(prints))
     chosen.apply(settings.contradictions, lambda: {"contradicting": contradicting(pairs, prints.label_N)})
     keys = pairs * ODD + prints.label_N.astype(np.uint64)
@@ -80,10 +80,10 @@ def select_training(table: PairTable, known: Known, settings: Prepare) -> Select
     return chosen
 
 
-def select_text(table: PairTable, known: Known, settings: Prepare) -> Selection:
-    """Of pairs for masked-LM training. A leak is a pair with a sentence that will be scored."""
+def select_text(table: PairTable, known: Known, settings: Prepare) -> PairSelection:
+    """Select pairs for masked-LM training. A leak is a pair with a sentence that will be scored."""
     prints = table.prints
-    chosen = Selection(table)
+    chosen = PairSelection(table)
     chosen.apply(settings.text_leaks, lambda: known.sharing_a_sentence(prints))
     chosen.apply(settings.text_duplicates, lambda: {"repeated": repeating(prints.normal_pairs_N)})
     if settings.near_duplicates:

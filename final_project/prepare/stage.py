@@ -1,4 +1,4 @@
-"""The stage: find, read, choose, write."""
+"""Run the stage: find the inputs, read them, select pairs by policy, write the files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from final_project.artifacts import digest_of, write_json
 from final_project.data.augment import augment_pairs
+from final_project.data.demo.pairs import DemoSet
 from final_project.data.files.contest import write_json_lines, write_segmented
 from final_project.data.files.pair_table import PairTable, write_pair_table
 from final_project.data.files.tables import write_pairs_csv, write_pairs_tsv
@@ -20,16 +21,17 @@ from final_project.data.quality.fingerprints import Fingerprinter, Fingerprints,
 from final_project.data.quality.groups import connected_groups, held_out_rows
 from final_project.data.records import GoldRow, Pair
 from final_project.errors import DataError
-from final_project.prepare.facts import gather_facts, tell
-from final_project.prepare.inputs import find_inputs
-from final_project.prepare.material import Material, read_material, segment_by_script
+from final_project.prepare.facts import gather_facts, log_facts
+from final_project.prepare.inputs import Inputs, find_inputs
+from final_project.prepare.material import RawMaterial, ScoredSets, read_material
 from final_project.prepare.selection import select_text, select_training
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Prepare, Recipe
+from final_project.settings.prepare import Split
 
 log = logging.getLogger(__name__)
 
-SPOOL = ".spool.arrow"  # training pairs and text as they were read; gone when the stage ends
+SPOOL = ".spool.arrow"  # training pairs and text as they were read; deleted when the stage ends
 
 
 def prepare(recipe: Recipe, force: bool = False) -> Path:
@@ -51,14 +53,14 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
     if not force and folder.is_finished(key):
         log.info("prepare: up to date, skipped (%s)", folder.path)
         return folder.path
-    for split, share in unasked.items():  # dev decides checkpoint and threshold, test is what the report shows
+    for split, share in unasked.items():  # dev decides checkpoint and threshold; the report shows test
         file, way_out = inputs.splits["train"][0].path, f"prepare.{split}_file or prepare.{split}_share"
         log.info(
-            "prepare: no %s pairs are named: %g of %s are held out (%s say otherwise)", split, share, file, way_out
+            "prepare: no %s pairs are named: %g of %s are held out (set %s to change that)", split, share, file, way_out
         )
     material = read_material(settings, inputs)
     folder.lock()
-    # Everything is made beside the folder: a fault in the data must not cost the user what an earlier run left there.
+    # All files are written next to the folder: a fault in the data must not delete the results of an earlier run.
     partial = folder.run_dir / ".prepare.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -78,15 +80,14 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
     return folder.path
 
 
-def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
+def make(folder: Path, settings: Prepare, material: RawMaterial) -> dict[str, int]:
     """Write every file of the stage into `folder`; returns the rows of each by name."""
     table = write_pair_table(folder / SPOOL, material.rows())
     is_train_N = np.arange(len(table)) < material.n_train
-    is_taken_N = hold_out(table, is_train_N, settings, material)
-    if material.explain is None:
-        material.explain = [segment_by_script(k, pair) for k, pair in enumerate(material.test, start=1)]
-    scored = scored_sets(material)
-    known = Known.of(scored)
+    is_taken_N, held_out = hold_out(table, is_train_N, settings, material)
+    scored = material.scored_sets(held_out)
+    scored_prints = fingerprint_scored(scored, material.inputs)
+    known = Known.of(scored_prints)
     train = select_training(table[is_train_N & ~is_taken_N], known, settings)
     text = select_text(table[~is_taken_N], known, settings)
     kept_train, kept_text = train.kept, text.kept
@@ -98,32 +99,37 @@ def make(folder: Path, settings: Prepare, material: Material) -> dict[str, int]:
     rows["text.tsv"] = write_pairs_tsv(folder / "text.tsv", kept_text.pairs())
     if settings.text_corpora:
         rows["collection.arrow"] = kept_text.copy_to(folder / "collection.arrow")
-    rows |= write_scored(folder, material)
-    facts = gather_facts({"train": train_prints, **scored}, train, text, material)
+    rows |= write_scored(folder, scored, material.explained_demo)
+    facts = gather_facts({"train": train_prints, **scored_prints}, train, text, material, scored)
     (folder / SPOOL).unlink()
     write_json(folder / "statistics.json", facts)
-    tell(facts)
+    log_facts(facts)
     return rows | {"statistics.json": 1}
 
 
-def shares_by_default(settings: Prepare) -> dict[str, float]:
-    """What is held out of own training pairs although the recipe does not ask for it, by split."""
-    asked = {"dev": settings.dev_share, "test": settings.test_share}
+def shares_by_default(settings: Prepare) -> dict[Split, float]:
+    """Shares of own training pairs that are held out although the recipe does not ask for it, by split."""
+    asked: dict[Split, float] = {"dev": settings.dev_share, "test": settings.test_share}
     return {split: share for split in asked if not asked[split] and (share := settings.share_of(split))}
 
 
-def hold_out(table: PairTable, is_train_N: np.ndarray, settings: Prepare, material: Material) -> np.ndarray:
-    """Take from the training pairs what dev and test lack; returns the mask (N,) of rows taken.
+def hold_out(
+    table: PairTable, is_train_N: np.ndarray, settings: Prepare, material: RawMaterial
+) -> tuple[np.ndarray, dict[Split, list[Pair]]]:
+    """Take dev and test, where the material has none, from the training pairs.
 
-    Pairs that share a sentence stay together, so that no sentence is on both sides.
+    Returns the mask (N,) of the rows taken, and the sets taken. Pairs that share a sentence stay together, so that no
+    sentence is in two sets. Raises DataError if nothing can be taken.
     """
     is_taken_N = np.zeros(len(table), dtype=bool)
-    for split in ("test", "dev"):
-        if getattr(material, split) is not None:
+    held_out: dict[Split, list[Pair]] = {}
+    splits: tuple[Split, ...] = ("test", "dev")
+    for split in splits:
+        if split in material.splits:
             continue
         rows = np.flatnonzero(is_train_N & ~is_taken_N)
         groups, labels = connected_groups(table.prints.normal_N2[rows]), table.prints.label_N[rows]
-        # of all training pairs, also where test has taken some
+        # the share counts all training pairs, also those that test has taken
         wanted = settings.share_of(split) * is_train_N.sum() / len(rows)
         is_taken_N[rows[held_out_rows(groups, labels, wanted, settings.split_seed)]] = True
         taken = np.zeros(len(table), dtype=bool)
@@ -135,18 +141,18 @@ def hold_out(table: PairTable, is_train_N: np.ndarray, settings: Prepare, materi
                 train[0].path if train else settings.corpus,
                 f"no {split} pairs can be held out: {why}; name a file of others as prepare.{split}_file",
             )
-        setattr(material, split, list(table[taken].pairs()))
-    return is_taken_N
+        held_out[split] = list(table[taken].pairs())
+    return is_taken_N, held_out
 
 
-def scored_sets(material: Material) -> dict[str, Fingerprints]:
-    """Fingerprints of all that will be scored, by name."""
+def fingerprint_scored(scored: ScoredSets, inputs: Inputs) -> dict[str, Fingerprints]:
+    """Fingerprints of every set that will be scored, here or elsewhere, by name."""
     sets = {
-        "dev": fingerprints(material.dev),
-        "test": fingerprints(material.test),
-        "explain": fingerprints(Pair(row.query, row.title) for row in material.explain),
+        "dev": fingerprints(scored.dev),
+        "test": fingerprints(scored.test),
+        "explain": fingerprints(Pair(row.query, row.title) for row in scored.explain),
     }
-    for source in material.inputs.held_out:
+    for source in inputs.held_out:
         sets[source.name] = fingerprints(source.read())
     return sets
 
@@ -159,17 +165,17 @@ def write_training(folder: Path, kept: PairTable, augment: bool) -> tuple[dict[s
     return rows, taker.result() if augment else kept.prints
 
 
-def write_scored(folder: Path, material: Material) -> dict[str, int]:
-    """Dev, test, the rows to explain and what belongs to them; returns the rows of each file."""
+def write_scored(folder: Path, scored: ScoredSets, demo: DemoSet | None) -> dict[str, int]:
+    """Write dev, test, the rows to explain and, for built-in rows, their gold; returns the rows of each file."""
     rows = {
-        "dev.csv": write_pairs_csv(folder / "dev.csv", material.dev),
-        "test.csv": write_pairs_csv(folder / "test.csv", material.test),
-        "explain.jsonl": write_segmented(folder / "explain.jsonl", material.explain),
-        "originals.tsv": write_pairs_tsv(folder / "originals.tsv", material.originals or material.test),
+        "dev.csv": write_pairs_csv(folder / "dev.csv", scored.dev),
+        "test.csv": write_pairs_csv(folder / "test.csv", scored.test),
+        "explain.jsonl": write_segmented(folder / "explain.jsonl", scored.explain),
+        "originals.tsv": write_pairs_tsv(folder / "originals.tsv", scored.source_pairs),
     }
-    if material.gold:
-        rows["gold.jsonl"] = write_json_lines(folder / "gold.jsonl", map(gold_record, material.gold))
-        pair_map = ({"ori": original, "disturb": twin} for original, twin in material.pair_map)
+    if demo is not None:
+        rows["gold.jsonl"] = write_json_lines(folder / "gold.jsonl", map(gold_record, demo.gold))
+        pair_map = ({"ori": source_id, "disturb": perturbed_id} for source_id, perturbed_id in demo.pair_map)
         rows["pair_map.jsonl"] = write_json_lines(folder / "pair_map.jsonl", pair_map)
     return rows
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 
 def setting(
@@ -22,8 +23,13 @@ def setting(
     stage again; "rounding" if it depends on it by rounding alone, so that an interrupted stage may resume under another
     value. common: shown by `--help`; the others only by `--help-all`.
     """
-    extra = {"unit": unit, "affects_result": affects_result, "common": common}
+    extra: dict[str, Any] = {"unit": unit, "affects_result": affects_result, "common": common}
     return Field(default, description=meaning, json_schema_extra=extra, **bounds)
+
+
+def facts_of(field: FieldInfo) -> dict[str, Any]:
+    """Unit, affects_result and common of a field that `setting` made; empty for other fields."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _published(value: Any) -> Any:
@@ -53,5 +59,5 @@ class Section(BaseModel):
     def affecting_result(self, up_to_rounding: bool = False) -> dict[str, Any]:
         """The settings on which the stage's result depends, as JSON values; up_to_rounding: by more than rounding."""
         values, without = self.model_dump(mode="json"), (False, "rounding") if up_to_rounding else (False,)
-        affects = {name: field.json_schema_extra["affects_result"] for name, field in type(self).model_fields.items()}
+        affects = {name: facts_of(field)["affects_result"] for name, field in type(self).model_fields.items()}
         return {name: values[name] for name, kind in affects.items() if kind not in without}

@@ -50,8 +50,8 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Texts], max_l
     As the library does it with `truncation="longest_first"` and the tokenizer's truncation_side, in time and memory
     that grow with the length of the texts. tokenizer: its state is afterwards that of such a call.
     """
-    bare = None
-    found: list[EncodedTexts | None] = [None] * len(rows)
+    bare: Tokenizer | None = None
+    found: dict[int, EncodedTexts] = {}
     is_long = [tokenizer.is_fast and _n_bytes(row) > LONG_BYTES * max_length for row in rows]
     short = [at for at, long in enumerate(is_long) if not long]
     # without a short row the call is still made: it sets how the tokenizer cuts
@@ -62,7 +62,7 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Texts], max_l
     for at in (at for at, long in enumerate(is_long) if long):
         bare = bare or _without_post_processor(tokenizer.backend_tokenizer)
         found[at] = _cut_here(tokenizer, bare, rows[at], room)
-    return found
+    return [found[at] for at in range(len(rows))]
 
 
 def _n_bytes(row: Texts) -> int:

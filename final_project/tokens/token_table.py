@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import damage_of, folder_atomic, seal, write_json
+from final_project.chunks import in_chunks
 from final_project.errors import ArtifactError
-from final_project.tokens.encode import encode_rows
+from final_project.tokens.encode import EncodedTexts, encode_rows
 from final_project.tokens.tokenizer import with_special_tokens_as_text
 from final_project.tokens.words import word_starts
 
@@ -117,7 +118,7 @@ def write_token_table(
         with ExitStack() as stack:
             files = {name: stack.enter_context((partial / f"{name}.bin").open("wb")) for name in names}
             np.zeros(1, np.int64).tofile(files["offsets"])
-            for chunk in _chunks(rows):
+            for chunk in in_chunks(rows, ROWS_AT_A_TIME):
                 columns, lengths, truncated = _encode(chunk, tokenizer, max_length, with_words)
                 for name, values in columns.items():
                     np.fromiter(values, COLUMNS.get(name, id_type)).tofile(files[name])
@@ -176,10 +177,9 @@ def _mapped(path: Path, dtype: str) -> np.ndarray:
     return np.memmap(path, dtype, mode="r")
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, ROWS_AT_A_TIME)):
-        yield chunk
+def _word_starts(row: EncodedTexts, texts: Sequence[str]) -> list[bool]:
+    assert row.tokens is not None, "words need a tokenizer that knows the characters of its tokens"
+    return word_starts(row.tokens, texts)
 
 
 def _encode(
@@ -190,13 +190,13 @@ def _encode(
     with_special_tokens_as_text(tokenizer)
     rows = [(first,) if second is None else (first, second) for first, second, _ in chunk]
     encoded = encode_rows(tokenizer, rows, max_length)
-    columns = {
+    columns: dict[str, Iterable[int]] = {
         "ids": chain.from_iterable(row.input_ids for row in encoded),
         "types": chain.from_iterable(row.token_type_ids for row in encoded),
         "labels": (-1 if label is None else label for _, _, label in chunk),
     }
     if with_words:
         columns["word_starts"] = chain.from_iterable(
-            word_starts(row.tokens, texts) for row, texts in zip(encoded, rows, strict=True)
+            _word_starts(row, texts) for row, texts in zip(encoded, rows, strict=True)
         )
     return columns, list(map(len, encoded)), sum(row.is_cut for row in encoded)

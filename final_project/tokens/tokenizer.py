@@ -7,11 +7,12 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 
 from tokenizers import AddedToken, Regex, Tokenizer, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
+from final_project.chunks import in_chunks
 from final_project.errors import ArtifactError, DataError, first_line
 from final_project.tokens.words import chinese_words
 
@@ -33,7 +34,7 @@ def build_tokenizer(
     scheme = BertTokenizer(vocab={token: at for at, token in enumerate(SPECIAL_TOKENS)}).backend_tokenizer
     units: Counter[str] = Counter()
     words: Counter[str] = Counter()
-    for chunk in chunks(texts, BUILD_ROWS):
+    for chunk in in_chunks(texts, BUILD_ROWS):
         for found in units_of(chunk, scheme):
             units.update(found)
         if vocab_words:
@@ -101,7 +102,7 @@ def units_of(texts: Iterable[str], scheme: Tokenizer) -> Iterator[list[str]]:
     """What a tokenizer's scheme takes apart before it looks into its vocabulary: Chinese characters, runs of others.
 
     Many texts at a time, joined by line ends, where every scheme parts."""
-    for chunk in chunks(texts, BUILD_ROWS):
+    for chunk in in_chunks(texts, BUILD_ROWS):
         text = "\n".join(chunk)
         if scheme.normalizer is not None:
             text = scheme.normalizer.normalize_str(text)
@@ -111,12 +112,6 @@ def units_of(texts: Iterable[str], scheme: Tokenizer) -> Iterator[list[str]]:
 def ranked(counts: Counter[str]) -> list[str]:
     """By frequency, then by code point, so that the same text always gives the same ids."""
     return sorted(counts, key=lambda token: (-counts[token], token))
-
-
-def chunks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(texts)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def load_init_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:

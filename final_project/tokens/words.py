@@ -31,12 +31,15 @@ def word_starts(encoding: Encoding, texts: Sequence[str | None]) -> list[bool]:
     A token goes on with a word where its first character and the last one of the token before lie in the same word.
     """
     words = [word_of_each_character(text or "") for text in texts]
-    starts = []
-    before = None  # (text, word) in which the token before ends
+    starts: list[bool] = []
+    before: tuple[int, int] | None = None  # (text, word) in which the token before ends
     for text, (begin, end) in zip(encoding.sequence_ids, encoding.offsets, strict=True):
-        is_token = text is not None and end > begin
-        starts.append(not is_token or (text, words[text][begin]) != before)
-        before = (text, words[text][end - 1]) if is_token else None
+        if text is None or end <= begin:  # a special token, or one without characters
+            starts.append(True)
+            before = None
+        else:
+            starts.append((text, words[text][begin]) != before)
+            before = text, words[text][end - 1]
     return starts
 
 

@@ -25,7 +25,7 @@ from final_project.data.corpora.pku_paraphrase_bank import PKU_PARAPHRASE_BANK
 from final_project.data.corpora.sohu2021 import SOHU_2021
 from final_project.data.corpora.ths2021 import THS2021
 from final_project.data.corpora.xf2021 import XF2021
-from final_project.errors import ProjectError
+from final_project.errors import UsageError
 
 CORPORA: dict[str, Corpus] = {
     entry.name: entry
@@ -64,7 +64,7 @@ def find_corpus(name: str) -> Corpus:
     by_lower_name = {known.lower(): entry for known, entry in CORPORA.items()}
     close = difflib.get_close_matches(name.lower(), [*by_lower_name, "demo"], n=1, cutoff=0.4)
     hint = f"; did you mean {by_lower_name[close[0]].name if close[0] in by_lower_name else close[0]}?" if close else ""
-    raise ProjectError(f"no corpus named {name!r}{hint}; registered: {', '.join(CORPORA)} (and demo for the stages)")
+    raise UsageError(f"no corpus named {name!r}{hint}; registered: {', '.join(CORPORA)} (and demo for the stages)")
 
 
 def bare(name: str) -> str:

@@ -10,12 +10,15 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from final_project.data.demo import grammar
 from final_project.data.demo.grammar import DOMAINS, Domain, Intent
 
 FRAME_SPLITS = ("train",) * 7 + ("dev",) * 3 + ("test",) * 3
 ENTITY_SPLITS = ("train",) * 3 + ("dev", "test")
+
+Option = TypeVar("Option")
 
 ALL_ROLES = frozenset(("a", "b", "n", "ask"))
 
@@ -134,9 +137,11 @@ def _change(rng: random.Random, meaning: Meaning, split: str) -> Meaning:
         return replace(meaning, number=_other(rng, domain.numbers, meaning.number))
     if kind == "ask":
         return replace(meaning, intent=_other_intent(rng, domain, meaning.intent))
-    words = range(len(getattr(domain, kind)))
-    options = [w for w in words if w != getattr(meaning, kind) and _entity_fits(replace(meaning, **{kind: w}), split)]
-    return replace(meaning, **{kind: rng.choice(options)})
+    if kind == "a":
+        others = [replace(meaning, a=word) for word in range(len(domain.a)) if word != meaning.a]
+    else:
+        others = [replace(meaning, b=word) for word in range(len(domain.b)) if word != meaning.b]
+    return rng.choice([other for other in others if _entity_fits(other, split)])
 
 
 def _other_intent(rng: random.Random, domain: Domain, intent: Intent) -> Intent:
@@ -146,5 +151,5 @@ def _other_intent(rng: random.Random, domain: Domain, intent: Intent) -> Intent:
     return _other(rng, domain.intents, intent)
 
 
-def _other(rng: random.Random, options: Sequence, taken):
+def _other(rng: random.Random, options: Sequence[Option], taken: Option) -> Option:
     return rng.choice([option for option in options if option != taken])

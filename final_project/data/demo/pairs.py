@@ -1,4 +1,4 @@
-"""The built-in pairs: Chinese questions made by a seeded generator, with gold rationales and perturbed twins.
+"""The built-in pairs: Chinese questions made by a seeded generator, with gold rationales and perturbed rows.
 
 A question is a meaning (domain, intent, entity of two words, perhaps a number) said in a frame (opening, wording,
 closing). Positives say one meaning in two frames. Negatives change one thing, sometimes two, and keep the rest
@@ -34,8 +34,8 @@ from final_project.data.demo.sentences import PERTURBATIONS, Sentence, gold_posi
 from final_project.data.records import GoldRow, Pair, SegmentedPair
 
 N_DEV = 1000
-N_ORIGINALS = 600
-N_TWINS = 300
+N_SOURCE_ROWS = 600
+N_PERTURBED = 300
 
 # Shares that make character overlap a poor guide (see tests): pairs that keep the
 # wording are near-copies, by label.
@@ -43,7 +43,7 @@ SAME_WORDING = {1: 0.15, 0: 0.6}
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedPair:
     """One generated pair with all that it was made from."""
 
     label: int
@@ -62,9 +62,9 @@ class Made:
 
 @dataclass
 class DemoSet:
-    """The splits, and for explanation the test rows with gold; twins follow the originals and ids count from 1.
+    """The splits, and for explanation the test rows with gold; perturbed rows follow the source rows; ids count from 1.
 
-    `pair_map` holds (id of an original, id of its perturbed twin).
+    `pair_map` holds (id of a source row, id of its perturbed row).
     """
 
     train: list[Pair]
@@ -73,10 +73,10 @@ class DemoSet:
     segmented: list[SegmentedPair]
     gold: list[GoldRow]
     pair_map: list[tuple[int, int]]
-    made: dict[str, list[Made]] = field(repr=False, default_factory=dict)
+    made: dict[str, list[GeneratedPair]] = field(repr=False, default_factory=dict)
 
     @property
-    def originals(self) -> list[Pair]:
+    def source_pairs(self) -> list[Pair]:
         return self.test[: len(self.test) - len(self.pair_map)]
 
 
@@ -85,19 +85,19 @@ def build_demo(n_train: int, seed: int) -> DemoSet:
     made = {
         "train": _make_pairs("train", n_train, seed),
         "dev": _make_pairs("dev", N_DEV, seed),
-        "test": _make_pairs("test", N_ORIGINALS, seed),
+        "test": _make_pairs("test", N_SOURCE_ROWS, seed),
     }
-    originals = made["test"]
-    twins = _make_twins(originals, seed)
-    rows = originals + [twin for _, twin in twins]
-    pair_map = [(origin + 1, len(originals) + k + 1) for k, (origin, _) in enumerate(twins)]
-    twin_of = dict(pair_map)
+    source_rows = made["test"]
+    perturbed = _make_perturbed(source_rows, seed)
+    rows = source_rows + [perturbed_row for _, perturbed_row in perturbed]
+    pair_map = [(origin + 1, len(source_rows) + k + 1) for k, (origin, _) in enumerate(perturbed)]
+    perturbed_of = dict(pair_map)
     gold = [
         _gold_row(
             number,
             row,
-            "ori" if number <= len(originals) else "disturb",
-            (twin_of[number],) if number in twin_of else (),
+            "ori" if number <= len(source_rows) else "disturb",
+            (perturbed_of[number],) if number in perturbed_of else (),
         )
         for number, row in enumerate(rows, start=1)
     ]
@@ -114,12 +114,12 @@ def build_demo(n_train: int, seed: int) -> DemoSet:
     )
 
 
-def _make_pairs(split: str, count: int, seed: int) -> list[Made]:
+def _make_pairs(split: str, count: int, seed: int) -> list[GeneratedPair]:
     """`count` pairs without repetition, labels alternating in a seeded order."""
     rng = random.Random(f"{seed}/{split}")
     labels = [k % 2 for k in range(count)]
     rng.shuffle(labels)
-    made: list[Made] = []
+    made: list[GeneratedPair] = []
     seen: set[tuple[str, str]] = set()
     for label in labels:
         while True:
@@ -132,39 +132,41 @@ def _make_pairs(split: str, count: int, seed: int) -> list[Made]:
     return made
 
 
-def _make_pair(rng: random.Random, split: str, label: int) -> Made:
+def _make_pair(rng: random.Random, split: str, label: int) -> GeneratedPair:
     first = draw_meaning(rng, split)
     second = first if label else contradict(rng, first, split)
     frame1 = draw_frame(rng, first, split)
     keep = len(first.intent.wordings) == len(second.intent.wordings) and rng.random() < SAME_WORDING[label]
     frame2 = draw_frame(rng, second, split, wording=frame1.wording if keep else None)
-    sentences = tuple(roughen(rng, say(rng, meaning, frame)) for meaning, frame in ((first, frame1), (second, frame2)))
-    return Made(label, (first, second), (frame1, frame2), sentences)
+    sentence1 = roughen(rng, say(rng, first, frame1))
+    sentence2 = roughen(rng, say(rng, second, frame2))
+    return GeneratedPair(label, (first, second), (frame1, frame2), (sentence1, sentence2))
 
 
-def _make_twins(originals: list[Made], seed: int) -> list[tuple[int, Made]]:
-    """(index of the original, its twin) for a seeded choice of originals: one or both sides perturbed, same label,
-    same gold words."""
+def _make_perturbed(source_rows: list[GeneratedPair], seed: int) -> list[tuple[int, GeneratedPair]]:
+    """(index of the source row, its perturbed row) for a seeded choice of source rows.
+
+    One or both sentences are perturbed; label and gold words stay."""
     rng = random.Random(f"{seed}/twins")
-    seen = {row.pair for row in originals}
-    twins = []
-    for index in sorted(rng.sample(range(len(originals)), N_TWINS)):
-        row = originals[index]
+    seen = {row.pair for row in source_rows}
+    perturbed = []
+    for index in sorted(rng.sample(range(len(source_rows)), N_PERTURBED)):
+        row = source_rows[index]
         while True:
             sides = rng.choice(((0,), (1,), (0, 1)))
-            sentences = tuple(
+            first, second = (
                 rng.choice(PERTURBATIONS)(rng, sentence) if side in sides else sentence
                 for side, sentence in enumerate(row.sentences)
             )
-            twin = replace(row, sentences=sentences)
-            if twin.pair not in seen:
+            perturbed_row = replace(row, sentences=(first, second))
+            if perturbed_row.pair not in seen:
                 break
-        seen.add(twin.pair)
-        twins.append((index, twin))
-    return twins
+        seen.add(perturbed_row.pair)
+        perturbed.append((index, perturbed_row))
+    return perturbed
 
 
-def _gold_row(number: int, row: Made, sample_type: str, rel_ids: tuple[int, ...]) -> GoldRow:
+def _gold_row(number: int, row: GeneratedPair, sample_type: str, rel_ids: tuple[int, ...]) -> GoldRow:
     sets = [gold_positions(sentence, row.gold_roles) for sentence in row.sentences]
     words = [tuple(text_of(sentence)) for sentence in row.sentences]
     return GoldRow(number, row.label, (sets[0],), (sets[1],), words[0], words[1], sample_type, rel_ids)

@@ -20,7 +20,7 @@ from pathlib import Path
 from final_project.data.download.archive import unpack
 from final_project.data.download.offers import OFFERS, Offer
 from final_project.data.download.transfer import WAITS_S, fetch
-from final_project.errors import ArtifactError, ProjectError
+from final_project.errors import ArtifactError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -49,25 +49,25 @@ def download_from(
 ) -> list[Path]:
     """Fetch what the arguments ask for into --data, else into `data_dir`; returns the corpora's files, all in place.
 
-    Without --download nothing happens at all. Raises ProjectError with the terms, and the command that accepts them,
+    Without --download nothing happens at all. Raises UsageError with the terms, and the command that accepts them,
     before any request is made; later what `fetch` and `unpack` raise.
     """
     if not arguments.download:
         if arguments.accept_licence:
-            raise ProjectError("--accept-licence goes with --download: name the corpora to fetch")
+            raise UsageError("--accept-licence goes with --download: name the corpora to fetch")
         return []
     data_dir = arguments.data or data_dir
     wanted = _chosen(arguments.download, offers)
     accepted = _chosen(arguments.accept_licence, offers)
     if any(offer not in accepted for offer in wanted):
-        raise ProjectError(_notice(wanted, arguments, data_dir))
+        raise UsageError(_notice(wanted, arguments, data_dir))
     return download(wanted, data_dir, waits_s)
 
 
 def download(offers: Sequence[Offer], data_dir: Path, waits_s: Sequence[float] = WAITS_S) -> list[Path]:
     """Fetch the offers' files below the data folder, one process at a time; returns the corpora's files."""
     began = time.monotonic()
-    files = []
+    files: list[Path] = []
     with _alone_in(data_dir):
         for offer in offers:
             log.info("%s: %s; terms: %s", offer.corpus, offer.licence, offer.terms)
@@ -90,7 +90,7 @@ def _chosen(names: Sequence[str], offers: Sequence[Offer]) -> list[Offer]:
             close = difflib.get_close_matches(name.lower(), by_name, n=1)
             hint = f"; did you mean {by_name[close[0]].corpus}?" if close else ""
             known = ", ".join(offer.corpus for offer in offers)
-            raise ProjectError(
+            raise UsageError(
                 f"no download named {name!r}{hint}; there are: {known} (or {ALL}). "
                 "Where the other corpora come from: python -m final_project corpora"
             )

@@ -102,7 +102,9 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> En
 
 def _of_tar(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
     def pieces() -> Iterator[bytes]:
-        with opened.extractfile(info) as file:
+        file = opened.extractfile(info)
+        assert file is not None  # only plain files are read
+        with file:
             while piece := file.read(PIECE_BYTES):
                 yield piece
 

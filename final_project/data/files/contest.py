@@ -43,8 +43,8 @@ def parse_object(path: str | Path, line: int, text: str) -> dict[str, Any]:
 def _once(items: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(items)
     if len(row) < len(items):
-        seen: set[str] = set()
-        twice = next(key for key, _ in items if key in seen or seen.add(key))
+        keys = [key for key, _ in items]
+        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
         raise json.JSONDecodeError(f"key {twice[:30]!r} twice", "", 0)
     return row
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from final_project.artifacts import write_atomic
+from final_project.chunks import in_chunks
 from final_project.data.quality.fingerprints import CHUNK, UNKNOWN, Fingerprints, fingerprints_of_chunk, joined
 from final_project.data.records import Pair
 
@@ -81,8 +81,7 @@ def write_pair_table(path: Path, rows: Iterable[tuple[str, Pair]]) -> PairTable:
     numbers: dict[str, int] = {}
     prints, corpora = [], []
     with write_atomic(path, "wb") as file, pa.ipc.new_stream(file, _schema()) as writer:
-        iterator = iter(rows)
-        while chunk := list(islice(iterator, CHUNK)):
+        for chunk in in_chunks(rows, CHUNK):
             names, pairs = zip(*chunk, strict=True)
             prints.append(fingerprints_of_chunk(pairs))
             corpora.append(np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int16))

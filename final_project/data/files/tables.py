@@ -172,7 +172,8 @@ def csv_rows(path: Path) -> Iterator[Row]:
     """(line on which the row begins, its columns). Lines are joined as the quotes say; csv itself would lose the
     number of the line where an unclosed quote began. Blank lines between rows are passed over."""
     csv.field_size_limit(2 * MAX_LINE_BYTES)  # by default 131,072 characters, which an article may exceed
-    begin, held, n_held, is_open, any_text = 0, [], 0, False, False
+    held: list[str] = []
+    begin, n_held, is_open, any_text = 0, 0, False, False
     for line, text in raw_lines(path):
         if not is_open:
             if not text.strip():
@@ -233,7 +234,7 @@ def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:
             raise DataError(path, f"{listed([key])} {fault}", line)
     if len(labels) > 1:
         raise DataError(path, f"expected one label, found {listed(labels)}", line)
-    return _pair(path, line, *(row[key] for key in keys), row[labels[0]] if labels else None)
+    return _pair(path, line, row[keys[0]], row[keys[1]], row[labels[0]] if labels else None)
 
 
 def _sentence_keys(path: Path, line: int, names: Iterable[str]) -> tuple[str, str]:

@@ -48,7 +48,8 @@ class Known:
 
     def sharing_a_sentence(self, prints: Fingerprints) -> dict[str, np.ndarray]:
         """Per set the rows of which at least one sentence occurs there."""
-        return {name: found_in(prints.normal_N2, known).any(axis=1) for name, known in self.sentences.items()}
+        occurs = {name: found_in(prints.normal_N2, known) for name, known in self.sentences.items()}
+        return {name: occurs_N2[:, 0] | occurs_N2[:, 1] for name, occurs_N2 in occurs.items()}
 
     def sharing_the_pair(self, prints: Fingerprints) -> dict[str, np.ndarray]:
         """Per set the rows that occur there, in either order, whatever their label."""

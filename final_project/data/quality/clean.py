@@ -93,15 +93,14 @@ STEPS: dict[str, Callable[[str], str]] = {
 class Cleaner:
     """Cleans pairs one at a time by the named steps, and counts.
 
-    changed: by step, the rows that it changed. kept_empty: the sides that stay as they were because nothing but white
-    space would be left, since a sentence must not become empty.
+    changed: by step, the rows that it changed. A sentence of
+    which nothing but white space would be left stays as it was.
     """
 
     def __init__(self, names: Collection[str]):
         """names: keys of STEPS, in any order; raises ValueError on another."""
         self.steps = {name: STEPS[name] for name in sorted(names, key=list(STEPS).index)}
         self.changed = dict.fromkeys(self.steps, 0)
-        self.kept_empty = 0
 
     def __call__(self, pair: Pair) -> Pair:
         sentence1, changed1 = self._clean(pair.sentence1)
@@ -126,7 +125,6 @@ class Cleaner:
         cleaned = _until_stable(text, all_steps)
         if cleaned.strip():
             return cleaned, changed
-        self.kept_empty += cleaned != text
         return text, set()
 
 

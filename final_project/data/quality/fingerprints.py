@@ -9,11 +9,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import xxhash
 
+from final_project.chunks import in_chunks
 from final_project.data.records import Pair
 
 CHUNK = 20_000
@@ -66,8 +66,7 @@ class Fingerprinter:
 
     def through(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """The same pairs."""
-        iterator = iter(pairs)
-        while chunk := list(islice(iterator, CHUNK)):
+        for chunk in in_chunks(pairs, CHUNK):
             self._chunks.append(fingerprints_of_chunk(chunk))
             yield from chunk
 

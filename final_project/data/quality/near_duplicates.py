@@ -13,12 +13,13 @@ N texts, D distinct ones, C candidates, S shingles of all texts, B bands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import xxhash
+
+from final_project.chunks import in_chunks
 
 SIGNATURE = 128  # values; the bands share them
 RECALL = 0.95  # least probability that a pair of exactly the threshold's similarity is found
@@ -113,7 +114,7 @@ def _read(texts: Iterable[str], n_rows: int, seed: int) -> _Known:
     """One pass over the texts."""
     # A growing bytearray instead of parts to be joined, which would need the memory twice.
     shingles, sizes, digests, bands = bytearray(), [np.zeros(1, np.int64)], [], []
-    for chunk in _chunks(texts):
+    for chunk in in_chunks(texts, CHUNK):
         framed = [f"\n{text}\n".encode("utf-16-le", "surrogatepass") for text in chunk]
         digests.append(np.fromiter(map(xxhash.xxh3_64_intdigest, framed), np.uint64, len(framed)))
         shingle_S, size_N = _shingles(framed)
@@ -126,12 +127,6 @@ def _read(texts: Iterable[str], n_rows: int, seed: int) -> _Known:
         np.concatenate([np.zeros(0, np.uint64), *digests]),
         np.concatenate([np.zeros((SIGNATURE // n_rows, 0), np.uint32), *bands], axis=1),
     )
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[Sequence[str]]:
-    iterator = iter(texts)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
 
 
 def _shingles(framed: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
