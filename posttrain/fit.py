@@ -56,7 +56,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     )  # fmt: skip
     pooler = pooler_of_start(recipe)
     if settings.batch_form == "packed":
-        first_position_of(model)  # refuse before the text is tokenised
+        first_position_of(model.config)  # refuse before the text is tokenised
     table_path = folder.path / "tokens"
     if world.is_first and not is_token_table_whole(table_path):
         rows = read_texts(text_path, settings.text_form)

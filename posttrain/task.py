@@ -50,7 +50,7 @@ class MaskedLmTask:
         self.line_tokens = self.settings.pack_length if self.settings.batch_form == "packed" else 0
         if self.line_tokens:
             assert isinstance(engine.model, MaskedLm)
-            self.batch = replace(self.batch, first_position=first_position_of(engine.model.model))
+            self.batch = replace(self.batch, first_position=first_position_of(engine.model.model.config))
         lengths = self.table.lengths
         self.train_rows, self.held_out_rows = split_held_out(len(lengths), self.settings.held_out_rows, self.seed)
         self.lengths = lengths[self.train_rows]

@@ -99,7 +99,7 @@ class PairModel(nn.Module):
         embedded_PSH = encoder.embeddings(**inputs, position_ids=position_ids)
         hidden_PSH = encoder.encoder(embedded_PSH, attention_mask=mask).last_hidden_state
         first_B1H = hidden_PSH.flatten(0, 1)[places_BT[:, :1]]
-        if self._head is not self.classifier:
+        if self._output_name == "out_proj":  # RoBERTa's head does all of it
             return self._head(first_B1H)
         return self.output_layer(self._head.dropout(encoder.pooler(first_B1H)))
 

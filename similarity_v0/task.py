@@ -65,7 +65,7 @@ class PairTask:
         self.tables = tables
         self.folder = folder
         self.line_tokens = self.settings.pack_length if self.settings.batch_form == "packed" else 0
-        self.lines = Lines(self.line_tokens, first_position_of(model.classifier)) if self.line_tokens else None
+        self.lines = Lines(self.line_tokens, first_position_of(model.classifier.config)) if self.line_tokens else None
         self.train_rows = train_rows
         self.lengths = tables["train"].lengths[self.train_rows]
         self.weights = np.zeros(len(tables["train"]), dtype=np.float32)  # of the pairs to learn from; the rest unseen

@@ -67,7 +67,7 @@ def test_packed_rows_have_the_loss_and_the_gradients_of_separate_ones(kind, dtyp
     longest = padded["input_ids"].shape[1]
     apart = loss_and_gradients(model, padded, rows.row_N[positions] * longest + rows.place_N[positions], targets)
     # lines longer than the positions reach: positions start again in every row
-    packed = pack_rows(rows, 64, pad_id, first_position_of(model))
+    packed = pack_rows(rows, 64, pad_id, first_position_of(model.config))
     assert 1 < len(packed.inputs["input_ids"]) < len(rows.lengths_B)
     together = loss_and_gradients(model, packed.inputs, packed.slots_N[positions], targets)
     tolerance = {"rtol": 0, "atol": 1e-6 if dtype == torch.float32 else 1e-12}
@@ -160,11 +160,11 @@ def test_a_row_longer_than_a_line_is_refused():
 def test_models_whose_positions_do_not_start_again_are_refused():
     model = DistilBertForMaskedLM(DistilBertConfig(vocab_size=60, dim=16, n_layers=1, n_heads=2, hidden_dim=32))
     with pytest.raises(ArtifactError, match=r"rows of a distilbert model cannot be packed.*set batch_form=rows"):
-        first_position_of(model)
+        first_position_of(model.config)
     relative = tiny_masked_lm()
     relative.config.position_embedding_type = "relative_key"
     with pytest.raises(ArtifactError, match="cannot be packed"):
-        first_position_of(relative)
+        first_position_of(relative.config)
 
 
 def test_attention_other_than_sdpa_is_refused():

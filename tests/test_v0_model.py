@@ -146,7 +146,7 @@ MODELS = {
 
 
 def both_forms(model: PairModel, micro_batch: MicroBatch = ROWS) -> tuple:
-    lines = Lines(24, first_position_of(model.classifier))
+    lines = Lines(24, first_position_of(model.classifier.config))
     pad_id = model.classifier.config.pad_token_id
     return tuple(pair_batch(TABLE, WEIGHTS, micro_batch, pad_id, CPU, form) for form in (None, lines))
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import BertForSequenceClassification, PreTrainedModel, RobertaForSequenceClassification
+from transformers import BertForSequenceClassification, RobertaForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer
 from transformers.models.roberta.modeling_roberta import RobertaLayer
 
 
-def use_cls_only_last_layer(classifier: PreTrainedModel) -> None:
+def use_cls_only_last_layer(classifier: nn.Module) -> None:
     """Change a BERT or RoBERTa classifier in place, for prediction only; other classifiers stay as they are."""
     if isinstance(classifier, (BertForSequenceClassification, RobertaForSequenceClassification)):
         layers = classifier.base_model.get_submodule("encoder.layer")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig
 
 from final_project.errors import ArtifactError
 from final_project.tokens.token_table import TokenRows
@@ -91,9 +91,8 @@ def score_dtype(device: str, dtype: torch.dtype) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype
 
 
-def first_position_of(model: PreTrainedModel) -> int:
-    """The position of a row's first token; raises ArtifactError where rows of this model cannot share a line."""
-    config = model.config
+def first_position_of(config: PreTrainedConfig) -> int:
+    """The position of a row's first token; raises ArtifactError where rows of such a model cannot share a line."""
     kind = config.model_type
     if getattr(config, "position_embedding_type", "absolute") != "absolute" or (
         kind not in FIRST_POSITION and kind not in FIRST_POSITION_AFTER_PAD

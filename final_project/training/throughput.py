@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from final_project.model.heads.classifier import PooledClassifier
 from final_project.settings import Precision
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -48,7 +49,7 @@ class ModelWork:
         return self.passes * (6.0 * self.body * float(lengths.sum()) + attention + 6.0 * self.head * n_predicted)
 
 
-def count_model_work(model: PreTrainedModel, passes: float = 1) -> ModelWork:
+def count_model_work(model: PreTrainedModel | PooledClassifier, passes: float = 1) -> ModelWork:
     """Count the weights of a plain model, before an engine shards them."""
     body = head = 0
     encoder = {module for name, module in model.base_model.named_modules() if not name.startswith("pooler")}
