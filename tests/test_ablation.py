@@ -52,7 +52,7 @@ def trained(name: str, start: Path, runs: Path) -> list[dict]:
     """Train one variant; the figures of its updates and evaluations."""
     wanted = [f"similarity_v0.{setting}" for setting in (*TEST_SIZE, f"init={start / 'encoder'}")]
     sweep = read_sweep(SWEEP, overrides=tuple(wanted))
-    recipe = sweep.recipe_of(Trial(name, 1, sweep.variants[name]))
+    recipe = sweep.build_recipe(Trial(name, 1, sweep.variants[name]))
     (runs / name).mkdir(parents=True)
     (runs / name / "prepare").symlink_to(start / "prepare")
     folder = StageFolder(runs / name, "similarity_v0")
@@ -81,7 +81,7 @@ def test_variants_train_and_change_what_they_name(name, first_step_is_plain, sta
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "base"])
 def test_every_variant_is_a_recipe_that_differs_from_the_base_in_its_trick_alone(name):
     sweep = read_sweep(SWEEP)
-    changed = difference(sweep.recipe_of(Trial(name, 111, VARIANTS[name])), sweep.recipe)
+    changed = difference(sweep.build_recipe(Trial(name, 111, VARIANTS[name])), sweep.recipe)
     changed.pop("runs_dir")
     assert changed == VARIANTS[name] and 1 <= len(changed) <= 2
     assert all(key.startswith("similarity_v0.") for key in changed)

@@ -19,7 +19,7 @@ EXTRAS = {
     "axe_playwright_python", "httpx", "build", "apex",
 }  # fmt: skip
 NEEDS_AN_EXTRA = {
-    "final_project.training.engines.apex_parts": "apex",  # the other engines import their libraries at first use
+    "final_project.training.engines.fairscale_oss": "fairscale",  # imported when that engine is chosen
     "similarity_v1.serve.app": "fastapi",
     "similarity_v1.serve.connections": "uvicorn",
     "similarity_v1.serve.server": "uvicorn",

@@ -66,7 +66,7 @@ def test_the_report_says_why_an_improbable_label_was_decided_and_how_many_rows_a
     page.locator(".open").nth(1).click()
     assert "P(1) 0.3500 ≥ threshold 0.3000" in page.locator("#pair-2").inner_text()
     counts = page.locator("#decisions .counts tbody td").all_inner_texts()
-    assert len(counts) == 10 and sum(map(int, counts)) == 50
+    assert len(counts) == 15 and sum(map(int, counts)) == 50
 
 
 @pytest.mark.parametrize("width", WIDTHS)

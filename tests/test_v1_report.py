@@ -11,11 +11,11 @@ from v1_support import gold_row, make_run, pair, run_cli
 from final_project.data.records import SegmentedPair
 from final_project.model.reliability import reliability
 from similarity_v1.pages.safe_json import safe_json
-from similarity_v1.pages.texts import Text
+from similarity_v1.pages.wording import Text
 from similarity_v1.report import pictures
 from similarity_v1.report.content import spread
 from similarity_v1.report.curves import chart
-from similarity_v1.report.reliability import reliability_chart
+from similarity_v1.report.reliability_chart import reliability_chart
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -21,14 +21,15 @@ import numpy as np  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
 from final_project.cli import print_json, run_main  # noqa: E402
+from final_project.data.files.predictions import read_labels_by_id  # noqa: E402
 from final_project.errors import DataError, RecipeError  # noqa: E402
-from similarity_v0.commands.ensemble import labels_by_id, read_labels  # noqa: E402
+from similarity_v0.commands.ensemble import read_labels  # noqa: E402
 from similarity_v0.sweep.table import bootstrap_mean_gain  # noqa: E402
 
 
 def read_decisions(path: Path) -> dict[str, int]:
     """Row -> 0 or 1. Raises DataError with file and line on the first fault."""
-    decisions = labels_by_id(path)
+    decisions = read_labels_by_id(path)
     if decisions is None:
         raise DataError(path, "expected a CSV file whose header has row and label", 1)
     return decisions

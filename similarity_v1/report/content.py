@@ -13,14 +13,14 @@ from final_project.model.learning import Learning
 from final_project.model.reliability import reliability
 from final_project.run.progress import read_metrics
 from final_project.settings import SimilarityV1
-from similarity_v1.pages.texts import CURVE_TITLES, CURVES, SETS, Text
+from similarity_v1.pages.wording import CURVE_TITLES, CURVES, SETS, Text
 from similarity_v1.report import fine_tuning, pictures
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, chart
 from similarity_v1.report.data_pictures import DataPictures, HeatMap, data_pictures
 from similarity_v1.report.lengths import Histograms
 from similarity_v1.report.listing import read_explained, records
-from similarity_v1.report.reliability import reliability_chart
+from similarity_v1.report.reliability_chart import reliability_chart
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import Any
 
 from final_project.data.files.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
-from similarity_v1.pages.texts import SETS, Text
+from similarity_v1.pages.wording import SETS, Text
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, scale, ticks
-from similarity_v1.report.reliability import reliability_chart
+from similarity_v1.report.reliability_chart import reliability_chart
 
 MOST_EVALUATIONS = 16  # rows of the table; the curves have them all
 MOST_CHARACTERS = 240  # of a sentence; what is longer is cut

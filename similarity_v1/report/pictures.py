@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError
-from similarity_v1.pages.texts import SETS, Text
+from similarity_v1.pages.wording import SETS, Text
 from similarity_v1.report.curves import Chart, draw, ticks
 from similarity_v1.report.data_pictures import Cell, HeatMap
 from similarity_v1.report.lengths import Histograms, histograms

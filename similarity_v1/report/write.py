@@ -10,7 +10,7 @@ from final_project.artifacts import write_text
 from similarity_v1.explain.explanation import Explanation, explanation_html, explanation_record
 from similarity_v1.pages.render import render
 from similarity_v1.pages.safe_json import safe_json
-from similarity_v1.pages.texts import FIGURES, PICTURES, SYSTEMS
+from similarity_v1.pages.wording import FIGURES, PICTURES, SYSTEMS
 from similarity_v1.rationales.selection import Selection
 from similarity_v1.report.content import gather
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from similarity_v1.pages.texts import Text
+from similarity_v1.pages.wording import Text
 from similarity_v1.report.curves import BinCounts, Chart, draw
 
 FIFTHS = (0, 0.2, 0.4, 0.6, 0.8, 1)
