@@ -110,6 +110,8 @@ def _kind(annotation: Any) -> str:
     """A setting's type as `--help` shows it: int, one|other, or [one|other, ...] for a list."""
     if get_origin(annotation) is list:
         return f"[{_kind(get_args(annotation)[0])}, ...]"
+    if get_origin(annotation) is dict:
+        return "{name: name, ...}"
     choices = ["null" if choice in (None, NoneType) else choice for choice in get_args(annotation) if choice != ""]
     return "|".join(getattr(choice, "__name__", str(choice)) for choice in choices) or annotation.__name__
 

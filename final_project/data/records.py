@@ -2,6 +2,7 @@
 
 Pair            two sentences and, where known, a label: what the classifier learns from.
 SegmentedPair   two sentences with their given words: what a rationale points into. Word indices count from 0.
+TextRow         one text with an id and, where known, scores or a named label: what a scorer learns from.
 Rationale       a label and, per side, the positions of the words that carried the decision, most important first.
 """
 
@@ -20,6 +21,18 @@ class Pair:
     sentence1: str
     sentence2: str
     label: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """scores: one a target, None where unknown. label: a name, None where unknown. group: texts of one group, such as
+    an author's, stay together; empty: the text stands alone."""
+
+    id: str
+    text: str
+    scores: tuple[float | None, ...] = ()
+    label: str | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,24 +22,24 @@ STAYS = -1
 
 
 @dataclass
-class PairSelection:
-    """The rows of a table that stay, and why the others do not.
+class RowSelection:
+    """Which of some rows stay, and why the others do not.
 
     found: rows with each fault, whether or not they stay. why_N: index into `reasons` of the first reason for which a
     row was left out, or STAYS.
     """
 
-    table: PairTable
+    rows: int
     why_N: np.ndarray = field(init=False)
     reasons: list[str] = field(default_factory=list)
     found: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.why_N = np.full(len(self.table), STAYS, dtype=np.int8)
+        self.why_N = np.full(self.rows, STAYS, dtype=np.int8)
 
     @property
-    def kept(self) -> PairTable:
-        return self.table[self.why_N == STAYS]
+    def stays_N(self) -> Mask:
+        return self.why_N == STAYS
 
     def apply(self, policy: Policy, masks: Callable[[], Mapping[str, Mask]]) -> None:
         """Look for faults as the policy says; masks() gives, per fault, the rows that have it."""
@@ -55,11 +55,23 @@ class PairSelection:
         """How many of these rows were left out, by reason."""
         return {reason: int((self.why_N[rows] == number).sum()) for number, reason in enumerate(self.reasons)}
 
+
+class PairSelection(RowSelection):
+    """The rows of a table of pairs that stay."""
+
+    def __init__(self, table: PairTable):
+        super().__init__(len(table))
+        self.table = table
+
+    @property
+    def kept(self) -> PairTable:
+        return self.table[self.stays_N]
+
     def nearly_repeated(self, settings: Prepare) -> dict[str, Mask]:
         """Of the rows that still stay, those that nearly repeat an earlier one."""
         from final_project.data.quality.near_duplicates import near_duplicates
 
-        kept_N = self.why_N == STAYS
+        kept_N = self.stays_N
         texts = ("\n".join(sorted(map(normal_form, (p.sentence1, p.sentence2)))) for p in self.kept.pairs())
         first_of = near_duplicates(texts, settings.near_duplicates, settings.split_seed)
         mask = np.zeros(len(self.table), dtype=bool)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from final_project.prepare.facts import gather_facts, log_facts
 from final_project.prepare.inputs import Inputs, find_inputs
 from final_project.prepare.material import RawMaterial, ScoredSets, read_material
 from final_project.prepare.selection import select_text, select_training
+from final_project.prepare.write_texts import write_text_stage
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Prepare, Recipe
 from final_project.settings.prepare import Split
@@ -45,8 +48,11 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
     inputs = find_inputs(settings)
     digests = inputs.digests()
     unasked = shares_by_default(settings)
+    targets = {} if recipe.targets.rows == "pairs" else {"targets": recipe.targets.model_dump(mode="json")}
     key = digest_of(
-        {"prepare": settings.model_dump(mode="json"), "inputs": digests} | ({"held_out": unasked} if unasked else {})
+        {"prepare": settings.model_dump(mode="json"), "inputs": digests}
+        | ({"held_out": unasked} if unasked else {})
+        | targets
     )
     if not force and folder.run_dir.is_dir() and not folder.is_finished(key):
         folder.restore_previous(key, key)
@@ -58,26 +64,34 @@ def prepare(recipe: Recipe, force: bool = False) -> Path:
         log.info(
             "prepare: no %s pairs are named: %g of %s are held out (set %s to change that)", split, share, file, way_out
         )
-    material = read_material(settings, inputs)
+    write = writer_of(recipe, inputs)
     folder.lock()
     # All files are written next to the folder: a fault in the data must not delete the results of an earlier run.
-    partial = folder.run_dir / ".prepare.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = folder.run_dir / ".prepare.partial"
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        rows = make(partial, settings, material)
+        rows = write(unfinished)
         folder.begin(key, fresh=True)
         try:
-            for path in partial.iterdir():
+            for path in unfinished.iterdir():
                 path.replace(folder.path / path.name)
             folder.finish(key, recipe=recipe.model_dump(mode="json"), inputs=digests, outputs=list(rows), rows=rows)
         except BaseException:
             folder.restore_if_refused()
             raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
     counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
     log.info("prepare: wrote %s (rows: %s) in %.1f s", folder.path, counts, time.monotonic() - started)
     return folder.path
+
+
+def writer_of(recipe: Recipe, inputs: Inputs) -> Callable[[Path], dict[str, int]]:
+    """What writes every file of the stage into a folder and returns the rows of each: for pairs, or for texts."""
+    if recipe.targets.rows != "pairs":
+        return partial(write_text_stage, recipe, inputs)
+    material = read_material(recipe.prepare, inputs)
+    return lambda folder: make(folder, recipe.prepare, material)
 
 
 def make(folder: Path, settings: Prepare, material: RawMaterial) -> dict[str, int]:

@@ -44,6 +44,8 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
 
     def key(up_to_rounding: bool) -> str:
         settings = {section: getattr(recipe, section).affecting_result(up_to_rounding) for section in sections}
+        if stage == "similarity_v0" and recipe.targets.rows != "pairs":
+            settings["targets"] = recipe.targets.affecting_result(up_to_rounding)
         return digest_of({"settings": settings, "seed": recipe.seed, "inputs": inputs})
 
     engine = getattr(getattr(recipe, stage), "engine", "torch")

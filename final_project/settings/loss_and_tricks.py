@@ -12,8 +12,18 @@ from final_project.settings.training import Training
 class LossAndTricks(Training):
     """The part of similarity_v0 that its train_step reads in order."""
 
-    loss: Literal["ce", "focal", "bce"] = setting(
-        "ce", "cross entropy, focal loss, or binary cross entropy of each output", common=True
+    loss: Literal["ce", "focal", "bce", "smooth_l1", "mse", "l1", "mcrmse"] = setting(
+        "ce",
+        "labels: cross entropy, focal loss, or binary cross entropy of each output. Scores: smooth_l1 (their default), "
+        "mse, l1, or mcrmse, the mean of the scores' root mean square errors over the whole step",
+        common=True,
+    )
+    smooth_l1_beta: float = setting(
+        1.0, "error below which smooth_l1 is a square, above it a line; 0 = l1 (loss: smooth_l1)", ge=0
+    )
+    target_scale: Literal["none", "centre", "standard"] = setting(
+        "standard",
+        "scores are learnt as they are, less their training mean, or divided by their standard deviation as well",
     )
     focal_gamma: float = setting(2.0, "exponent gamma of focal loss; 0 = cross entropy (loss: focal)", ge=0)
     label_smoothing: float = setting(
@@ -61,6 +71,10 @@ class LossAndTricks(Training):
         if len(attacks) > 1:
             found = " and ".join(f"{name}: {getattr(self, name):g}" for name in attacks)
             yield f"{found}: only one attack at a time; set all but one of them to 0"
+        if self.loss == "mcrmse":
+            for name in ("r_drop", "mixup"):
+                if value := getattr(self, name):
+                    yield f"loss: mcrmse is no sum over rows, which {name}: {value} needs; use smooth_l1 or mse"
         if self.ema_decay and self.swa_start < 1:
             yield (
                 f"ema_decay: {self.ema_decay:g} and swa_start: {self.swa_start:g}: only one average at a time; "

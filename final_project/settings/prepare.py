@@ -81,6 +81,20 @@ class Prepare(Section):
     keep_out: list[str] = setting(
         [], "further sets that are scored: A, B (contest sets), corpora (their dev and test), files", "names"
     )
+    id_column: str = setting(
+        "", "column of a text's id; empty = id, text_id, essay_id or text_id_kaggle; row = the row number", "name"
+    )
+    text_column: str = setting("", "column of the text; empty = text, full_text or essay", "name")
+    group_column: str = setting(
+        "", "texts with the same value here stay in one split and one fold: an author, a prompt", "name"
+    )
+    label_column: str = setting("", "column of a text's label; empty = label (targets.kind: labels)", "name")
+    target_columns: dict[str, str] = setting(
+        {}, "columns of scores that are not called as the scores: score name -> column (targets.kind: scores)", "names"
+    )
+    scores_unknown: Literal["refuse", "keep"] = setting(
+        "refuse", "training and dev texts of which some scores are unknown: refused, or kept and left out of the loss"
+    )
     augment: bool = setting(False, "add the training pairs that others imply, at the same label ratio", common=True)
 
     @property

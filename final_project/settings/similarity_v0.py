@@ -20,9 +20,10 @@ class SimilarityV0(HeadAndRates, LossAndTricks):
         0, "use only the first N pairs after a seeded shuffle; 0 = all", "pairs", common=True, ge=0
     )
     eval_every: int = setting(0, "updates between evaluations on dev; 0 = once an epoch", "updates", ge=0)
-    best_by: Literal["accuracy", "f1", "mcc", "loss"] = setting(
-        "accuracy", "dev metric that selects the checkpoint", common=True
-    )
+    best_by: Literal["accuracy", "f1", "mcc", "loss", "macro_f1", "mcrmse", "mae", "pearson", "qwk"] = setting(
+        "accuracy", "dev metric that selects the checkpoint; of scores mcrmse by default, mae, pearson, qwk or loss",
+        common=True,
+    )  # fmt: skip
     threshold: Literal["sweep", "margin", "half"] = setting(
         "sweep", "where P(1) is cut: sweep = the best cut on dev, margin = logit_margin, half = 0.5", common=True
     )
@@ -63,7 +64,7 @@ class SimilarityV0(HeadAndRates, LossAndTricks):
                 f"freelb_eps: {self.freelb_eps:g} needs batch_form: rows; in packed sequences pairs have no separate "
                 "bounds"
             )
-        if self.n_outputs == 1 and self.loss != "bce":
+        if self.n_outputs == 1 and self.loss in ("ce", "focal"):
             yield f"loss: {self.loss} needs n_outputs: 2; with n_outputs: 1 use loss: bce"
         if self.folds == 1:
             yield "folds: 1 would hold out every pair; use 0 (one model on all pairs) or at least 2"

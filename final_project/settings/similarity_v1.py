@@ -73,8 +73,10 @@ class SimilarityV1(Section):
         ge=0,
         le=10,
     )
-    target: Literal["predicted", "both"] | Annotated[int, Field(ge=0)] = setting(
-        "predicted", "what is explained: the predicted class, a class by its number, or both against each other"
+    target: Annotated[int, Field(ge=0)] | str = setting(
+        "predicted",
+        "what is explained: predicted (the decided class), a class by its number, or both against each other; of "
+        "scores one by its name or number, or all",
     )
     precision: Literal["fp32", "bf16"] = setting(
         "fp32", "compute dtype of the model while it is explained", common=True

@@ -93,15 +93,46 @@ def grouped_folds(keys_N2: np.ndarray, label_N: np.ndarray, n_folds: int, seed: 
     rows_GL = np.bincount(group_N * len(labels) + label_number_N, minlength=n_groups * len(labels))
     rows_GL = rows_GL.reshape(n_groups, len(labels))
     order = np.lexsort((_drawn(keys_N2, group_N, seed), *rows_GL.T, rows_GL.sum(axis=1)))[::-1]
-    # all rows are one more label, so that folds are of one size and none stays empty
-    shares_GL = np.column_stack([rows_GL / rows_GL.sum(axis=0), rows_GL.sum(axis=1) / len(group_N)])
-    load_KL = np.zeros((n_folds, shares_GL.shape[1]))
-    fold_G = np.empty(n_groups, dtype=np.int64)
-    for group in order:
-        fold = (load_KL @ shares_GL[group]).argmin()
-        load_KL[fold] += shares_GL[group]
-        fold_G[group] = fold
-    return fold_G[group_N]
+    return deal_groups(rows_GL, rows_GL.sum(axis=1), order, np.ones(n_folds))[group_N]
+
+
+def deal_groups(rows_GL: np.ndarray, size_G: np.ndarray, order_G: np.ndarray, parts_K: np.ndarray) -> np.ndarray:
+    """The side that each group goes to, (G,): one after the other, each where its labels are rarest so far.
+
+    rows_GL: rows of each label in each group; a row may have several labels. size_G: rows of each group. order_G: the
+    groups in the order in which they are dealt. parts_K: how large the sides shall be, relative to each other.
+    """
+    # all rows are one more label, so that sides are as large as they shall be and none stays empty
+    shares_GL = np.column_stack([rows_GL / rows_GL.sum(axis=0), size_G / size_G.sum()])
+    load_KL = np.zeros((len(parts_K), shares_GL.shape[1]))
+    side_G = np.empty(len(rows_GL), dtype=np.int64)
+    for group in order_G:
+        side = ((load_KL @ shares_GL[group]) / parts_K).argmin()
+        load_KL[side] += shares_GL[group]
+        side_G[group] = side
+    return side_G
+
+
+def deal_rows(keys_NK: np.ndarray, labels_NL: np.ndarray, parts_K: np.ndarray, seed: int) -> np.ndarray:
+    """The side of each row, (N,) int64 from 0, where rows have many labels: connected rows on one side, every label
+    spread over the sides as `parts_K` are large.
+
+    labels_NL: 1 where a row has the label. Groups with the rarest label come first (Sechidis et al. 2011 take labels in
+    that order), then large ones; equal ones are drawn by the seed and their content, so that the order of rows and of
+    labels does not matter. Raises ValueError where there are fewer groups than sides.
+    """
+    group_N = connected_groups(keys_NK)
+    n_groups = int(group_N.max()) + 1 if len(group_N) else 0
+    if n_groups < len(parts_K):
+        raise ValueError(f"{n_groups} groups of rows that belong together cannot fill {len(parts_K)} folds")
+    labels_NL = labels_NL[:, labels_NL.any(axis=0)].astype(np.int64)
+    rows_GL = np.zeros((n_groups, labels_NL.shape[1]), dtype=np.int64)
+    np.add.at(rows_GL, group_N, labels_NL)
+    count_L = rows_GL.sum(axis=0)
+    rarest_G = np.where(rows_GL > 0, count_L, len(group_N) + 1).min(axis=1, initial=len(group_N) + 1)
+    size_G = np.bincount(group_N, minlength=n_groups)
+    order = np.lexsort((_drawn(keys_NK, group_N, seed), -size_G, rarest_G))
+    return deal_groups(rows_GL, size_G, order, parts_K)[group_N]
 
 
 def _drawn(keys_N2: np.ndarray, group_N: np.ndarray, seed: int) -> np.ndarray:
