@@ -97,7 +97,10 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
     """Tokenizer and masked-LM model that training starts from, by `encoder.init`."""
     encoder = recipe.encoder
     if encoder.init == "scratch":
-        tokenizer = build_tokenizer(plain_texts(text_path), encoder.vocab_size, str(text_path), encoder.vocab_words)
+        tokenizer = build_tokenizer(
+            plain_texts(text_path), encoder.vocab_size, str(text_path), encoder.vocab_words, encoder.vocab_kind,
+            encoder.lower_case,
+        )  # fmt: skip
         return with_special_tokens_as_text(tokenizer), masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
     place = resolve_init(encoder.init, encoder.allow_download)
     tokenizer = load_init_tokenizer(place, encoder.allow_download)

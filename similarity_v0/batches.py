@@ -17,7 +17,8 @@ from final_project.training.batching import MicroBatch
 
 @dataclass(frozen=True)
 class PairBatch:
-    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1. weights_B: what each
+    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1, or the number of a
+    label, int64; or the scores of each row, (B, C) float32, NaN where unknown. weights_B: what each
     pair's loss is multiplied by, 0 in a stand-in. counts: whether it is none. index: its place within the step."""
 
     inputs: dict[str, torch.Tensor]
@@ -47,11 +48,16 @@ def pair_batch(
     rows = table[micro_batch.rows]
     return PairBatch(
         inputs=packed_inputs(rows, pad_id, device, lines) if lines else pad_rows(rows, pad_id, device),
-        labels_B=torch.as_tensor(rows.labels_B, dtype=torch.int64, device=device),
+        labels_B=labels_of(rows.labels_B, device),
         weights_B=torch.as_tensor(weights_N[micro_batch.rows] * micro_batch.counts, device=device),
         counts=micro_batch.counts,
         index=micro_batch.index,
     )
+
+
+def labels_of(labels_B: np.ndarray, device: torch.device) -> torch.Tensor:
+    is_whole = np.issubdtype(labels_B.dtype, np.integer)
+    return torch.as_tensor(labels_B, dtype=torch.int64 if is_whole else torch.float32, device=device)
 
 
 def packed_inputs(rows: TokenRows, pad_id: int, device: torch.device, lines: Lines) -> dict[str, torch.Tensor]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.files.predictions import read_predictions
-from final_project.data.files.tables import read_pairs
 from final_project.model.folder import load_tokenizer
-from final_project.model.learning import Learning
 from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
 from final_project.run.previous_runs import RECORD_NAME
@@ -20,10 +16,12 @@ from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision
-from similarity_v0.decision.review import labelled, write_review
+from similarity_v0 import two_labels
+from similarity_v0.decision.row_target import Target, Trained
 from similarity_v0.folds.train import fit_folds
 from similarity_v0.record import append_record
-from similarity_v0.splits import NAMES, choose_rows, require_fit_for_decision, require_labels
+from similarity_v0.splits import NAMES, choose_rows
+from similarity_v0.target_kinds import target_of
 from similarity_v0.training_run import Fitted, Material, train_model
 
 log = logging.getLogger(__name__)
@@ -36,14 +34,15 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     place = find_start_folder(recipe, folder.run_dir)
     tokenizer = load_tokenizer(place)
     tokenizer.model_max_length = settings.max_length  # saved with it, so that others cut where training did
+    target = target_of(recipe, folder.run_dir / "prepare")
     if world.is_first:
-        tokenise(folder, tokenizer, settings.max_length)
-        require_fit_for_decision(folder.run_dir / "prepare", settings)
+        tokenise(folder, target, tokenizer, settings.max_length)
+        target.require_fit()
     world.barrier()
     # tokenizer.json tells how its last call was cut; one call here makes it the same where tables were there already
-    tokenizer("", "", truncation="longest_first", max_length=settings.max_length)
+    tokenizer(*[""] * target.n_texts, truncation="longest_first", max_length=settings.max_length)
     tables = {split: open_token_table(folder.path / f"{split}_tokens") for split in NAMES}
-    material = Material(recipe, place, tokenizer, tables, precision, world)
+    material = Material(recipe, place, tokenizer, tables, precision, world, target)
     rows = choose_rows(len(tables["train"]), settings.max_train_pairs, recipe.seed)
     fitted = fit_folds(material, rows, folder) if settings.folds else fit_one(material, rows, folder.path)
     n_rows = {split: len(table) for split, table in tables.items()} | {"train": fitted.n_train}
@@ -55,33 +54,16 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         folder.path / RECORD_NAME, recipe, fitted.scores, n_train=fitted.n_train, updates=fitted.updates,
         best_step=fitted.best_step, seconds=round(fitted.seconds, 1), processes=world.size, used_precision=precision,
     )  # fmt: skip
-    warn_of_nothing_learnt(folder, tables["train"].labels[rows])
-    write_review(folder.path, folder.run_dir / "prepare", fitted.updates / max(1, settings.epochs), fitted.best_step)
+    per_epoch = fitted.updates / max(1, settings.epochs)
+    target.review(Trained(folder.path, tables["train"], rows, per_epoch, fitted.best_step))
     result = folder.path / "result"
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}
 
 
 def warn_of_nothing_learnt(folder: StageFolder, train_labels_R: np.ndarray) -> None:
-    """One warning, with the figures, where the model is no better on dev than rules that need no training."""
-    if len(labels := np.unique(train_labels_R)) == 1:
-        log.warning(
-            "similarity_v0: WARNING: all %d pairs that were trained on have label %d: there was nothing to learn",
-            len(train_labels_R), labels[0],
-        )  # fmt: skip
-        return
-    _, labels_N = labelled(folder.run_dir / "prepare" / "dev.csv")
-    assert labels_N is not None, "require_labels has checked dev"
-    _, decided_N = read_predictions(folder.path / "result" / "dev_predictions.csv")
-    statistics = folder.run_dir / "prepare" / "statistics.json"
-    known = json.loads(statistics.read_text(encoding="utf-8")) if statistics.is_file() else {}
-    overlap = known.get("overlap_baseline", {}).get("dev_accuracy")
-    learning = Learning.of(decided_N, labels_N, overlap)
-    if learning.is_nothing:
-        log.warning(
-            "similarity_v0: WARNING: this model has learnt nothing that a simple rule does not know: %s. "
-            "Its rationales say nothing about the pairs", learning,
-        )  # fmt: skip
+    """One warning, with the figures, where a model of pairs is no better on dev than rules that need no training."""
+    two_labels.warn_of_nothing_learnt(folder.path, folder.run_dir / "prepare", train_labels_R)
 
 
 def fit_one(material: Material, rows: np.ndarray, folder: Path) -> Fitted:
@@ -101,15 +83,14 @@ def find_start_folder(recipe: Recipe, run_dir: Path) -> str:
     return str(posttrain.path / manifest["model"])
 
 
-def tokenise(folder: StageFolder, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+def tokenise(folder: StageFolder, target: Target, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
     """Write a token table for each split that an earlier, interrupted run has not left."""
     for split in NAMES:
-        target = folder.path / f"{split}_tokens"
-        if is_token_table_whole(target):
+        place = folder.path / f"{split}_tokens"
+        if is_token_table_whole(place):
             continue
-        source = folder.run_dir / "prepare" / f"{split}.csv"
-        pairs = read_pairs(source)
-        require_labels(source, split, pairs)
-        rows = ((pair.sentence1, pair.sentence2, pair.label) for pair in pairs)
-        n_truncated = write_token_table(rows, tokenizer, max_length, target)
-        log.info("similarity_v0: %s: %d pairs, %d cut to %d tokens", split, len(pairs), n_truncated, max_length)
+        rows = target.rows(split)
+        n_truncated = write_token_table(rows, tokenizer, max_length, place, labels=target.column)
+        log.info(
+            "similarity_v0: %s: %d %s, %d cut to %d tokens", split, len(rows), target.noun, n_truncated, max_length
+        )

@@ -5,6 +5,7 @@ Shapes: B pairs, C outputs of the head. C = 1 is one target: a probability by th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +46,20 @@ class PairLoss:
         # 1 - p, exact also where p is nearly 1, and never 0, where a power below 1 has no slope
         rest_BC = (-torch.expm1(log_p_BC)).clamp_min(torch.finfo(log_p_BC.dtype).tiny)
         return -(targets * rest_BC**self.focal_gamma * log_p_BC).sum(dim=1)
+
+    def of_step(self, sums: Callable[[], object]) -> PairLoss:
+        """The loss for the micro-batches of one step: a sum over rows, which needs to know nothing of the others."""
+        return self
+
+    def of_blend(
+        self, logits_BC: torch.Tensor, labels_B: torch.Tensor, weights_B: torch.Tensor, share: float,
+        partners_B: torch.Tensor,
+    ) -> torch.Tensor:  # fmt: skip
+        """(B,) weighted losses of blended pairs: against a pair's own label and against its partner's, in the shares of
+        the blend."""
+        own_B = self(logits_BC, labels_B) * weights_B
+        other_B = self(logits_BC, labels_B[partners_B]) * weights_B[partners_B]
+        return share * own_B + (1.0 - share) * other_B
 
 
 def soft_targets(labels_B: torch.Tensor, logits_BC: torch.Tensor) -> torch.Tensor:

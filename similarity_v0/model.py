@@ -8,7 +8,7 @@ packed lines of S tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from final_project.errors import ArtifactError
 from final_project.model.custom_parts import add_custom_embeddings
 from final_project.model.heads.classifier import PooledClassifier
 from final_project.model.heads.multi_dropout import MultiDropout, Reduce
+from final_project.model.heads.outputs import Outputs
 from final_project.model.loading import load_start
 from final_project.model.model_inputs import takes_token_types
 from final_project.settings import SimilarityV0
@@ -32,10 +33,17 @@ LABELS = {1: {0: "same"}, 2: {0: "different", 1: "same"}}
 
 
 class PairModel(nn.Module):
+    """mean_C, factor_C: what the head's outputs are multiplied by and moved to, for scores; None = as they are."""
+
+    mean_C: torch.Tensor | None
+    factor_C: torch.Tensor | None
+
     def __init__(self, classifier: PreTrainedModel | PooledClassifier):
         super().__init__()
         self.classifier = classifier
         self._takes_types = takes_token_types(classifier)
+        self.register_buffer("mean_C", None, persistent=False)
+        self.register_buffer("factor_C", None, persistent=False)
 
     @property
     def word_embedding(self) -> nn.Embedding:
@@ -80,10 +88,23 @@ class PairModel(nn.Module):
         position_ids: torch.Tensor | None = None,
         places_BT: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, T) inputs -> logits (B, C).
+        """(B, T) inputs -> logits, or scores in points, (B, C).
 
         With places_BT the inputs are packed lines (similarity_v0/batches.py), and attention_mask numbers their rows.
         """
+        logits_BC = self._logits(input_ids, attention_mask, token_type_ids, position_ids, places_BT)
+        if self.factor_C is None or self.mean_C is None:
+            return logits_BC
+        return self.mean_C + self.factor_C * logits_BC.float()
+
+    def _logits(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None,
+        position_ids: torch.Tensor | None,
+        places_BT: torch.Tensor | None,
+    ) -> torch.Tensor:
         inputs = {"input_ids": input_ids} | (
             {"token_type_ids": token_type_ids} if self._takes_types and token_type_ids is not None else {}
         )
@@ -128,13 +149,23 @@ class PairModel(nn.Module):
         self.replace_output_layer(MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce))
         self._head.dropout = nn.Identity()
 
+    def scale_outputs(self, mean_C: Sequence[float], factor_C: Sequence[float]) -> None:
+        """From now on answer with mean + factor * logit; save folds both into the last layer."""
+        device = self.output_layer.weight.device
+        self.mean_C = torch.tensor(mean_C, dtype=torch.float32, device=device)
+        self.factor_C = torch.tensor(factor_C, dtype=torch.float32, device=device)
+
     def save(self, folder: Path, full: Mapping[str, torch.Tensor]) -> None:
         """Write the classifier's folder. full: the values of all weights, by their names in this model."""
         state = with_ties(full, self, self.classifier)
         output = self.output_layer
+        (name,) = [name for name, part in self.classifier.named_modules() if part is output]
+        weight, bias = f"{name}.weight", f"{name}.bias"
         if isinstance(output, MultiDropout):  # fold the factor in, so that a plain linear layer gives the same logits
-            (name,) = [name for name, part in self.classifier.named_modules() if part is output]
-            state |= {key: output.scale * state[key] for key in (f"{name}.weight", f"{name}.bias")}
+            state |= {key: output.scale * state[key] for key in (weight, bias)}
+        if self.factor_C is not None and self.mean_C is not None:  # likewise the scale of scores
+            mean_C, factor_C = (part.to(state[bias].device) for part in (self.mean_C, self.factor_C))
+            state |= {weight: factor_C[:, None] * state[weight], bias: factor_C * state[bias] + mean_C}
         self.classifier.save_pretrained(folder, state_dict=state)
 
     @property
@@ -153,16 +184,20 @@ class PairModel(nn.Module):
         return "classifier" if self._head is self.classifier else "out_proj"
 
 
-def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
+def pair_model_from(place: str, seed: int, settings: SimilarityV0, outputs: Outputs | None = None) -> PairModel:
     """Build a classifier on the encoder of a transformers folder, with the recipe's head and frozen parts. The seed
-    determines the head's random weights. Raises ArtifactError if the folder or the encoder is unfit."""
+    determines the head's random weights. outputs: None = those of pairs, as n_outputs has it. Raises ArtifactError if
+    the folder or the encoder is unfit."""
+    outputs = outputs or Outputs(tuple(LABELS[settings.n_outputs].values()))
     torch.manual_seed(seed)
     if settings.pool == "cls":
-        model = PairModel(add_custom_embeddings(standard_classifier(place, settings), place))
+        model = PairModel(add_custom_embeddings(standard_classifier(place, settings, outputs), place))
     else:
         encoder = load_start(AutoModel, place, use_safetensors=True)
         dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
-        pooled = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout)
+        pooled = PooledClassifier(encoder, settings.pool, len(outputs), dropout)
+        if outputs.problem_type:
+            encoder.config.update(outputs.options)
         model = PairModel(add_custom_embeddings(pooled, place))
     model.require_trainable(place)
     if settings.multi_dropout_samples > 1:
@@ -171,9 +206,6 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
     return model
 
 
-def standard_classifier(place: str, settings: SimilarityV0) -> PreTrainedModel:
-    labels = LABELS[settings.n_outputs]
+def standard_classifier(place: str, settings: SimilarityV0, outputs: Outputs) -> PreTrainedModel:
     options: dict[str, Any] = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
-    options |= {"num_labels": settings.n_outputs, "id2label": labels}
-    options |= {"label2id": {name: number for number, name in labels.items()}}
-    return load_start(AutoModelForSequenceClassification, place, **options)
+    return load_start(AutoModelForSequenceClassification, place, **options, **outputs.options)

@@ -6,7 +6,7 @@ padding changes the model's answers, a batch contains only rows of one length.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -37,12 +37,18 @@ class RowTable(Protocol):
 
 @torch.no_grad()
 def predict_probabilities(
-    model: nn.Module, table: RowTable, pad_id: int, world: World, given: ModelInputs | None = None
+    model: nn.Module,
+    table: RowTable,
+    pad_id: int,
+    world: World,
+    given: ModelInputs | None = None,
+    read: Callable[[torch.Tensor], np.ndarray] = probabilities_of,
 ) -> np.ndarray:
-    """(N, C) class probabilities of every row, in the table's order, on every rank. The model's mode is restored.
+    """(N, C) answers of every row, in the table's order, on every rank. The model's mode is restored.
 
-    given: the inputs that the model takes; None: all columns, and the table's own rows show whether padding changes
-    the answers. Raises NotFinite, on every rank, at the first row whose probabilities are not finite.
+    read: makes answers of the model's outputs: probabilities of two classes, or what else the rows have. given: the
+    inputs that the model takes; None: all columns, and the table's own rows show whether padding changes the answers.
+    Raises NotFinite, on every rank, at the first row whose answers are not finite.
     """
     one_length = given.one_length if given else padding_changes_answers(model, table, pad_id, world)
     budget = BATCH_TOKENS["cpu" if world.device.type == "cpu" else "cuda"]
@@ -55,11 +61,11 @@ def predict_probabilities(
             inputs = pad_rows(table[batch.rows], pad_id, world.device)
             logits_BC = model(**{key: value for key, value in inputs.items() if given is None or key in given.keys})
             if batch.counts:
-                parts.append((batch.rows, probabilities_of(logits_BC)))
-    probabilities_NC = np.zeros((len(table), 2))
-    for part in world.gather(parts):
-        for rows, values in part:
-            probabilities_NC[rows] = values
+                parts.append((batch.rows, read(logits_BC)))
+    of_all = [found for part in world.gather(parts) for found in part]
+    probabilities_NC = np.zeros((len(table), of_all[0][1].shape[1] if of_all else 2))
+    for rows, values in of_all:
+        probabilities_NC[rows] = values
     require_finite(probabilities_NC, range(len(table)), model)
     return probabilities_NC
 

@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerBase
 from final_project.artifacts import folder_atomic, write_text
 from final_project.errors import TrainingError
 from final_project.model.custom_parts import custom_embeddings
-from final_project.model.decision import Decision
 from final_project.model.finite import NotFinite, weights_at_fault
 from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
@@ -24,13 +23,14 @@ from final_project.training.engines.base import Engine
 from final_project.training.guard import describe_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
-from similarity_v0.decision.results import best_by, decide, find_threshold, score_splits, scores_at, write_results
-from similarity_v0.export.model_card import model_card
+from similarity_v0.decision.row_target import Target
+from similarity_v0.export.text_card import card_of
 from similarity_v0.model import PairModel
 from similarity_v0.pair_weights import pair_weights
 from similarity_v0.predict import predict_probabilities
 from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import build_tricks
+from similarity_v0.two_labels import TwoLabels
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ DIVERGED = "the weights have diverged; a lower lr, a longer warm-up or a smaller
 class PairTask:
     """Fine-tuning as the shared loop (final_project/training/loop.py) sees it.
 
-    best: score and step of the evaluation that was best so far. final: (B, C) probabilities by split, once finished.
+    best: score and step of the evaluation that was best so far. final: (B, C) answers by split, once finished.
     """
 
     lowest_is_best = ""  # the best weights are kept here, by the measure that the recipe names
@@ -54,8 +54,11 @@ class PairTask:
         tables: dict[str, TokenTable],
         train_rows: np.ndarray,
         folder: Path,
+        target: Target | None = None,
     ):
-        """tables: by split. train_rows: the rows of the train table to learn from. folder: where its files go."""
+        """tables: by split. train_rows: the rows of the train table to learn from. folder: where its files go. target:
+        what their labels are; None = pairs."""
+        self.target: Target = target or TwoLabels(recipe, folder)
         self.engine = engine
         self.model = model
         self.recipe = recipe
@@ -70,9 +73,10 @@ class PairTask:
         self.lengths = tables["train"].lengths[self.train_rows]
         self.weights = np.zeros(len(tables["train"]), dtype=np.float32)  # of the pairs to learn from; the rest unseen
         self.weights[train_rows] = pair_weights(self.settings.pair_weights, tables, train_rows, tokenizer)
-        self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
+        self.labels = {split: self.target.truth(table) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
-        self.tricks = build_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
+        n_updates = self.settings.epochs * per_epoch
+        self.tricks = build_tricks(self.settings, model, engine, n_updates, recipe.targets.weights)
         self.average = self.tricks.average
         self.best: dict = {"score": None, "step": 0}
         self.best_weights = BestWeights(folder / "best")
@@ -96,7 +100,7 @@ class PairTask:
         """Score dev with the weights that would be saved; keep them where they are the best so far."""
         with self.evaluated_weights():
             scores = self.dev_scores()
-            score = best_by(self.settings, scores)
+            score = self.target.worth(scores)
             if self.best["score"] is None or score > self.best["score"]:
                 self.best = {"score": score, "step": step}
                 full = self.engine.full_weights()
@@ -108,22 +112,19 @@ class PairTask:
         return self.average.applied() if self.average else nullcontext()
 
     def dev_scores(self) -> dict[str, float]:
-        """Figures at the threshold that this moment's weights would get, without a calibration."""
-        probabilities, labels = self._probabilities("dev"), self.labels["dev"]
-        decision = Decision(find_threshold(self.settings, Decision(), probabilities, labels))
-        return scores_at(self.settings, decision, probabilities, labels)
+        return self.target.figures(self._answers("dev"), self.labels["dev"])
 
     def finish(self) -> dict[str, dict[str, float]]:
         """Take the best weights, write result/ (model folder, predictions, scores); returns the scores by split.
-        Raises TrainingError where weights or probabilities are not finite."""
+        Raises TrainingError where weights or answers are not finite."""
         world = self.engine.world
         world.barrier()
         if self.best["score"] is not None:  # none where epochs is 0
             self.best_weights.check(self.best)
             self.engine.load_weights(self.best_weights.path)
-        self.final = probabilities = {split: self._probabilities(split) for split in ("dev", "test")}
-        decision = decide(self.settings, probabilities["dev"], self.labels["dev"])
-        scores = score_splits(self.settings, decision, probabilities, self.labels)
+        self.final = answers = {split: self._answers(split) for split in ("dev", "test")}
+        rule = self.target.decide(answers["dev"], self.labels["dev"])
+        scores = self.target.score_splits(rule, answers, self.labels)
         full = self.engine.full_weights()
         if world.is_first:
             if fault := weights_at_fault(full.items()):
@@ -131,11 +132,11 @@ class PairTask:
             with folder_atomic(self.folder / "result") as result:
                 self.model.save(result / "model", full)
                 self.tokenizer.save_pretrained(result / "model")
-                decision.save(result / "model")
+                rule.save(result / "model")
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
-                card = model_card(self.recipe, scores, decision, rows, custom_embeddings(self.model.classifier))
+                card = card_of(self.recipe, scores, rule, rows, custom_embeddings(self.model.classifier))
                 write_text(result / "model" / "README.md", card)
-                write_results(result, self.settings, self.seed, decision, probabilities, self.labels)
+                self.target.write_results(result, rule, answers, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
                 log.info("similarity_v0: best of step %d on %s: %s", self.best["step"], split, shown)
@@ -152,10 +153,9 @@ class PairTask:
     def describe_rows(self, rows: np.ndarray) -> list[dict]:
         return describe_rows(self.tables["train"], self.train_rows[rows], self.tokenizer)
 
-    def _probabilities(self, split: str) -> np.ndarray:
+    def _answers(self, split: str) -> np.ndarray:
+        table, pad_id = self.tables[split], self.tokenizer.pad_token_id
         try:
-            return predict_probabilities(
-                self.engine.model, self.tables[split], self.tokenizer.pad_token_id, self.engine.world
-            )
+            return predict_probabilities(self.engine.model, table, pad_id, self.engine.world, read=self.target.answers)
         except NotFinite as error:
             raise TrainingError(f"similarity_v0: {split}: {error}: {DIVERGED}") from error

@@ -12,10 +12,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 
+from final_project.model.score_loss import ScoreLoss, StepSums
 from final_project.training.batching import seed_of
 from final_project.training.engines.base import Engine
 from similarity_v0.batches import PairBatch
@@ -47,6 +49,7 @@ def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks)
     clean_sum = torch.zeros((), dtype=torch.float64, device=engine.world.device)
     # 0. adversarial weight perturbation: everything below is computed with the moved weights
     with moved_weights(engine, step, tricks) if tricks.weight_attack else contextlib.nullcontext():
+        tricks = with_loss_of_step(engine, step, tricks)
         for position, batch in enumerate(step.batches):
             # 1. mixup: the loss of pairs that are blended two by two
             if tricks.mixup:
@@ -99,21 +102,40 @@ def pair_loss(engine: Engine, batch: PairBatch, tricks: Tricks) -> torch.Tensor:
         return (tricks.loss(engine(**batch.inputs), batch.labels_B) * batch.weights_B).sum()
     logits_2BC = engine(**doubled(batch.inputs))
     losses_2B = tricks.loss(logits_2BC, batch.labels_B.repeat(2))
-    return (r_drop_losses(losses_2B, logits_2BC, tricks.r_drop) * batch.weights_B).sum()
+    return (r_drop_losses(losses_2B, logits_2BC, tricks.r_drop, tricks.disagreement) * batch.weights_B).sum()
 
 
 def mixup_loss(engine: Engine, batch: PairBatch, tricks: Tricks, blend: Blend) -> torch.Tensor:
-    """Like pair_loss, for blended pairs: the loss against a pair's own label and against its partner's, in the shares
-    of the blend."""
+    """Like pair_loss, for blended pairs."""
     logits_BC = engine(**batch.inputs)
-    own_B = tricks.loss(logits_BC, batch.labels_B) * batch.weights_B
-    other_B = tricks.loss(logits_BC, batch.labels_B[blend.partners_B]) * batch.weights_B[blend.partners_B]
-    return (blend.share * own_B + (1.0 - blend.share) * other_B).sum()
+    return tricks.loss.of_blend(logits_BC, batch.labels_B, batch.weights_B, blend.share, blend.partners_B).sum()
+
+
+def with_loss_of_step(engine: Engine, step: Step, tricks: Tricks) -> Tricks:
+    """The tricks with the loss of this step. Most losses are sums over rows; mcrmse first needs the sums of the squared
+    errors over the whole step, from one more forward under the same masks."""
+    loss = tricks.loss
+    of_step = loss.of_step(lambda: step_sums(engine, step, cast(ScoreLoss, loss)))
+    return tricks if of_step is loss else replace(tricks, loss=of_step)
+
+
+@torch.no_grad()
+def step_sums(engine: Engine, step: Step, loss: ScoreLoss) -> StepSums:
+    """The sums over all micro-batches and ranks, at the weights of this moment. Every rank takes as many forwards."""
+    totals: list[torch.Tensor] = []
+    for batch in step.batches:
+        seed_masks(step, batch, CLEAN)
+        squares_C, known_C = loss.sums(engine(**batch.inputs), batch.labels_B)
+        totals.append(torch.cat([squares_C, known_C]) * batch.counts)
+    squares_and_known = engine.world.sum(*torch.stack(totals).sum(dim=0).tolist())
+    middle = len(squares_and_known) // 2
+    return StepSums(squares_and_known[:middle], squares_and_known[middle:], step.n_pairs)
 
 
 @contextlib.contextmanager
 def moved_weights(engine: Engine, step: Step, tricks: Tricks) -> Iterator[None]:
     """Take the gradient of the whole step's clean loss; within the block the weights are moved along it."""
+    tricks = with_loss_of_step(engine, step, tricks)
     for position, batch in enumerate(step.batches):
         seed_masks(step, batch, CLEAN)
         with engine.backward_pass(synchronise=is_last_backward(step, position)):

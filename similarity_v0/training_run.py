@@ -20,6 +20,7 @@ from final_project.tokens.token_table import TokenTable
 from final_project.training.engines import build_engine
 from final_project.training.loop import run_loop
 from final_project.training.throughput import count_model_work
+from similarity_v0.decision.row_target import Target
 from similarity_v0.model import pair_model_from
 from similarity_v0.param_groups import pair_groups
 from similarity_v0.task import PairTask
@@ -37,6 +38,7 @@ class Material:
     tables: dict[str, TokenTable]
     precision: Precision
     world: World
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,22 @@ def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) 
         end_replacement(folder / "best")
     world.barrier()
     settings = recipe.similarity_v0
-    model = pair_model_from(material.place, recipe.seed, settings)
+    model = pair_model_from(material.place, recipe.seed, settings, material.target.outputs)
+    if scale := material.target.scale_of(material.tables["train"].labels[rows]):
+        model.scale_outputs(scale.mean_C.tolist(), scale.factor_C.tolist())
     require_fit(
-        material.place, model.classifier, material.tokenizer, pairs=True, setting="similarity_v0.max_length",
+        material.place, model.classifier, material.tokenizer, pairs=material.target.n_texts == 2,
+        setting="similarity_v0.max_length",
         max_length=settings.max_length, longest=longest_input(model.classifier, material.tokenizer),
     )  # fmt: skip
     n_weights = model.classifier.num_parameters()
     work = count_model_work(model.classifier)  # counted before the engine shards the weights
     engine = build_engine(settings.engine, model, settings, material.precision, world, pair_groups)
-    task = PairTask(engine, model, recipe, material.tokenizer, material.tables, rows, folder)
+    task = PairTask(engine, model, recipe, material.tokenizer, material.tables, rows, folder, material.target)
     work = replace(work, passes=task.tricks.n_passes)
     log.info(
-        "%s: %d pairs, %.1f M weights from %s, %s in %s on %d x %s",
-        label, len(rows), n_weights / 1e6, material.place,
+        "%s: %d %s, %.1f M weights from %s, %s in %s on %d x %s",
+        label, len(rows), material.target.noun, n_weights / 1e6, material.place,
         engine.name, material.precision, world.size, world.device.type,
     )  # fmt: skip
     began = time.monotonic()

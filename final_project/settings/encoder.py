@@ -36,6 +36,10 @@ class Encoder(Section):
     vocab_size: int = setting(
         8000, "most tokens in the vocabulary built from the text (init: scratch)", "tokens", common=True, ge=64
     )
+    vocab_kind: Literal["characters", "pieces"] = setting(
+        "characters", "that vocabulary's tokens: characters, or pieces of words for scripts with words (init: scratch)"
+    )
+    lower_case: bool = setting(True, "write all text in lower case before it is tokenised (init: scratch)")
     vocab_words: int = setting(0, "frequent words (jieba) in that vocabulary (init: scratch)", "words", ge=0)
     extend_vocab: int = setting(
         0, "tokens to add to an existing tokenizer: frequent characters and words that it cannot write", "tokens", ge=0
@@ -51,6 +55,10 @@ class Encoder(Section):
             )
         if self.init != "scratch" and self.vocab_words:
             yield f"vocab_words: {self.vocab_words} needs init: scratch; with init: {self.init} use extend_vocab"
+        for name in ("vocab_kind", "lower_case"):
+            value = getattr(self, name)
+            if self.init != "scratch" and value != type(self).model_fields[name].default:
+                yield f"{name}: {str(value).lower()} needs init: scratch; init: {self.init} has its own tokenizer"
         for name in ("match_types", "ngram_buckets"):
             if self.init != "scratch" and (value := getattr(self, name)):
                 value = str(value).lower()

@@ -5,7 +5,7 @@
       types.bin           token types, uint8
       word_starts.bin     1 where a word begins, uint8; only where words were asked for
       offsets.bin         where each row begins, and the end of the last: int64
-      labels.bin          int8: 0, 1, or -1 where unknown
+      labels.bin          one whole number a row, -1 where unknown; or several float32 a row, NaN where unknown
       table.json          number of rows and the type of ids
       contents.json       sizes and digests of the others
 
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -37,8 +38,35 @@ from final_project.tokens.words import word_starts
 log = logging.getLogger(__name__)
 
 ROWS_AT_A_TIME = 1000
-COLUMNS = {"types": "uint8", "word_starts": "uint8", "offsets": "int64", "labels": "int8"}
-Row = tuple[str, str | None, int | None]
+COLUMNS = {"types": "uint8", "word_starts": "uint8", "offsets": "int64"}
+Label = int | Sequence[float | None] | None
+Row = tuple[str, str | None, Label]
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """What a row's label is. width: None = one whole number, -1 where unknown; else that many numbers, each NaN where
+    unknown."""
+
+    dtype: str = "int8"
+    width: int | None = None
+
+    def flat(self, labels: Iterable[Label]) -> Iterator[float]:
+        """The labels of some rows, end to end."""
+        for label in labels:
+            if isinstance(label, Sequence):
+                yield from (math.nan if number is None else number for number in label)
+            elif self.width is None:
+                yield -1 if label is None else label
+            else:
+                yield from [math.nan] * self.width
+
+    def shaped(self, values: np.ndarray) -> np.ndarray:
+        """(N,) or (N, width)."""
+        return values if self.width is None else values.reshape(-1, self.width)
+
+
+WHOLE_NUMBERS = LabelColumn()
 
 
 @dataclass(frozen=True)
@@ -73,7 +101,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenTable:
-    """Memory-mapped columns. `table[rows]` fetches rows by number, in that order."""
+    """Memory-mapped columns. `table[rows]` fetches rows by number, in that order. labels: shaped by LabelColumn."""
 
     ids: np.ndarray
     types: np.ndarray
@@ -105,13 +133,19 @@ class TokenTable:
 
 
 def write_token_table(
-    rows: Iterable[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, folder: Path, with_words: bool = False
+    rows: Iterable[Row],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    folder: Path,
+    with_words: bool = False,
+    labels: LabelColumn = WHOLE_NUMBERS,
 ) -> int:
     """Tokenise (text, second text or None, label or None) rows; returns how many were truncated.
 
     Longer rows lose tokens from their longer side first. Rows stream through: memory holds ROWS_AT_A_TIME of them.
     """
     id_type = "uint16" if len(tokenizer) <= 1 << 16 else "uint32"
+    types = {**COLUMNS, "labels": labels.dtype}
     names = ("ids", "types", "offsets", "labels", *(["word_starts"] if with_words else []))
     n_rows = n_tokens = n_truncated = 0
     with folder_atomic(folder) as partial:
@@ -119,20 +153,22 @@ def write_token_table(
             files = {name: stack.enter_context((partial / f"{name}.bin").open("wb")) for name in names}
             np.zeros(1, np.int64).tofile(files["offsets"])
             for chunk in in_chunks(rows, ROWS_AT_A_TIME):
-                columns, lengths, truncated = _encode(chunk, tokenizer, max_length, with_words)
+                columns, lengths, truncated = _encode(chunk, tokenizer, max_length, with_words, labels)
                 for name, values in columns.items():
-                    np.fromiter(values, COLUMNS.get(name, id_type)).tofile(files[name])
+                    np.fromiter(values, types.get(name, id_type)).tofile(files[name])
                 (n_tokens + np.cumsum(lengths, dtype=np.int64)).tofile(files["offsets"])
                 n_rows, n_tokens, n_truncated = n_rows + len(chunk), n_tokens + sum(lengths), n_truncated + truncated
-        write_json(partial / "table.json", {"rows": n_rows, "ids": id_type, "has_words": with_words})
+        facts = {"rows": n_rows, "ids": id_type, "has_words": with_words}
+        write_json(partial / "table.json", facts | ({} if labels == WHOLE_NUMBERS else {"labels": asdict(labels)}))
         seal(partial)
     return n_truncated
 
 
 def tokenised(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[TokenTable, int]:
     """The same table of a few rows in memory, and how many of them were truncated."""
-    columns, lengths, n_truncated = _encode(rows, tokenizer, max_length, with_words=False)
-    arrays = {name: np.fromiter(values, COLUMNS.get(name, "int64")) for name, values in columns.items()}
+    columns, lengths, n_truncated = _encode(rows, tokenizer, max_length, False, WHOLE_NUMBERS)
+    types = {**COLUMNS, "labels": WHOLE_NUMBERS.dtype}
+    arrays = {name: np.fromiter(values, types.get(name, "int64")) for name, values in columns.items()}
     return TokenTable(offsets=np.concatenate([[0], np.cumsum(lengths)]), **arrays), n_truncated
 
 
@@ -149,12 +185,14 @@ def open_token_table(folder: Path) -> TokenTable:
     """Map a table that write_token_table has written; raises ArtifactError where it is damaged."""
     try:
         facts = json.loads((folder / "table.json").read_text(encoding="utf-8"))
-        names = ("types", "offsets", "labels", *(["word_starts"] if facts["has_words"] else []))
+        names = ("types", "offsets", *(["word_starts"] if facts["has_words"] else []))
         columns = {name: _mapped(folder / f"{name}.bin", COLUMNS[name]) for name in names}
-        table = TokenTable(ids=_mapped(folder / "ids.bin", facts["ids"]), **columns)
+        column = LabelColumn(**facts.get("labels", {}))
+        labels = column.shaped(_mapped(folder / "labels.bin", column.dtype))
+        table = TokenTable(ids=_mapped(folder / "ids.bin", facts["ids"]), labels=labels, **columns)
         if len(table) != facts["rows"] or len(table.ids) != table.offsets[-1]:
             raise ValueError("cut short")
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ArtifactError(f"{folder}: no usable token table ({error}): run the stage again with --force") from error
     return table
 
@@ -183,17 +221,17 @@ def _word_starts(row: EncodedTexts, texts: Sequence[str]) -> list[bool]:
 
 
 def _encode(
-    chunk: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, with_words: bool
-) -> tuple[dict[str, Iterable[int]], list[int], int]:
+    chunk: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, with_words: bool, labels: LabelColumn
+) -> tuple[dict[str, Iterable[float]], list[int], int]:
     """Columns of one chunk, its rows' lengths, and how many rows were cut. Special tokens that a text spells are text,
     to the tokenizer from now on."""
     with_special_tokens_as_text(tokenizer)
     rows = [(first,) if second is None else (first, second) for first, second, _ in chunk]
     encoded = encode_rows(tokenizer, rows, max_length)
-    columns: dict[str, Iterable[int]] = {
+    columns: dict[str, Iterable[float]] = {
         "ids": chain.from_iterable(row.input_ids for row in encoded),
         "types": chain.from_iterable(row.token_type_ids for row in encoded),
-        "labels": (-1 if label is None else label for _, _, label in chunk),
+        "labels": labels.flat(label for _, _, label in chunk),
     }
     if with_words:
         columns["word_starts"] = chain.from_iterable(

@@ -8,20 +8,28 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Literal
 
 from tokenizers import AddedToken, Regex, Tokenizer, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from final_project.chunks import in_chunks
 from final_project.errors import ArtifactError, DataError, first_line
+from final_project.tokens.pieces import word_pieces
 from final_project.tokens.words import chinese_words
 
+VocabKind = Literal["characters", "pieces"]
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 BUILD_ROWS = 1000  # texts normalised at a time
 
 
 def build_tokenizer(
-    texts: Iterable[str], vocab_size: int, source: str = "text", vocab_words: int = 0
+    texts: Iterable[str],
+    vocab_size: int,
+    source: str = "text",
+    vocab_words: int = 0,
+    kind: VocabKind = "characters",
+    lower_case: bool = True,
 ) -> PreTrainedTokenizerBase:
     """A BERT tokenizer whose vocabulary, of at most vocab_size tokens, is the most frequent characters of the text, and
     its most frequent words.
@@ -29,9 +37,11 @@ def build_tokenizer(
     Chinese characters stand alone in BERT's scheme; in a run of letters or digits every character after the first is
     a continuation (`##a`). Each form is a token of its own with its own count, so of a character the vocabulary may
     hold both, one, or none. Words (at most vocab_words, of two or more Chinese characters) are added tokens: the
-    longest that fits at a place is taken. Raises DataError where the text is empty.
+    longest that fits at a place is taken. kind: pieces = characters and pieces of words (pieces.py), for scripts that
+    have words. lower_case: whether capitals say nothing. Raises DataError where the text is empty.
     """
-    scheme = BertTokenizer(vocab={token: at for at, token in enumerate(SPECIAL_TOKENS)}).backend_tokenizer
+    special = {token: at for at, token in enumerate(SPECIAL_TOKENS)}
+    scheme = BertTokenizer(vocab=special, do_lower_case=lower_case).backend_tokenizer
     units: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for chunk in in_chunks(texts, BUILD_ROWS):
@@ -46,8 +56,9 @@ def build_tokenizer(
         for token in (unit[0], *(f"##{character}" for character in unit[1:])):
             counts[token] += n
     taught = ranked(words)[:vocab_words]
-    kept = [*SPECIAL_TOKENS, *ranked(counts)[: vocab_size - len(SPECIAL_TOKENS) - len(taught)]]
-    tokenizer = BertTokenizer(vocab={token: at for at, token in enumerate(kept)})
+    most = vocab_size - len(SPECIAL_TOKENS) - len(taught)
+    kept = [*SPECIAL_TOKENS, *(word_pieces(units, most) if kind == "pieces" else ranked(counts)[:most])]
+    tokenizer = BertTokenizer(vocab={token: at for at, token in enumerate(kept)}, do_lower_case=lower_case)
     tokenizer.add_tokens([AddedToken(word, normalized=False) for word in taught])
     return tokenizer
 

@@ -34,18 +34,7 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step
     one model was trained. Splits without labels have neither confusion nor mistakes.
     """
     result = stage / "result"
-    rows = curve(read_metrics(stage / "metrics.jsonl"), updates_per_epoch, best_step)
-    folds = sorted((stage / "folds").glob("[0-9]*"), key=lambda folder: int(folder.name))
-    for fold in folds:
-        kept = read_json(fold / "facts.json")["best_step"]
-        of_fold = curve(read_metrics(fold / "metrics.jsonl"), updates_per_epoch / len(folds), kept)
-        rows += [{"fold": int(fold.name), **row} for row in of_fold]
-    if rows:
-        with write_atomic(result / "curves.csv") as file:
-            columns = list(dict.fromkeys(key for row in rows for key in row))
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    write_curves(stage, updates_per_epoch, best_step)
     confusions, mistakes = {}, []
     for split in SPLITS:
         pairs, labels_N = labelled(prepare / f"{split}.csv")
@@ -58,6 +47,22 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step
     write_json(result / "confusion.json", confusions)
     with write_atomic(result / "mistakes.jsonl") as file:
         file.writelines(strict_json.dumps(mistake, ensure_ascii=False) + "\n" for mistake in mistakes)
+
+
+def write_curves(stage: Path, updates_per_epoch: float, best_step: int) -> None:
+    """Write result/curves.csv, of all folds where there are some; nothing where nothing was evaluated."""
+    rows = curve(read_metrics(stage / "metrics.jsonl"), updates_per_epoch, best_step)
+    folds = sorted((stage / "folds").glob("[0-9]*"), key=lambda folder: int(folder.name))
+    for fold in folds:
+        kept = read_json(fold / "facts.json")["best_step"]
+        of_fold = curve(read_metrics(fold / "metrics.jsonl"), updates_per_epoch / len(folds), kept)
+        rows += [{"fold": int(fold.name), **row} for row in of_fold]
+    if rows:
+        with write_atomic(stage / "result" / "curves.csv") as file:
+            columns = list(dict.fromkeys(key for row in rows for key in row))
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def curve(metrics: Sequence[Mapping[str, Any]], updates_per_epoch: float, best_step: int) -> list[dict[str, Any]]:

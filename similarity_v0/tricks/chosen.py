@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
+from final_project.model.score_loss import ScoreLoss
 from final_project.settings import SimilarityV0
 from final_project.training.engines.base import Engine
-from similarity_v0.losses import PairLoss
+from similarity_v0.losses import LossName, PairLoss
 from similarity_v0.model import PairModel
 from similarity_v0.tricks.attack import NO_ATTACK, Attack
 from similarity_v0.tricks.average import AveragedWeights
@@ -17,15 +20,18 @@ from similarity_v0.tricks.fgm import Fgm
 from similarity_v0.tricks.freelb import FreeLb
 from similarity_v0.tricks.mixup import Mixup
 from similarity_v0.tricks.pgd import Pgd
+from similarity_v0.tricks.r_drop import Disagreement
 from similarity_v0.tricks.swa import Swa
 
 
 @dataclass(frozen=True)
 class Tricks:
-    """The defaults are no tricks: cross entropy, one pass. r_drop: weight of the disagreement; 0 = one forward."""
+    """The defaults are no tricks: cross entropy, one pass. r_drop: weight of the disagreement; 0 = one forward.
+    disagreement: its measure; None = that of classes."""
 
-    loss: PairLoss = field(default_factory=PairLoss)
+    loss: PairLoss | ScoreLoss = field(default_factory=PairLoss)
     r_drop: float = 0.0
+    disagreement: Disagreement | None = None
     mixup: Mixup | None = None
     attack: Attack = NO_ATTACK
     weight_attack: Awp | None = None
@@ -37,20 +43,33 @@ class Tricks:
         computes no weight gradients, which are a third of a pass."""
         n_directions = sum(adversarial_pass.direction_only for adversarial_pass in self.attack.passes)
         n_full = 1 + len(self.attack.passes) - n_directions + bool(self.weight_attack)
+        if isinstance(self.loss, ScoreLoss) and self.loss.name == "mcrmse":  # one more forward, a third of a pass
+            n_full += (1 + bool(self.weight_attack)) / 3
         return (2 if self.r_drop else 1) * (n_full + n_directions * 2 / 3) + bool(self.mixup)
 
 
-def build_tricks(settings: SimilarityV0, model: PairModel, engine: Engine, n_updates: int) -> Tricks:
-    """n_updates: updates of the whole training; swa_start is a fraction of them."""
-    s = settings
+def build_tricks(
+    settings: SimilarityV0, model: PairModel, engine: Engine, n_updates: int, target_weights: Sequence[float] = ()
+) -> Tricks:
+    """n_updates: updates of the whole training; swa_start is a fraction of them. target_weights: of scores."""
+    s, loss = settings, build_loss(settings, model, target_weights)
     return Tricks(
-        loss=PairLoss(s.loss, s.focal_gamma, s.label_smoothing),
+        loss=loss,
         r_drop=s.r_drop,
+        disagreement=loss.disagreement if isinstance(loss, ScoreLoss) else None,
         mixup=Mixup(model, s.mixup, s.mixup_alpha) if s.mixup else None,
         attack=build_attack(settings, model),
         weight_attack=Awp(engine, s.awp_gamma) if s.awp_gamma else None,
         average=build_average(settings, engine, n_updates),
     )
+
+
+def build_loss(settings: SimilarityV0, model: PairModel, target_weights: Sequence[float]) -> PairLoss | ScoreLoss:
+    s = settings
+    if s.loss in get_args(LossName):
+        return PairLoss(s.loss, s.focal_gamma, s.label_smoothing)
+    scale_C = None if model.factor_C is None else model.factor_C.tolist()
+    return ScoreLoss(s.loss, s.smooth_l1_beta, list(target_weights) or None, scale_C)
 
 
 def build_attack(settings: SimilarityV0, model: PairModel) -> Attack:

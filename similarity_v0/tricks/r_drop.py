@@ -6,9 +6,14 @@ Both come from one forward of the micro-batch laid twice. Shapes: B pairs, T tok
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from similarity_v0.losses import log_probabilities
+
+Disagreement = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""(B, C) answers under two masks -> (B,)."""
 
 
 def doubled(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -20,10 +25,13 @@ def doubled(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return twice
 
 
-def r_drop_losses(losses_2B: torch.Tensor, logits_2BC: torch.Tensor, weight: float) -> torch.Tensor:
-    """(B,) what each pair adds to the loss, from a doubled forward; weight is `a`."""
+def r_drop_losses(
+    losses_2B: torch.Tensor, logits_2BC: torch.Tensor, weight: float, measure: Disagreement | None = None
+) -> torch.Tensor:
+    """(B,) what each row adds to the loss, from a doubled forward; weight is `a`. measure: in the place of the
+    divergence, for outputs that are no logits of classes."""
     first_B, second_B = losses_2B.chunk(2)
-    return 0.5 * (first_B + second_B) + weight * disagreement(*logits_2BC.chunk(2))
+    return 0.5 * (first_B + second_B) + weight * (measure or disagreement)(*logits_2BC.chunk(2))
 
 
 def disagreement(logits_BC: torch.Tensor, others_BC: torch.Tensor) -> torch.Tensor:

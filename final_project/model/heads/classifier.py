@@ -27,6 +27,7 @@ from final_project.model.loading import load_weights
 HEAD_FACTS = "head.json"
 HEAD_WEIGHTS = "head.safetensors"
 ENCODER = "encoder."
+MOST_OUTPUTS = 1000
 
 
 class PooledClassifier(nn.Module):
@@ -107,12 +108,12 @@ def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
     try:
         facts = strict_json.loads((folder / HEAD_FACTS).read_text(encoding="utf-8"))
         pool, n_outputs, dropout = facts["pool"], facts["n_outputs"], float(facts["dropout"])
-        if pool not in POOLS or n_outputs not in (1, 2) or not 0 <= dropout < 1:
+        if pool not in POOLS or n_outputs not in range(1, MOST_OUTPUTS + 1) or not 0 <= dropout < 1:
             raise ValueError(f"found {facts}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
-            f"{folder / HEAD_FACTS}: expected a pool ({', '.join(POOLS)}), n_outputs 1 or 2 and a dropout: "
-            f"{first_line(error)}"
+            f"{folder / HEAD_FACTS}: expected a pool ({', '.join(POOLS)}), n_outputs from 1 to {MOST_OUTPUTS} and a "
+            f"dropout: {first_line(error)}"
         ) from error
     encoder, _ = load_weights(AutoModel, folder, use_safetensors=True)
     classifier = PooledClassifier(encoder, pool, n_outputs, dropout)
