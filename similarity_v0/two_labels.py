@@ -67,6 +67,10 @@ class TwoLabels:
     def score_splits(self, rule: Decision, answers: BySplit, truth: BySplit) -> Scores:
         return results.score_splits(self.settings, rule, dict(answers), dict(truth))
 
+    def kept_of_fold(self, answers_NC: np.ndarray) -> np.ndarray:
+        """P(1)."""
+        return answers_NC[:, 1].copy()
+
     def write_results(self, folder: Path, rule: Decision, answers: BySplit, truth: BySplit) -> None:
         results.write_results(folder, self.settings, self.seed, rule, dict(answers), dict(truth))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 
@@ -24,7 +25,7 @@ def slow_pieces(counts: dict[str, int], most: int) -> list[str]:
     while len(found) < most:
         pairs: Counter[tuple[str, str]] = Counter()
         for word, pieces in words.items():
-            for pair in zip(pieces, pieces[1:], strict=False):
+            for pair in itertools.pairwise(pieces):
                 pairs[pair] += counts[word]
         if not pairs:
             break

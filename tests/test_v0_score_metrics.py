@@ -109,7 +109,7 @@ def test_a_scale_is_saved_and_loaded_and_a_damaged_one_is_told(tmp_path):
         '{"targets": [{"name": "a", "low": NaN, "high": 1, "step": 0}]}',
     ):
         (tmp_path / "scale.json").write_text(text, encoding="utf-8")
-        with pytest.raises(ArtifactError, match="scale.json: expected"):
+        with pytest.raises(ArtifactError, match=r"scale\.json: expected"):
             load_scale(tmp_path)
 
 

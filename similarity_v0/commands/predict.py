@@ -21,20 +21,28 @@ from final_project.data.files.predictions import prediction_writer, require_know
 from final_project.data.files.tables import iter_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError
+from final_project.model.scale import is_scorer_folder
 from final_project.parallel.world import World, started_world
 from final_project.run.progress import progress
 from similarity_v0 import api
 from similarity_v0.api import PairClassifier, Scored
+from similarity_v0.commands.predict_texts import predict_texts
 from similarity_v0.decision.streaming_scores import StreamingScores
+from similarity_v0.text_api import TextScorer
 
 Result = TypeVar("Result")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, help="folder of a pair classifier")
+    parser.add_argument("--model", required=True, help="folder of a pair classifier, or of a scorer of texts")
     parser.add_argument("--input", type=Path, required=True,
-                        help="pairs with or without labels: CSV, TSV, JSONL or Parquet")  # fmt: skip
-    parser.add_argument("--output", type=Path, required=True, help=".csv or .parquet to write: row,probability,label")
+                        help="pairs with or without labels, or texts: CSV, TSV, JSONL or Parquet")  # fmt: skip
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help=".csv or .parquet to write: row,probability,label; of texts .csv: id and the scores",
+    )
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32",
                         help="compute dtype; the threshold was found in fp32 (default: fp32)")  # fmt: skip
 
@@ -43,8 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
     """The command: predictions to a file; where the input has labels, its scores to standard output."""
     with started_world() as world:
         world.run_on_all_ranks(lambda: refuse_target(arguments.output, arguments.input))
-        load = partial(PairClassifier.load, arguments.model, arguments.precision, world.device)
-        answer = predict_file(world.run_on_all_ranks(load), arguments.input, arguments.output, world)
+        if is_scorer_folder(arguments.model):
+            load_scorer = partial(TextScorer.load, arguments.model, arguments.precision, world.device)
+            scorer = world.run_on_all_ranks(load_scorer)
+            answer = predict_texts(scorer, arguments.input, arguments.output, world)
+        else:
+            load = partial(PairClassifier.load, arguments.model, arguments.precision, world.device)
+            answer = predict_file(world.run_on_all_ranks(load), arguments.input, arguments.output, world)
         if world.is_first:
             print_json(answer)
 

@@ -97,6 +97,9 @@ class Numbers:
             if np.isfinite(truth[split]).any()
         }
 
+    def kept_of_fold(self, answers_NC: np.ndarray) -> np.ndarray:
+        return answers_NC
+
     def write_results(self, folder: Path, rule: Scale, answers: BySplit, truth: BySplit) -> None:
         found: dict[str, Any] = {}
         for split, answers_NC in answers.items():

@@ -78,6 +78,9 @@ class Target(Protocol):
     def score_splits(self, rule: Any, answers: BySplit, truth: BySplit) -> Scores:
         """Figures of every split whose labels are known."""
 
+    def kept_of_fold(self, answers_NC: np.ndarray) -> np.ndarray:
+        """What an ensemble of folds needs of a model's answers."""
+
     def write_results(self, folder: Path, rule: Any, answers: BySplit, truth: BySplit) -> None:
         """Predictions and figures, into result/."""
 

@@ -34,11 +34,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """One trained fold: its model folder, its facts.json, and P(1) for "dev", "test" and "oof"."""
+    """One trained fold: its model folder, its facts.json, and its answers for "dev", "test" and "oof": of pairs P(1)."""
 
     model: Path
     facts: dict
-    positive: dict[str, np.ndarray]
+    answers: dict[str, np.ndarray]
+
+    @property
+    def positive(self) -> dict[str, np.ndarray]:
+        return self.answers
 
 
 def read_fold(folder: Path) -> Fold:

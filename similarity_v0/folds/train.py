@@ -23,13 +23,16 @@ from safetensors.numpy import save
 
 from final_project.artifacts import CONTENTS_FILE, damage_of, seal, write_atomic, write_json
 from final_project.data.files.tables import iter_pairs
+from final_project.data.files.text_columns import TextColumns
+from final_project.data.files.text_rows import read_text_rows
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.groups import grouped_folds
 from final_project.errors import DataError
 from final_project.run.stage_folder import StageFolder
 from final_project.tokens.token_table import TokenRows, TokenTable
-from similarity_v0.decision.results import decide, scores_at
+from similarity_v0.decision.results import decide
 from similarity_v0.folds.combine import choose_model, read_fold, write_ensemble, write_oof
+from similarity_v0.folds.text_folds import assign_text_folds, write_text_ensemble
 from similarity_v0.predict import predict_probabilities
 from similarity_v0.training_run import Fitted, Material, train_model
 
@@ -43,6 +46,8 @@ def fit_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitt
     DataError if the pairs cannot be divided into folds.
     """
     settings, world = material.recipe.similarity_v0, material.world
+    if material.recipe.targets.rows != "pairs":
+        return fit_text_folds(material, rows, folder)
     fold_R = assign_folds(folder.run_dir / "prepare" / "train.csv", rows, settings.folds, material.recipe.seed)
     if settings.one_fold:
         return _fit_first(material, rows, fold_R, folder.path)
@@ -60,6 +65,36 @@ def fit_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitt
         updates=sum(fold.facts["updates"] for fold in folds),
         seconds=sum(fold.facts["seconds"] for fold in folds),
         best_step=folds[model.numbers[0]].facts["best_step"],
+        engine=folds[0].facts["engine"],
+    )
+
+
+def fit_text_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitted:
+    """The same for texts: the answers are averaged, and no threshold is found."""
+    settings, world, target = material.recipe.similarity_v0, material.world, material.target
+    source = folder.run_dir / "prepare" / "train.csv"
+    everything = read_text_rows(source, TextColumns.of_prepared(material.recipe.targets))
+    train = [everything[row] for row in rows]
+    fold_R, facts = assign_text_folds(source, train, settings.folds, material.recipe.seed)
+    n_trained = 1 if settings.one_fold else settings.folds
+    places = [folder.path / "folds" / str(number) for number in range(settings.folds)]
+    for number in range(n_trained):
+        train_fold(material, rows[fold_R != number], rows[fold_R == number], places[number], number)
+    folds = [read_fold(places[number]) for number in range(n_trained)]
+    truth = {split: target.truth(table) for split, table in material.tables.items()}
+    held_R = fold_R < n_trained
+    truth["train"] = truth["train"][rows][held_R]
+    ids = [row.id for row, is_held in zip(train, held_R, strict=True) if is_held]
+    found: tuple[dict[str, dict[str, float]], int] = ({}, 0)
+    if world.is_first:
+        found = write_text_ensemble(target, ids, fold_R[held_R], folds, truth, folder.path / "result", facts)
+    scores, best = world.gather(found)[0]
+    return Fitted(
+        scores,
+        n_train=len(rows),
+        updates=sum(fold.facts["updates"] for fold in folds),
+        seconds=sum(fold.facts["seconds"] for fold in folds),
+        best_step=folds[best].facts["best_step"],
         engine=folds[0].facts["engine"],
     )
 
@@ -109,14 +144,14 @@ def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: P
     task = trained.task
     scores = task.finish()
     table = TableRows(material.tables["train"], held)
-    oof_BC = predict_probabilities(task.engine.model, table, material.tokenizer.pad_token_id, world)
+    pad_id, target = material.tokenizer.pad_token_id, material.target
+    oof_BC = predict_probabilities(task.engine.model, table, pad_id, world, read=target.answers)
     if world.is_first:
-        settings, dev_BC = material.recipe.similarity_v0, task.final["dev"]
-        decision = decide(settings, dev_BC, task.labels["dev"])
-        scores["oof"] = scores_at(settings, decision, oof_BC, task.labels["train"][held])
-        positive = {name: p_BC[:, 1].copy() for name, p_BC in {**task.final, "oof": oof_BC}.items()}
+        rule = target.decide(task.final["dev"], task.labels["dev"])
+        scores |= target.score_splits(rule, {"oof": oof_BC}, {"oof": task.labels["train"][held]})
+        kept = {name: target.kept_of_fold(a_BC) for name, a_BC in {**task.final, "oof": oof_BC}.items()}
         with write_atomic(folder / "probabilities.safetensors", "wb") as file:
-            file.write(save(positive))
+            file.write(save(kept))
         facts = asdict(Fitted.of(trained, scores)) | {"n_held": len(held)}
         write_json(folder / "facts.json", facts)
         model = [path.relative_to(folder).as_posix() for path in (folder / "result").rglob("*") if path.is_file()]
