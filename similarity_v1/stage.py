@@ -28,6 +28,9 @@ def run_stage(recipe: Recipe, force: bool = False) -> None:
     folder = StageFolder(Path(recipe.runs_dir) / recipe.name, STAGE)
     manifest = folder.manifest()
     assert manifest is not None, "a stage that ran has written its manifest"
+    if recipe.targets.rows != "pairs":
+        log.info("%s: %d texts explained: %s", STAGE, manifest["rows"], folder.path / manifest["handed_in"])
+        return
     log.info("%s: %d rows, report: %s", STAGE, manifest["rows"], folder.path / "report.html")
     what = "handed in" if recipe.prepare.explains_contest else "rationales"
     log.info("%s: %s (chain %s): %s", STAGE, what, recipe.chain, folder.path / manifest["handed_in"])
@@ -35,6 +38,10 @@ def run_stage(recipe: Recipe, force: bool = False) -> None:
 
 def _work(recipe: Recipe, folder: StageFolder, world: Any) -> tuple[list[str], dict[str, Any]]:
     # torch takes seconds to import; a finished stage answers without it.
+    if recipe.targets.rows != "pairs":
+        from similarity_v1.text_pipeline import explain_texts
+
+        return explain_texts(recipe, folder.path, world)
     from similarity_v1.pipeline import explain, produce
 
     explain(recipe, folder.path, world)

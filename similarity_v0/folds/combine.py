@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """One trained fold: its model folder, its facts.json, and its answers for "dev", "test" and "oof": of pairs P(1)."""
+    """One trained fold: its model folder, its facts.json, its answers for "dev", "test" and "oof"; of pairs P(1)."""
 
     model: Path
     facts: dict

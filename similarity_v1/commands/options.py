@@ -35,7 +35,7 @@ MODEL_OPTIONS = {
     "reduce": _choices("reduce"),
     "samples": {"type": int},
     "noise": {"type": float},
-    "target": {"type": _target, "metavar": "{predicted,both,CLASS}"},
+    "target": {"type": _target, "metavar": "{predicted,both,CLASS,SCORE}"},
     "precision": _choices("precision"),
     "select": _choices("select"),
     "ratio": {"type": float},

@@ -26,6 +26,7 @@ from final_project.model.device import chosen_device
 from final_project.model.finite import require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import inspect_inputs
+from final_project.model.scale import is_scorer_folder, load_scale
 from final_project.model.turns import alone_with
 from final_project.option_checks import hint
 from final_project.tokens.tokenizer import with_special_tokens_as_text
@@ -35,7 +36,16 @@ from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
 from similarity_v1.explain.probe import Probe, Reading, probing
 from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, words_of
-from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, check_target, output_kind
+from similarity_v1.explain.target import (
+    CLASSES,
+    SCORE,
+    ExplainedNumber,
+    Target,
+    check_target,
+    number_of,
+    output_kind,
+    require_one_score,
+)
 from similarity_v1.explain.trial import check_model
 
 # on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
@@ -77,7 +87,7 @@ class Explainer:
     ):
         """tokenizer: special tokens that a text spells become text to it (with_special_tokens_as_text).
         method: a name of methods.METHODS with its options (steps, baseline, reduce, samples, ...), or a method.
-        target: `predicted`, a class's number, or `both` (the decided class against its rival).
+        target: `predicted`, a class's number, a score's name, or `both` (the decided class against its rival).
         words: the rule for texts whose words are not given, of words.RULES.
         decision: how a label follows from the probabilities, and their calibration; the arg max where None.
         batch_tokens: most tokens, padding included, in one pass through the model; BATCH_TOKENS where None.
@@ -91,6 +101,7 @@ class Explainer:
         self.model, self.tokenizer = model, with_special_tokens_as_text(tokenizer)
         kind = output_kind(model.config, decision)
         self.n_classes = max(model.config.num_labels, 2) if kind == CLASSES else model.config.num_labels
+        target = number_of(target, [self._name_of(number) for number in range(self.n_classes)], kind)
         check_target(target, self.n_classes)
         if not tokenizer.is_fast:
             raise ArtifactError(
@@ -111,6 +122,8 @@ class Explainer:
     @classmethod
     def from_folder(cls, folder: str | Path, *arguments: Any, **options: Any) -> Explainer:
         """The classifier of a folder, with the folder's own rule of decision (decision.json) where it has one."""
+        if is_scorer_folder(folder):
+            require_one_score(options.get("target", "predicted"), load_scale(folder).names)
         model, tokenizer = load_classifier(folder)
         decision = load_decision(folder) if (Path(folder) / FILE_NAME).is_file() else None
         return cls(model, tokenizer, *arguments, **{"decision": decision, **options})

@@ -8,6 +8,7 @@ Shapes: B rows, N rows that may be repeated, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,18 @@ def output_kind(config: Any, decision: Decision | None) -> str:
     return LABELS if getattr(config, "problem_type", None) == "multi_label_classification" else CLASSES
 
 
+def number_of(target: Target, names: Sequence[str], kind: str) -> Target:
+    """A score's name as its number; any other target as it is."""
+    is_name = kind == SCORE and isinstance(target, str) and target not in ("predicted", "both")
+    return list(names).index(target) if is_name and target in names else target
+
+
+def require_one_score(target: Target, names: Sequence[str]) -> None:
+    """Raises RecipeError where several scores, none of which excludes another, are asked for the decided one."""
+    if len(names) > 1 and target in ("predicted", "both"):
+        raise RecipeError([f"target: {target} means nothing among several scores; name one of {', '.join(names)}"])
+
+
 def check_target(target: Target, n_classes: int) -> None:
     """Raises RecipeError where the model has no such class, or no second one."""
     if isinstance(target, int) and not isinstance(target, bool):
@@ -35,7 +48,9 @@ def check_target(target: Target, n_classes: int) -> None:
             return
         raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
     if target not in ("predicted", "both"):
-        raise RecipeError([f"target: expected predicted, both or the number of a class, found {target!r}"])
+        raise RecipeError(
+            [f"target: expected predicted, both, the number of a class or the name of a score, found {target!r}"]
+        )
     if target == "both" and n_classes == 1:
         raise RecipeError(["target: both takes two classes, this model answers with one score"])
 
