@@ -3,6 +3,7 @@ python -m similarity_v0 predict --model DIR --input FILE --output OUT.csv
 python -m similarity_v0 ensemble --predictions A.csv B.csv [--method METHOD] [--gold FILE] --output OUT.csv
 python -m similarity_v0 soup --models DIR DIR --output DIR [--greedy] [--dev FILE]
 python -m similarity_v0 export --model DIR --format FORMAT [--check FILE] --output DIR
+python -m similarity_v0 submit --predictions A.csv --sample SAMPLE.csv --output OUT.csv
 python -m similarity_v0 sweep FILE [--recipe NAME] [--force] [--dry-run] [-- key.path=value ...]"""
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from final_project.cli import end_process, recipe_from, run_commands, run_main, 
 from final_project.run.run_stage import run_training_stage
 
 COMMANDS = {
-    "predict": ("similarity_v0.commands.predict", "predict the pairs of a file; print scores if they have labels"),
+    "predict": (
+        "similarity_v0.commands.predict",
+        "predict the pairs or texts of a file; print scores if they have labels",
+    ),
     "ensemble": ("similarity_v0.commands.ensemble", "combine several files of predictions; print scores with --gold"),
     "soup": (
         "similarity_v0.commands.soup",
@@ -23,6 +27,7 @@ COMMANDS = {
         "similarity_v0.commands.sweep",
         "train variants of a recipe over seeds and compare them; status 1 if a trial failed",
     ),
+    "submit": ("similarity_v0.commands.submit", "write predicted scores in the form of a sample submission"),
     "export": ("similarity_v0.commands.export", "export a classifier to another format and print a JSON summary"),
 }
 

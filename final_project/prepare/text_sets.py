@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from final_project.data.files.text_columns import TextColumns
-from final_project.data.files.text_rows import iter_text_rows
+from final_project.data.files.text_rows import id_column_of, iter_text_rows
 from final_project.data.quality.groups import deal_rows
 from final_project.data.quality.strata import keys_of, score_matrix, strata
 from final_project.data.records import TextRow
@@ -28,12 +28,14 @@ GRID = 1e-6  # how far a score may lie from a step of the scale
 @dataclass
 class TextSets:
     """sets: rows by split. columns: of the files that are written. selection: what became of the training rows.
-    has_groups: whether a group column is given."""
+    has_groups: whether a group column is given. id_column: what the test rows' ids are called; None = they are numbers.
+    """
 
     sets: dict[str, list[TextRow]]
     columns: TextColumns
     selection: RowSelection
     has_groups: bool
+    id_column: str | None
 
 
 def read_text_sets(recipe: Recipe, inputs: Inputs) -> TextSets:
@@ -50,10 +52,13 @@ def read_text_sets(recipe: Recipe, inputs: Inputs) -> TextSets:
         if split not in sets:
             wanted = prepare.share_of(split) * n_train / len(sets["train"])
             sets[split], sets["train"] = _held_out(sets["train"], split, wanted, prepare.split_seed, places["train"])
-    return chosen_sets(recipe, sets, places["train"], bool(prepare.group_column))
+    id_column = id_column_of(places.get("test", places["train"]), given)
+    return chosen_sets(recipe, sets, places["train"], bool(prepare.group_column), id_column)
 
 
-def chosen_sets(recipe: Recipe, sets: dict[str, list[TextRow]], source: Path | str, has_groups: bool) -> TextSets:
+def chosen_sets(
+    recipe: Recipe, sets: dict[str, list[TextRow]], source: Path | str, has_groups: bool, id_column: str | None
+) -> TextSets:
     """Select the training rows and check that there is something to learn. source: of the training rows, for
     messages."""
     prepare, targets = recipe.prepare, recipe.targets
@@ -67,7 +72,7 @@ def chosen_sets(recipe: Recipe, sets: dict[str, list[TextRow]], source: Path | s
         raise DataError(source, "no training text is left: every one was dropped; see prepare's policies")
     require_something_to_learn(kept, targets, source)
     columns = TextColumns.of_prepared(targets)
-    return TextSets({**sets, "train": kept}, columns, selection, has_groups)
+    return TextSets({**sets, "train": kept}, columns, selection, has_groups, id_column)
 
 
 def require_something_to_learn(train: Sequence[TextRow], targets: Targets, source: Path | str) -> None:

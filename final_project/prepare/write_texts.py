@@ -34,7 +34,7 @@ def write_text_stage(recipe: Recipe, inputs: Inputs, folder: Path) -> dict[str, 
     else:
         settings = recipe.prepare
         demo = build_essays(settings.demo_pairs, settings.demo_seed, recipe.targets)
-        found = chosen_sets(recipe, demo.sets, "the built-in essays", has_groups=False)
+        found = chosen_sets(recipe, demo.sets, "the built-in essays", has_groups=False, id_column="id")
     folder.mkdir(parents=True, exist_ok=True)
     rows = {
         f"{split}.csv": write_text_rows(folder / f"{split}.csv", found.sets[split], found.columns, found.has_groups)
@@ -58,6 +58,7 @@ def write_text_stage(recipe: Recipe, inputs: Inputs, folder: Path) -> dict[str, 
 def _facts(recipe: Recipe, found: TextSets) -> dict[str, Any]:
     names = recipe.targets.names
     return {
+        "id_column": found.id_column,
         "sets": {split: describe_texts(rows, names) for split, rows in found.sets.items()},
         "train": {
             "rows": len(found.sets["train"]),

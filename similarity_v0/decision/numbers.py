@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from final_project.artifacts import write_json
+from final_project.artifacts import read_json, write_json
 from final_project.data.files.score_files import read_scores_csv, write_scores_csv
 from final_project.data.files.text_columns import TextColumns
 from final_project.data.files.text_rows import read_text_rows
@@ -107,6 +107,9 @@ class Numbers:
             write_scores_csv(folder / f"{split}_predictions.csv", self.ids[split], rule.names, clipped_NC)
             if np.isfinite(truth[split]).any():
                 found[split] = score_figures(clipped_NC, truth[split], rule)
+        if id_column := read_json(self.prepare / "statistics.json").get("id_column"):
+            clipped_NC = rule.clipped(answers["test"])
+            write_scores_csv(folder / "submission.csv", self.ids["test"], rule.names, clipped_NC, id_column)
         write_json(folder / "scores.json", found)
 
     def review(self, trained: Trained) -> None:

@@ -1,4 +1,4 @@
-"""`validate`: check a submission, text or zip, against its pairs."""
+"""`validate`: check a submission against its pairs, or one of scores against a sample."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from pathlib import Path
 
 from final_project.cli import print_json
 from final_project.data.files.contest import read_segmented
-from similarity_v1.commands.options import add_pairs_argument
+from final_project.data.files.score_submission import validate_scores
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_pairs_argument(parser)
-    parser.add_argument("--submission", type=Path, required=True, help="submission, .txt or .zip")
+    against = parser.add_mutually_exclusive_group(required=True)
+    against.add_argument("--pairs", type=Path, help="contest JSONL with the pairs")
+    against.add_argument("--sample", type=Path, help="sample submission of scores")
+    parser.add_argument("--submission", type=Path, required=True, help="submission, .txt or .zip; of scores .csv")
+    parser.add_argument("--low", type=float, default=1.0, help="lowest score, with --sample (default: 1)")
+    parser.add_argument("--high", type=float, default=5.0, help="highest score, with --sample (default: 5)")
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.sample:
+        low, high = arguments.low, arguments.high
+        print_json({"rows": validate_scores(arguments.submission, arguments.sample, low, high)})
+        return
     from similarity_v1.rationales.submission import validate
 
     figures = validate(arguments.submission, read_segmented(arguments.pairs))

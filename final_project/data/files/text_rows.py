@@ -62,6 +62,12 @@ def iter_text_rows(
         yield line, row
 
 
+def id_column_of(path: Path, columns: TextColumns) -> str | None:
+    """The name of the column of ids; None where rows have numbers alone."""
+    _, values = next(_rows(path))
+    return columns.find(tuple(values), may_lack_values=True).id
+
+
 def write_text_rows(path: str | Path, rows: Iterable[TextRow], columns: TextColumns, has_groups: bool) -> int:
     """Write rows as CSV; returns their number."""
     count = 0
