@@ -19,6 +19,11 @@ PIPELINE = python(
     'score = pipeline("text-classification", model="PATH_OF_THIS_FOLDER", top_k=None, function_to_apply="none")',
     'score("One text.")',
 )
+CLASSIFIER = python(
+    "from transformers import pipeline",
+    'classify = pipeline("text-classification", model="PATH_OF_THIS_FOLDER")',
+    'classify("One text.")',
+)
 LIMITS = """\
 - Trained on the texts of one task; other tasks, lengths and languages are untried.
 - A text longer than the longest input loses its end.
@@ -48,7 +53,7 @@ def card_of(
     alone = f"Or with transformers alone:\n\n{PIPELINE}" if settings.pool == "cls" and not own else ""
     sections = {
         **({"Scores": score_table(scores)} if scores else {}),
-        "How to load it": f"{SCORER}\n\n{alone}".strip(),
+        "How to load it": f"{SCORER}\n\n{alone}".strip() if targets.kind == "scores" else CLASSIFIER,
         "Limits": LIMITS,
         "Versions": versions(),
     }
