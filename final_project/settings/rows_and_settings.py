@@ -10,6 +10,9 @@ from final_project.settings.targets import BUILT_IN_SCORES, Kind
 if TYPE_CHECKING:
     from final_project.settings import Recipe
 
+Names = dict[str, tuple[str, ...]]
+"""Settings of sections."""
+
 DEFAULTS: dict[Kind, dict[str, dict[str, Any]]] = {
     "pairs": {},
     "scores": {
@@ -35,7 +38,7 @@ CHOICES: dict[str, dict[Kind, tuple[str, ...]]] = {
 }
 """Values of a setting of similarity_v0 that go with each kind of rows."""
 
-OF_PAIRS = {
+OF_PAIRS: Names = {
     "prepare": ("contest_set", "explain_file", "augment", "clean", "near_duplicates", "text_corpora", "text_files"),
     "encoder": ("match_types",),
     "similarity_v0": (
@@ -44,13 +47,13 @@ OF_PAIRS = {
     ),
     "similarity_v1": ("chain", "clean_order"),
 }
-OF_TEXTS = {"prepare": ("id_column", "text_column", "group_column", "label_column")}
-OF_SCORES = {
+OF_TEXTS: Names = {"prepare": ("id_column", "text_column", "group_column", "label_column")}
+OF_SCORES: Names = {
     "prepare": ("target_columns", "scores_unknown"),
     "similarity_v0": ("smooth_l1_beta", "target_scale"),
 }
-OF_CLASSES = {"similarity_v0": ("label_smoothing", "focal_gamma")}
-OF_LABELS = {"prepare": ("label_column",)}
+OF_CLASSES: Names = {"similarity_v0": ("label_smoothing", "focal_gamma")}
+OF_LABELS: Names = {"prepare": ("label_column",)}
 
 
 def with_defaults_of_rows(values: Any) -> Any:
@@ -74,7 +77,7 @@ def conflicts_with_rows(recipe: Recipe) -> Iterator[str]:
         yield from _not_at_default(recipe, (OF_TEXTS, OF_SCORES), "targets.names: [] (pairs)")
     else:
         named = f"targets.kind: {kind}"
-        other = (OF_PAIRS, OF_CLASSES, OF_LABELS) if kind == "scores" else (OF_PAIRS, OF_SCORES)
+        other: tuple[Names, ...] = (OF_PAIRS, OF_CLASSES, OF_LABELS) if kind == "scores" else (OF_PAIRS, OF_SCORES)
         yield from _not_at_default(recipe, other, named)
         if recipe.prepare.corpus != "demo":
             yield f"prepare.corpus: {recipe.prepare.corpus} is a corpus of pairs, and {named} needs texts: name files"
@@ -101,7 +104,7 @@ def _target_conflicts(recipe: Recipe, kind: Kind) -> Iterator[str]:
         yield f"similarity_v1.target: {target} is neither predicted nor both nor the number of a class"
 
 
-def _not_at_default(recipe: Recipe, tables: tuple[dict[str, tuple[str, ...]], ...], rows: str) -> Iterator[str]:
+def _not_at_default(recipe: Recipe, tables: tuple[Names, ...], rows: str) -> Iterator[str]:
     for table in tables:
         for section, names in table.items():
             part = getattr(recipe, section)

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from final_project.data.quality.strata import score_matrix
 from final_project.data.records import TextRow
 from final_project.model.heads.outputs import Outputs
 from final_project.model.scale import Scale
-from final_project.model.score_loss import ScoreLoss
+from final_project.model.score_loss import ScoreLoss, ScoreLossName
 from final_project.settings import Recipe
 from final_project.tokens.token_table import LabelColumn, Row, TokenTable
 from similarity_v0.decision.review import write_curves
@@ -49,7 +49,9 @@ class Numbers:
         self.scale = Scale.of(recipe.targets)
         self.columns = TextColumns.of_prepared(recipe.targets)
         self.column = LabelColumn("float32", len(self.scale.names))
-        self.loss = ScoreLoss(self.settings.loss, self.settings.smooth_l1_beta, recipe.targets.weights or None)
+        self.loss = ScoreLoss(
+            cast(ScoreLossName, self.settings.loss), self.settings.smooth_l1_beta, recipe.targets.weights or None
+        )
         self.outputs: Outputs | None = Outputs(self.scale.names, "regression")
 
     def read(self, split: str) -> list[TextRow]:

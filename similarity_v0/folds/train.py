@@ -149,9 +149,9 @@ def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: P
     if world.is_first:
         rule = target.decide(task.final["dev"], task.labels["dev"])
         scores |= target.score_splits(rule, {"oof": oof_BC}, {"oof": task.labels["train"][held]})
-        kept = {name: target.kept_of_fold(a_BC) for name, a_BC in {**task.final, "oof": oof_BC}.items()}
+        answers = {name: target.kept_of_fold(a_BC) for name, a_BC in {**task.final, "oof": oof_BC}.items()}
         with write_atomic(folder / "probabilities.safetensors", "wb") as file:
-            file.write(save(kept))
+            file.write(save(answers))
         facts = asdict(Fitted.of(trained, scores)) | {"n_held": len(held)}
         write_json(folder / "facts.json", facts)
         model = [path.relative_to(folder).as_posix() for path in (folder / "result").rglob("*") if path.is_file()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import cast, get_args
 
-from final_project.model.score_loss import ScoreLoss
+from final_project.model.score_loss import ScoreLoss, ScoreLossName
 from final_project.settings import SimilarityV0
 from final_project.training.engines.base import Engine
 from similarity_v0.losses import LossName, PairLoss
@@ -42,7 +42,7 @@ class Tricks:
         """Forward and backward passes of a step over the same pairs, for the count of operations. A direction_only pass
         computes no weight gradients, which are a third of a pass."""
         n_directions = sum(adversarial_pass.direction_only for adversarial_pass in self.attack.passes)
-        n_full = 1 + len(self.attack.passes) - n_directions + bool(self.weight_attack)
+        n_full: float = 1 + len(self.attack.passes) - n_directions + bool(self.weight_attack)
         if isinstance(self.loss, ScoreLoss) and self.loss.name == "mcrmse":  # one more forward, a third of a pass
             n_full += (1 + bool(self.weight_attack)) / 3
         return (2 if self.r_drop else 1) * (n_full + n_directions * 2 / 3) + bool(self.mixup)
@@ -67,9 +67,9 @@ def build_tricks(
 def build_loss(settings: SimilarityV0, model: PairModel, target_weights: Sequence[float]) -> PairLoss | ScoreLoss:
     s = settings
     if s.loss in get_args(LossName):
-        return PairLoss(s.loss, s.focal_gamma, s.label_smoothing)
+        return PairLoss(cast(LossName, s.loss), s.focal_gamma, s.label_smoothing)
     scale_C = None if model.factor_C is None else model.factor_C.tolist()
-    return ScoreLoss(s.loss, s.smooth_l1_beta, list(target_weights) or None, scale_C)
+    return ScoreLoss(cast(ScoreLossName, s.loss), s.smooth_l1_beta, list(target_weights) or None, scale_C)
 
 
 def build_attack(settings: SimilarityV0, model: PairModel) -> Attack:

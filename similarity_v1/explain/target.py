@@ -31,8 +31,9 @@ def output_kind(config: Any, decision: Decision | None) -> str:
 
 def number_of(target: Target, names: Sequence[str], kind: str) -> Target:
     """A score's name as its number; any other target as it is."""
-    is_name = kind == SCORE and isinstance(target, str) and target not in ("predicted", "both")
-    return list(names).index(target) if is_name and target in names else target
+    if kind != SCORE or not isinstance(target, str) or target in ("predicted", "both") or target not in names:
+        return target
+    return list(names).index(target)
 
 
 def require_one_score(target: Target, names: Sequence[str]) -> None:

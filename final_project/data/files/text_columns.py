@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from final_project.data.files.column_names import listed, normal_name
 from final_project.settings import Prepare, Targets
@@ -58,10 +59,9 @@ class TextColumns:
     @classmethod
     def of_given(cls, targets: Targets, prepare: Prepare) -> TextColumns:
         """Those of a user's files, as the recipe names them."""
-        places = {"id": prepare.id_column, "text": prepare.text_column, "group": prepare.group_column}
+        places: dict[str, Any] = {"id": prepare.id_column, "text": prepare.text_column, "group": prepare.group_column}
         if targets.kind == "labels":
-            values = ((LABEL, prepare.label_column or LABEL),)
-            return cls("labels", values, names=tuple(targets.names), **places)
+            return cls("labels", ((LABEL, prepare.label_column or LABEL),), names=tuple(targets.names), **places)
         values = tuple((name, prepare.target_columns.get(name, name)) for name in targets.names)
         return cls("scores", values, targets.low, targets.high, **places)
 
