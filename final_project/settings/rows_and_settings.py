@@ -1,14 +1,14 @@
-"""Which settings go with which kind of rows: their defaults, and what is refused."""
+"""Which settings go with which kind of rows: their defaults, and what is refused.
+
+A recipe is Any here: its class is made of the sections, and asks this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from final_project.settings.targets import BUILT_IN_SCORES, Kind
-
-if TYPE_CHECKING:
-    from final_project.settings import Recipe
 
 Names = dict[str, tuple[str, ...]]
 """Settings of sections."""
@@ -70,7 +70,7 @@ def with_defaults_of_rows(values: Any) -> Any:
     return filled
 
 
-def conflicts_with_rows(recipe: Recipe) -> Iterator[str]:
+def conflicts_with_rows(recipe: Any) -> Iterator[str]:
     """One message for each setting that does not go with the kind of rows that `targets` says."""
     kind = recipe.targets.rows
     if kind == "pairs":
@@ -93,7 +93,7 @@ def conflicts_with_rows(recipe: Recipe) -> Iterator[str]:
     yield from _target_conflicts(recipe, kind)
 
 
-def _target_conflicts(recipe: Recipe, kind: Kind) -> Iterator[str]:
+def _target_conflicts(recipe: Any, kind: Kind) -> Iterator[str]:
     target, names = recipe.similarity_v1.target, recipe.targets.names
     if kind == "scores":
         if target in ("predicted", "both") or (isinstance(target, str) and target not in ("all", *names)):
@@ -104,7 +104,7 @@ def _target_conflicts(recipe: Recipe, kind: Kind) -> Iterator[str]:
         yield f"similarity_v1.target: {target} is neither predicted nor both nor the number of a class"
 
 
-def _not_at_default(recipe: Recipe, tables: tuple[Names, ...], rows: str) -> Iterator[str]:
+def _not_at_default(recipe: Any, tables: tuple[Names, ...], rows: str) -> Iterator[str]:
     for table in tables:
         for section, names in table.items():
             part = getattr(recipe, section)

@@ -50,7 +50,7 @@ def check_target(target: Target, n_classes: int) -> None:
         raise RecipeError([f"target: expected a class from 0 to {n_classes - 1}, found {target}"])
     if target not in ("predicted", "both"):
         raise RecipeError(
-            [f"target: expected predicted, both, the number of a class or the name of a score, found {target!r}"]
+            [f"target: expected predicted, both or the number of a class, or the name of a score, found {target!r}"]
         )
     if target == "both" and n_classes == 1:
         raise RecipeError(["target: both takes two classes, this model answers with one score"])
