@@ -64,9 +64,8 @@ def test_the_saved_folder_answers_in_points_to_transformers_alone(trained):
     with (folder / "similarity_v0" / "result" / "test_predictions.csv").open() as file:
         during = np.array([[float(row[name]) for name in NAMES] for row in csv.DictReader(file)])
     np.testing.assert_allclose(during[:6], scores.values, rtol=0, atol=1e-5)
-    assert {
-        answer["label"] for answer in pipeline("text-classification", model=str(model), top_k=None)(texts[0])
-    } == set(NAMES)
+    (answers,) = pipeline("text-classification", model=str(model), top_k=None)([texts[0]])
+    assert {answer["label"] for answer in answers} == set(NAMES)
     assert np.allclose(scores.rounded * 2, np.round(scores.rounded * 2))
 
 
@@ -97,7 +96,7 @@ def test_each_loader_names_the_right_one(trained, tmp_path):
 
 def test_every_score_is_explained_and_set_against_the_planted_faults(trained):
     folder, _ = trained
-    run(folder.parent, "similarity_v1.method=gradient_x_input", stages=("similarity_v1",))
+    run(folder.parent, "similarity_v1.ig_steps=2", stages=("similarity_v1",))
     with (folder / "similarity_v1" / "scores.jsonl").open(encoding="utf-8") as file:
         first = json.loads(next(file))
     assert set(first["explained"]) == set(NAMES)
@@ -135,5 +134,7 @@ def test_named_labels_are_learnt_and_set_beside_a_linear_baseline(tmp_path):
         assert {row["label"] for row in csv.DictReader(file)} <= set(words)
     config = json.loads((result / "model" / "config.json").read_text())
     assert list(config["id2label"].values()) == sorted(words)
+    with pytest.raises(Exception, match="a model of single texts, not of pairs; transformers' pipeline loads it"):
+        PairClassifier.load(result / "model")
     with (result / "labels.csv").open() as file:
         assert {row["label"] for row in csv.DictReader(file)} == set(words)

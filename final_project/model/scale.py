@@ -19,6 +19,7 @@ from final_project.errors import ArtifactError
 from final_project.settings import Targets
 
 FILE_NAME = "scale.json"
+LABELS_FILE = "labels.json"  # of a folder that tells named labels of single texts apart
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class Scale:
 def is_scorer_folder(folder: str | Path) -> bool:
     """Whether a model folder has a scale, which is that of a scorer of single texts."""
     return (Path(folder) / FILE_NAME).is_file()
+
+
+def is_text_folder(folder: str | Path) -> bool:
+    """Whether a model folder says that it reads single texts: it has a scale, or named labels."""
+    return is_scorer_folder(folder) or (Path(folder) / LABELS_FILE).is_file()
 
 
 def load_scale(folder: str | Path) -> Scale:

@@ -23,12 +23,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support
 from sklearn.svm import LinearSVC
 
-from final_project.artifacts import write_atomic, write_json
+from final_project.artifacts import read_json, write_atomic, write_json
 from final_project.data.files.text_columns import TextColumns
 from final_project.data.files.text_rows import read_text_rows
 from final_project.data.records import TextRow
 from final_project.errors import DataError
 from final_project.model.heads.outputs import Outputs
+from final_project.model.scale import LABELS_FILE
 from final_project.settings import Recipe
 from final_project.settings.targets import MOST_LABELS
 from final_project.tokens.token_table import LabelColumn, Row, TokenTable
@@ -38,7 +39,6 @@ from similarity_v0.decision.target_scale import TargetScale
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = "labels.json"
 COSTS = (0.1, 1.0, 10.0)  # of the linear baseline; dev chooses
 UNKNOWN = -1
 
@@ -54,7 +54,7 @@ class MostProbable:
         return answers_NC
 
     def save(self, folder: Path) -> None:
-        write_json(folder / FILE_NAME, {"names": list(self.names)})
+        write_json(folder / LABELS_FILE, {"names": list(self.names)})
 
 
 class NamedLabels:
@@ -151,6 +151,13 @@ class NamedLabels:
             for split, figures in splits.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in figures.items())
                 log.info("similarity_v0: beside it, %s on %s: %s", name.replace("_", " "), split, shown)
+
+        ours = read_json(trained.stage / "result" / "scores.json")["dev"]
+        if ours["accuracy"] <= rules["most_frequent_label"]["dev"]["accuracy"]:
+            log.warning(
+                "similarity_v0: WARNING: on dev this model is no better than always giving the most frequent label; "
+                "its explanations say nothing about the texts"
+            )
 
     def _baselines(self, rows_R: np.ndarray) -> dict[str, Scores]:
         train = self.read("train")

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from final_project.model.decision import is_pair_folder
-    from final_project.model.scale import is_scorer_folder
+    from final_project.model.scale import is_text_folder
     from similarity_v1.explain.from_settings import build_explainer
     from similarity_v1.explain.terminal import (
         explanation_json,
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     texts = tuple(text for text in (arguments.text_a, arguments.text_b) if text is not None)
     require_texts(*texts)
-    n_read = 1 if is_scorer_folder(arguments.model) else 2 if is_pair_folder(arguments.model) else None
+    n_read = 1 if is_text_folder(arguments.model) else 2 if is_pair_folder(arguments.model) else None
     require_number_of_texts(texts, n_read, "TEXT_B")
     settings = parse_settings(arguments)
     how = selection_from_settings(settings)
