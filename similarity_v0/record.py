@@ -18,7 +18,8 @@ def append_record(path: Path, recipe: Recipe, scores: dict[str, dict[str, float]
     """Add a row; columns that older rows lack stay empty there."""
     row = {"recipe": recipe.name, "seed": recipe.seed, **facts}
     row |= {f"{split}_{key}": value for split, values in scores.items() for key, value in values.items()}
-    for section in ("encoder", "posttrain", "similarity_v0"):
+    of_texts = () if recipe.targets.rows == "pairs" else ("targets",)
+    for section in (*of_texts, "encoder", "posttrain", "similarity_v0"):
         row |= {f"{section}.{key}": value for key, value in getattr(recipe, section).model_dump().items()}
     row |= {"augment": recipe.prepare.augment, "corpus": recipe.prepare.pairs_name}
     table = pd.DataFrame([row])

@@ -16,7 +16,7 @@ from similarity_v0.sweep.spec import Axis, OptunaSearch, Sweep, Trial
 log = logging.getLogger(__name__)
 
 STUDY_FILE = "optuna_journal.log"
-LOWEST_IS_BEST = ("loss", "cost")
+LOWEST_IS_BEST = ("loss", "cost", "mcrmse", "mae")
 
 
 def search(runner: Runner) -> Iterator[TrialResult]:
