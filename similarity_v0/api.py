@@ -20,7 +20,6 @@ from final_project.model.device import chosen_device
 from final_project.model.finite import NotFinite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import inspect_inputs
-from final_project.model.scale import is_scorer_folder, is_text_folder
 from final_project.model.turns import alone_with
 from final_project.parallel.world import World
 from final_project.tokens.token_table import Row, tokenised
@@ -79,9 +78,6 @@ class PairClassifier:
         device: None = the first CUDA device where there is one. Raises ArtifactError where the folder is unfit,
         RecipeError for an option that does not exist, EnvironmentProblem where this machine lacks the device.
         """
-        if is_text_folder(folder):
-            loader = "TextScorer" if is_scorer_folder(folder) else "transformers' pipeline"
-            raise ArtifactError(f"{folder}: a model of single texts, not of pairs; {loader} loads it")
         place = chosen_device(device)
         model, tokenizer = load_classifier(folder, pairs=True)
         use_cls_only_last_layer(model)

@@ -12,6 +12,7 @@ from targets_support import SIX, golden_essays
 
 from final_project.data.files.score_files import plain, read_scores_csv, write_scores_csv
 from final_project.errors import ArtifactError, DataError
+from final_project.model.folder import load_classifier
 from final_project.model.scale import Scale, load_scale
 from similarity_v0.decision.score_metrics import flat_figures, quadratic_kappa, score_figures
 
@@ -124,3 +125,13 @@ def test_scores_are_written_as_plain_numbers_and_never_when_not_finite(tmp_path)
     assert path.read_text().startswith("id,a,b")
     with pytest.raises(DataError, match="expected the columns id,a"):
         read_scores_csv(path, ("a",))
+
+
+def test_a_folder_of_single_texts_is_refused_wherever_a_pair_classifier_is_loaded(tmp_path):
+    """Also one with a single score, whose one output would pass for that of a pair classifier."""
+    for name in ("scale.json", "labels.json"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("{}", encoding="utf-8")
+        with pytest.raises(ArtifactError, match="a model of single texts, not of pairs"):
+            load_classifier(folder, pairs=True)

@@ -13,6 +13,7 @@ from final_project.model.heads.classifier import PooledClassifier, has_own_head,
 from final_project.model.inspection import require_fit
 from final_project.model.loading import load_weights
 from final_project.model.positions import n_positions
+from final_project.model.scale import is_scorer_folder, is_text_folder
 from final_project.tokens.tokenizer import with_special_tokens_as_text
 
 MOST_TOKENS = 2**31 - 1  # the limit if nothing else sets one: tokenizers accept no larger number
@@ -57,6 +58,9 @@ def load_classifier(
     Example:
         >>> model, tokenizer = load_classifier("runs/demo/similarity_v0/result/model")  # doctest: +SKIP
     """
+    if pairs and is_text_folder(folder):
+        loader = "TextScorer" if is_scorer_folder(folder) else "transformers' pipeline"
+        raise ArtifactError(f"{folder}: a model of single texts, not of pairs; {loader} loads it")
     tokenizer = load_tokenizer(folder)
     model: PreTrainedModel | PooledClassifier
     model = load_pooled_classifier(folder) if has_own_head(folder) else load_standard_classifier(folder)
