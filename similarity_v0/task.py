@@ -20,7 +20,7 @@ from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import TokenTable
 from final_project.training.batching import MicroBatch, steps_per_epoch
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.guard import describe_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
@@ -28,7 +28,7 @@ from similarity_v0.decision.results import best_by, decide, find_threshold, scor
 from similarity_v0.export.model_card import model_card
 from similarity_v0.model import PairModel
 from similarity_v0.pair_weights import pair_weights
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import build_tricks
 

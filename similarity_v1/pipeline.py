@@ -15,7 +15,7 @@ from final_project.settings import Recipe
 from similarity_v1.evaluate.figures import References, measure, measure_baselines, n_repeating, to_numbers
 from similarity_v1.evaluate.files import read_references
 from similarity_v1.evaluate.metrics import intervals
-from similarity_v1.extract.job import Job, share_of
+from similarity_v1.extract.job import Job, plan_share
 from similarity_v1.rationales.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_published_chain
 from similarity_v1.rationales.published_chain import read_source_rows
 from similarity_v1.rationales.submission import align_rows, read_submission, validate
@@ -44,7 +44,7 @@ def explain(recipe: Recipe, folder: Path, world: World) -> None:
         scores=folder / "scores.jsonl",
         settings=recipe.similarity_v1,
     )
-    share_of(job, world).work()
+    plan_share(job, world).work()
 
 
 def produce(recipe: Recipe, folder: Path) -> StageResult:

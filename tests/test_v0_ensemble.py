@@ -24,8 +24,8 @@ from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.weights import save_tensors
 from similarity_v0.__main__ import main
 from similarity_v0.api import PairClassifier
-from similarity_v0.folds.ensemble import combined, fitted_weights
-from similarity_v0.folds.soup import greedy_choice
+from similarity_v0.folds.ensemble_methods import combined, fitted_weights
+from similarity_v0.folds.model_soup import greedy_choice
 
 PAIRS = [
     ("今天天气好吗", "天气好不好"),

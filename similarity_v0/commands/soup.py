@@ -20,7 +20,7 @@ from similarity_v0.api import PairClassifier
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
 from similarity_v0.export.model_card import exported_card
-from similarity_v0.folds.soup import greedy_choice, write_soup
+from similarity_v0.folds.model_soup import greedy_choice, write_soup
 from similarity_v0.splits import is_test_file, require_labels
 
 

@@ -30,7 +30,7 @@ from final_project.run.stage_folder import StageFolder
 from final_project.tokens.token_table import TokenRows, TokenTable
 from similarity_v0.decision.results import decide, scores_at
 from similarity_v0.folds.combine import choose_model, read_fold, write_ensemble, write_oof
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v0.training_run import Fitted, Material, train_model
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ So a finished trial is found by its manifest and skipped, and a half-done one go
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
@@ -23,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import read_json
-from final_project.commands.plan import nodes_from_environment, stage_command
 from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
+from final_project.run.launch import nodes_from_environment, stage_command
 from final_project.run.stage_folder import StageFolder
 from final_project.run.stage_key import training_stage_state
 from similarity_v0.sweep.spec import STAGE, Sweep, Trial
@@ -73,9 +72,9 @@ class Runner:
 
     def command(self, trial: Trial) -> list[str]:
         """The command line of one trial, as `plan` has it for any run."""
-        overrides = self.sweep.build_overrides(trial)
-        asked = argparse.Namespace(recipe=self.sweep.recipe_name, force=self.force, overrides=overrides)
-        return ["env", *stage_command(self.sweep.build_recipe(trial), STAGE, asked, nodes_from_environment())]
+        recipe, overrides = self.sweep.build_recipe(trial), self.sweep.build_overrides(trial)
+        name, nodes = self.sweep.recipe_name, nodes_from_environment()
+        return ["env", *stage_command(recipe, STAGE, name, self.force, overrides, nodes)]
 
     def run(self, trial: Trial) -> TrialResult:
         """Train one trial unless it has finished. A signal to this process ends it, and then SystemExit is raised."""

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from final_project import strict_json
 from final_project.errors import RecipeError
-from final_project.recipe import load_recipe, read_yaml, say
+from final_project.recipe import format_problem, load_recipe, read_yaml
 from final_project.settings import Recipe
 
 BASE = "base"
@@ -132,7 +132,7 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
     try:
         file = _File.model_validate(values)
     except ValidationError as error:
-        problems += [line for problem in error.errors() for line in say(problem, origins, path)]
+        problems += [line for problem in error.errors() for line in format_problem(problem, origins, path)]
     if problems:
         raise RecipeError(problems)
     name = recipe_name or file.recipe

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from final_project.data.records import SegmentedPair
 from final_project.errors import RecipeError
-from final_project.option_checks import hint, problem_of
+from final_project.option_checks import find_problem, hint
 from similarity_v1.rationales.lexicon import FILLERS, LOOKALIKE_GROUP, LOOKALIKES, PARTICLES, SYNONYM_GROUP, SYNONYMS
 
 KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")
@@ -64,7 +64,7 @@ def perturb_pair(
     problems = [
         f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
     ]
-    if said := problem_of(int, {"ge": 1}, n_changes):
+    if said := find_problem(int, {"ge": 1}, n_changes):
         problems.append(f"n_changes: {said}")
     if problems:
         raise RecipeError(problems)

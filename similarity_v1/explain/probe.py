@@ -20,9 +20,16 @@ from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, two_class_logits
-from similarity_v1.explain.embedding_calls import IdsCall, a_model, base_of, embedding_block, ids_call, word_table
+from similarity_v1.explain.embedding_calls import (
+    IdsCall,
+    a_model,
+    embedding_block,
+    encoder_below_head,
+    ids_call,
+    word_table,
+)
 from similarity_v1.explain.encoding import EncodedRow
-from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, log_probabilities_of_kind, question
+from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, log_probabilities_or_scores, question
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class Probe:
                 self.logits_BC = logits_BC = self._logits(self.inputs)
             finally:
                 self._starting = False
-            log_probs_BC = log_probabilities_of_kind(kind, logits_BC).detach().double()
+            log_probs_BC = log_probabilities_or_scores(kind, logits_BC).detach().double()
         self.probabilities_BC = (log_probs_BC if kind == SCORE else log_probs_BC.exp()).cpu().numpy()
         self.labels_B = decision.labels(self.probabilities_BC) if kind == CLASSES else self.probabilities_BC.argmax(1)
         labels_B = torch.as_tensor(self.labels_B, device=logits_BC.device).long()
@@ -145,7 +152,7 @@ class Probe:
     @torch.no_grad()
     def embedded_with(self, ids_BT: Tensor) -> Tensor:
         """e as it would be with these ids in the word table, (B, T, H); what else the block makes of ids stays."""
-        call, words = self._block_call, word_table(base_of(self.model))
+        call, words = self._block_call, word_table(encoder_below_head(self.model))
         n_looked_up = 0
 
         def look_up_others(_module: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict] | None:

@@ -18,9 +18,9 @@ from transformers import PreTrainedTokenizerBase
 from final_project.errors import ArtifactError, ProjectError, first_line
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.model_inputs import ModelInputs
-from similarity_v1.explain.embedding_calls import a_model, base_of, ids_call, word_table
+from similarity_v1.explain.embedding_calls import a_model, encoder_below_head, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow, encode, pad
-from similarity_v1.explain.methods.base import Method
+from similarity_v1.explain.methods.method import Method
 from similarity_v1.explain.probe import Probe, Reading, evaluating, probing
 
 TEXT = "我 你 好 吗 a b c 1 2 3"
@@ -147,7 +147,7 @@ def called_with_ids(model: Any, inputs: dict[str, Tensor]) -> list[nn.Module]:
     finally:
         for handle in handles:
             handle.remove()
-    base = base_of(model)
+    base = encoder_below_head(model)
     named = [block for block in (getattr(base, "embeddings", None), word_table(base)) if block in found]
     return list(dict.fromkeys([*named, *found]))
 

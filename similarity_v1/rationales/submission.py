@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
 from final_project.data.files.lines import decoded, read_lines
-from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, pieces_of
+from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, read_pieces
 from final_project.data.records import Rationale, SegmentedPair
 from final_project.errors import DataError
 
@@ -166,7 +166,7 @@ def _zipped_bytes(path: Path) -> bytes:
         if entries[0].file_size > n_allowed:
             raise DataError(path, f"the zipped file is larger than {n_allowed:,} bytes; it is not read")
         check_entries(path, archive, n_allowed)
-        return b"".join(pieces_of(path, archive, entries[0]))
+        return b"".join(read_pieces(path, archive, entries[0]))
 
 
 def _check_name(path: Path, entry: zipfile.ZipInfo) -> None:

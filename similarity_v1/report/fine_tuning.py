@@ -207,14 +207,14 @@ def sweep_picture(facts: Mapping[str, Any]) -> SweepPicture:
     levels = ticks(min(spans, default=0.0), max(0.0, *spans, 1e-4))
     ends = (min(levels[0], 0.0), levels[-1])
 
-    def x_of(value: float) -> float:
+    def to_x(value: float) -> float:
         return round(scale(value, *ends, 0, 100), 2)
 
     whiskers = []
     for row in (base, *rows):
         at, low, high = (row[key] for key in ("difference", "pairs_low", "pairs_high"))
-        whiskers.append(Whisker(row["variant"], row, *(None if x is None else x_of(x) for x in (at, low, high))))
-    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), tuple(whiskers), x_of(0.0), ends)
+        whiskers.append(Whisker(row["variant"], row, *(None if x is None else to_x(x) for x in (at, low, high))))
+    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), tuple(whiskers), to_x(0.0), ends)
 
 
 def _cut(text: str) -> str:

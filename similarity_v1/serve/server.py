@@ -44,7 +44,7 @@ def bind(host: str, port: int) -> socket.socket:
     return taken
 
 
-def own_names(host: str, place: socket.socket, allowed: Sequence[str] = ()) -> list[str]:
+def allowed_hosts(host: str, place: socket.socket, allowed: Sequence[str] = ()) -> list[str]:
     """The names under which the server answers, see HostGate: loopback's and the allowed ones. None, which means every
     name, where it listens to other machines and no name is given."""
     if not _is_loopback(place):

@@ -108,7 +108,7 @@ def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
     """Quotes are ordinary characters here: corpora of this kind hold unbalanced ones."""
     rows = ((line, text.split("\t")) for line, text in read_lines(path))
     line, first = next(rows)
-    found = _header_of(first)
+    found = _read_header(first)
     if header is True and found is None:
         raise DataError(path, f"expected a header such as text_a<TAB>text_b<TAB>label, found {first[0][:30]!r}", line)
     if header is False and found is not None:
@@ -121,7 +121,7 @@ def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
     return _pairs(path, _below(path, line, first, rows), found, len(first), "tab-separated")
 
 
-def _header_of(first: Sequence[str]) -> NamedColumns | None:
+def _read_header(first: Sequence[str]) -> NamedColumns | None:
     """What a first row says of the columns; None where it is a pair: two sentences may read like names, but what has
     a label is no header. Of three columns the third is the label, whatever it is called."""
     found = named_columns(first)
@@ -134,7 +134,7 @@ def _header_of(first: Sequence[str]) -> NamedColumns | None:
 def _read_csv(path: Path, header: bool | None) -> NumberedPairs:
     rows = csv_rows(path)
     line, first = next(rows)
-    found = _header_of(first)
+    found = _read_header(first)
     if found is None:
         raise DataError(path, f"expected the header {','.join(CSV_HEADER)}, found {','.join(first)[:60]!r}", line)
     if header is False:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from final_project.option_checks import Baseline, Options, Reduce, option
 from similarity_v1.explain.methods.adaptive_path import gauss_rule, mean_gradient
-from similarity_v1.explain.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.explain.methods.method import Scores, completeness_error, reduce_hidden
 from similarity_v1.explain.probe import Probe
 
 

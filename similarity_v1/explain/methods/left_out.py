@@ -19,7 +19,7 @@ import torch
 
 from final_project.option_checks import MOST_SEEDS, Baseline, Options, option
 from similarity_v1.explain.encoding import EncodedRow
-from similarity_v1.explain.methods.base import Scores
+from similarity_v1.explain.methods.method import Scores
 from similarity_v1.explain.probe import Probe
 
 LIME_WIDTH = 0.25  # of the kernel over cosine distance, for texts (Ribeiro et al. 2016)

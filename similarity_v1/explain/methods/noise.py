@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from final_project.option_checks import MOST_SEEDS, Baseline, Options, Reduce, option
-from similarity_v1.explain.methods.base import Scores, completeness_error, generators, reduce_hidden
+from similarity_v1.explain.methods.method import Scores, completeness_error, generators, reduce_hidden
 from similarity_v1.explain.probe import Probe
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from final_project.option_checks import MOST_SEEDS, Options, option
-from similarity_v1.explain.methods.base import Scores, generators
+from similarity_v1.explain.methods.method import Scores, generators
 from similarity_v1.explain.probe import Probe
 
 
