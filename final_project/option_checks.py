@@ -1,8 +1,7 @@
 """Options as Python takes them, checked where they are declared, each problem in one sentence.
 
 An attribution method is a dataclass that inherits `Options`: its fields are its options, with their types, and `option`
-adds the bounds. The recipe's settings declare the same names, choices and bounds for themselves, since the core imports
-no stage; a test holds the two together.
+adds the bounds (method_options.py).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from final_project.errors import RecipeError
 
-Baseline = Literal["zero", "mask", "pad"]
-Reduce = Literal["l2", "sum"]
 MOST_SEEDS = 2**63 - 1
 
 

@@ -16,6 +16,7 @@ from final_project.errors import TrainingError
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.finite import NotFinite, weights_at_fault
+from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import TokenTable
@@ -128,13 +129,14 @@ class PairTask:
         if world.is_first:
             if fault := weights_at_fault(full.items()):
                 raise TrainingError(f"similarity_v0: nothing is exported: {fault}: {DIVERGED}")
-            with folder_atomic(self.folder / "result") as result:
-                self.model.save(result / "model", full)
-                self.tokenizer.save_pretrained(result / "model")
-                decision.save(result / "model")
+            with folder_atomic(ResultFiles.of_stage(self.folder).folder) as result:
+                model_folder = ResultFiles(result).model
+                self.model.save(model_folder, full)
+                self.tokenizer.save_pretrained(model_folder)
+                decision.save(model_folder)
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
                 card = model_card(self.recipe, scores, decision, rows, custom_embeddings(self.model.classifier))
-                write_text(result / "model" / "README.md", card)
+                write_text(model_folder / "README.md", card)
                 write_results(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

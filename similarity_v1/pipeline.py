@@ -11,6 +11,7 @@ from final_project.artifacts import write_json
 from final_project.data.files.contest import read_segmented
 from final_project.data.records import Rationale
 from final_project.parallel.world import World
+from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from similarity_v1.evaluate.figures import References, measure, measure_baselines, n_repeating, to_numbers
 from similarity_v1.evaluate.files import read_references
@@ -38,7 +39,7 @@ def explain(recipe: Recipe, folder: Path, world: World) -> None:
     """The raw rationales and their scores, in the stage's folder; the work of all processes. It goes on where an
     interrupted run of the same settings was."""
     job = Job(
-        model=folder.parent / "similarity_v0" / "result" / "model",
+        model=ResultFiles.of_stage(folder.parent / "similarity_v0").model,
         pairs=folder.parent / "prepare" / "explain.jsonl",
         output=folder / "submit" / RAW_FILE,
         scores=folder / "scores.jsonl",

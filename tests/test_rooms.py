@@ -10,7 +10,7 @@ from test_house import imported_by, modules
 EVERYWHERE = tuple(
     f"final_project.{name}"
     for name in (
-        *("errors", "artifacts", "strict_json", "places", "option_checks", "chunks"),
+        *("errors", "artifacts", "strict_json", "places", "option_checks", "method_options", "chunks"),
         *("settings", "recipe", "data.texts"),
     )
 )

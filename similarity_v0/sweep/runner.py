@@ -26,6 +26,7 @@ from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
 from final_project.run.launch import nodes_from_environment, stage_command
+from final_project.run.result_files import ResultFiles
 from final_project.run.stage_folder import StageFolder
 from final_project.run.stage_key import training_stage_state
 from similarity_v0.sweep.spec import STAGE, Sweep, Trial
@@ -92,9 +93,10 @@ class Runner:
         folder = StageFolder(self.sweep.folder / trial.name, STAGE)
         manifest = folder.manifest()
         assert manifest is not None, "the stage has finished"
-        scores = read_json(folder.path / "result" / "scores.json")
+        files = ResultFiles.of_stage(folder.path)
+        scores = read_json(files.scores)
         return TrialResult(
-            trial, scores, self._right(folder.path / "result" / "dev_predictions.csv"),
+            trial, scores, self._right(files.predictions("dev")),
             manifest.get("train_seconds", 0.0), was_run=was_run,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from final_project.model.decision import FILE_NAME, load_decision
 from final_project.model.learning import Learning
 from final_project.model.reliability import reliability
 from final_project.run.progress import read_metrics
+from final_project.run.result_files import ResultFiles
 from final_project.settings import SimilarityV1
 from similarity_v1.pages.wording import CURVE_TITLES, CURVES, SETS, Text
 from similarity_v1.report import decision_pictures, fine_tuning
@@ -77,18 +78,18 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     evaluation = read_object(run_dir / "similarity_v1" / "evaluation.json")
     settings = SimilarityV1(chain="published").model_dump() | ((evaluation or {}).get("settings") or {})
     statistics = read_object(run_dir / "prepare" / "statistics.json") or {}
-    result = run_dir / "similarity_v0" / "result"
-    scores = read_object(result / "scores.json")
+    result = ResultFiles.of_stage(run_dir / "similarity_v0")
+    scores = read_object(result.scores)
     explained = read_explained(run_dir, settings["method"], pair_map)
     everything = records(explained) if explained else []
     predicted = {
-        name: decision_pictures.read_labelled(result / f"{name}_predictions.csv", run_dir / "prepare" / f"{name}.csv")
+        name: decision_pictures.read_labelled(result.predictions(name), run_dir / "prepare" / f"{name}.csv")
         for name in SETS
     }
     labelled = {name: rows for name, rows in predicted.items() if rows is not None}
     threshold = ((scores or {}).get("dev") or {}).get("threshold")
-    if (result / "model" / FILE_NAME).is_file():
-        threshold = load_decision(result / "model").threshold
+    if (result.model / FILE_NAME).is_file():
+        threshold = load_decision(result.model).threshold
     of_fine_tuning = fine_tuning.content(run_dir)
     figures = {name: reliability(rows.probabilities_B, rows.labels_B) for name, rows in labelled.items()}
     if of_fine_tuning and of_fine_tuning.calibration:  # its section shows these before and after calibration

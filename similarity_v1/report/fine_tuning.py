@@ -14,6 +14,7 @@ from typing import Any
 
 from final_project.data.files.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
+from final_project.run.result_files import ResultFiles
 from similarity_v1.pages.wording import SETS, Text
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, scale, ticks
@@ -111,7 +112,7 @@ def content(run_dir: Path) -> FineTuning | None:
     Raises ArtifactError or DataError where a file in it is broken.
     """
     stage = run_dir / "similarity_v0"
-    result = stage / "result"
+    result = ResultFiles.of_stage(stage).folder
     confusions = read_object(result / "confusion.json")
     if confusions is None:
         return None
