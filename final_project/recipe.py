@@ -11,7 +11,7 @@ import difflib
 import re
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,7 @@ from final_project.places import RECIPE_DIR
 from final_project.settings import Recipe
 from final_project.settings.section import setting_facts
 
+Model = TypeVar("Model", bound=BaseModel)
 SWEEP_DIR = RECIPE_DIR / "sweeps"  # no recipes themselves: lists of them, or of settings to try
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
 
@@ -69,13 +70,20 @@ def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) 
         problems += _lay_override(override, values, origins)
     _drop_unknown_keys(values, origins, problems)
     values.setdefault("name", path.stem)
+    return validated(Recipe, values, origins, path, problems)
+
+
+def validated(
+    model: type[Model], values: dict[str, Any], origins: dict[str, str], path: Path, problems: list[str]
+) -> Model:
+    """The values as a model; raises RecipeError with these problems and all that the model finds."""
     try:
-        recipe = Recipe.model_validate(values)
+        found = model.model_validate(values)
     except ValidationError as error:
-        problems += [line for problem in error.errors() for line in format_problem(problem, origins, path)]
+        problems = problems + [line for problem in error.errors() for line in format_problem(problem, origins, path)]
     if problems:
         raise RecipeError(problems)
-    return recipe
+    return found
 
 
 def dotted_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, FieldInfo]:

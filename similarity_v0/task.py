@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from functools import partial
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.artifacts import folder_atomic, write_text
+from final_project.artifacts import folder_atomic
 from final_project.errors import TrainingError
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.finite import NotFinite, weights_at_fault
+from final_project.model.model_folder import write_model_folder
 from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
@@ -130,13 +132,10 @@ class PairTask:
             if fault := weights_at_fault(full.items()):
                 raise TrainingError(f"similarity_v0: nothing is exported: {fault}: {DIVERGED}")
             with folder_atomic(ResultFiles.of_stage(self.folder).folder) as result:
-                model_folder = ResultFiles(result).model
-                self.model.save(model_folder, full)
-                self.tokenizer.save_pretrained(model_folder)
-                decision.save(model_folder)
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
                 card = model_card(self.recipe, scores, decision, rows, custom_embeddings(self.model.classifier))
-                write_text(model_folder / "README.md", card)
+                save = partial(self.model.save, full=full)
+                write_model_folder(ResultFiles(result).model, save, self.tokenizer, decision, card)
                 write_results(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

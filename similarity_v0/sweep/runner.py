@@ -25,6 +25,7 @@ from final_project.artifacts import read_json
 from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
+from final_project.parallel.signals import ending_signals
 from final_project.run.launch import nodes_from_environment, stage_command
 from final_project.run.result_files import ResultFiles
 from final_project.run.stage_folder import StageFolder
@@ -151,9 +152,5 @@ def signals_passed_on(process: subprocess.Popen) -> Iterator[list[int]]:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with ending_signals(pass_on):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, two_class_logits
+from final_project.model.model_inputs import evaluation_mode
 from similarity_v1.explain.embedding_calls import (
     IdsCall,
     a_model,
@@ -223,7 +224,7 @@ def probing(
     """A probe of one padded batch, started. The model comes back as it was: its mode, hooks and requires_grad flags; no
     parameter receives a gradient."""
     probe = Probe(model, inputs, rows, reading)
-    with evaluating(model), frozen(model):
+    with evaluation_mode(model), frozen(model):
         handle = probe.block.register_forward_hook(probe.replace_output, with_kwargs=True)
         try:
             probe.start(with_gradient)
@@ -243,15 +244,3 @@ def frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in trainable:
             parameter.requires_grad_(True)
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode while open, then each module's own mode again."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

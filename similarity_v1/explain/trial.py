@@ -21,7 +21,7 @@ from final_project.model.model_inputs import ModelInputs
 from similarity_v1.explain.embedding_calls import a_model, encoder_below_head, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow, encode, pad
 from similarity_v1.explain.methods.method import Method
-from similarity_v1.explain.probe import Probe, Reading, evaluating, probing
+from similarity_v1.explain.probe import Probe, Reading, evaluation_mode, probing
 
 TEXT = "我 你 好 吗 a b c 1 2 3"
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -142,7 +142,7 @@ def called_with_ids(model: Any, inputs: dict[str, Tensor]) -> list[nn.Module]:
 
     handles = [module.register_forward_hook(note, with_kwargs=True) for module in model.modules()]
     try:
-        with evaluating(model), torch.no_grad():
+        with evaluation_mode(model), torch.no_grad():
             Probe.ask(model, inputs)
     finally:
         for handle in handles:
