@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np

@@ -301,7 +301,7 @@ def test_what_cannot_be_averaged_is_one_message_and_nothing_is_written(models, d
         ((first, models[1], *output, "--greedy"), "give them with --dev"),
         ((first, models[1], *output, "--dev", test), "a choice by test data is refused"),
         ((first, models[1], *output, "--dev", one_label), "all 1 pairs have label 1"),
-        ((first, models[1], "--output", full), "is there already"),
+        ((first, models[1], "--output", full), "already there"),
         ((first, tmp_path / "nowhere", *output), "expected a model folder or a checkpoint"),
         ((tmp_path / "nowhere", first, *output), "no such model folder"),
         ((first, other_tokenizer, *output), f"not the tokenizer of {first} (tokenizer.json differs)"),

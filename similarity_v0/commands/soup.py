@@ -79,7 +79,7 @@ def check(arguments: argparse.Namespace) -> None:
     if problems:
         raise RecipeError(problems)
     if arguments.output.is_file() or (arguments.output.is_dir() and any(arguments.output.iterdir())):
-        raise ArtifactError(f"{arguments.output}: is there already; name a new folder")
+        raise ArtifactError(f"{arguments.output}: already there; name a new folder")
 
 
 def dev_scores(model: Path, pairs: list[Pair]) -> dict[str, float]:
