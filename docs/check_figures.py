@@ -60,7 +60,7 @@ Problem = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Figure:
+class StatedFigure:
     """A number as printed. line: 1-based in its page; signed: whether a plus or minus stands before it."""
 
     text: str
@@ -77,13 +77,13 @@ class Figure:
         return abs(size - self.value) <= half or (self.percentage and abs(100 * size - self.value) <= half)
 
 
-def figures_in(text: str, line: int = 1) -> Iterator[Figure]:
+def figures_in(text: str, line: int = 1) -> Iterator[StatedFigure]:
     for found in NUMBER.finditer(text):
         if not (digits := found["digits"]):
             continue
         sign = (found["sign"] or "").replace("\u2212", "-")
         unit = (found["unit"] or "").strip()
-        yield Figure(
+        yield StatedFigure(
             found[0].strip(),
             Decimal(sign + digits.replace(",", "") + (found["exponent"] or "")),
             line + text.count("\n", 0, found.start()),
@@ -146,7 +146,7 @@ def named(result: Json, name: str) -> Iterator[Json]:
         yield from named(value, name)
 
 
-def pool_of(results: Sequence[Json], names: Iterable[str]) -> set[Decimal]:
+def numbers_below(results: Sequence[Json], names: Iterable[str]) -> set[Decimal]:
     """The numbers below all of those names that the results know."""
     parts = list(results)
     for name in names:
@@ -166,11 +166,11 @@ class Passage:
     names: tuple[str, ...] = ()
 
 
-def passages_of(block: SyntaxTreeNode) -> Iterator[Passage]:
+def iter_passages(block: SyntaxTreeNode) -> Iterator[Passage]:
     for node in block.walk():
         if node.type == "inline":
             first_cell = node.parent.parent.children[0] if node.parent.type in ("td", "th") else None
-            yield Passage(*_read(node), names_of(first_cell) if first_cell else ())
+            yield Passage(*_read(node), cell_names(first_cell) if first_cell else ())
 
 
 def _read(inline: SyntaxTreeNode) -> tuple[str, int, tuple[tuple[str, int], ...]]:
@@ -187,13 +187,13 @@ def _read(inline: SyntaxTreeNode) -> tuple[str, int, tuple[tuple[str, int], ...]
     return text, first_line, tuple(codes)
 
 
-def names_of(cell: SyntaxTreeNode) -> tuple[str, ...]:
+def cell_names(cell: SyntaxTreeNode) -> tuple[str, ...]:
     words = [node for node in cell.walk() if node.type in ("text", "code_inline")]
     whole = "".join(node.content for node in words)
     return tuple(dict.fromkeys([whole, *(node.content for node in words if node.type == "code_inline")]))
 
 
-def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
+def find_problems(page: Path, root: Path = ROOT) -> Iterator[str]:
     """What is wrong on one page, as `file:line: what`. Sources are looked for below root."""
     where = page.relative_to(root) if page.is_relative_to(root) else page
     try:
@@ -211,7 +211,7 @@ def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
         if mark:
             sources, marked_at = mark["sources"].split(), block.map[0] + 1
             continue
-        passages = list(passages_of(block))
+        passages = list(iter_passages(block))
         problems = _hidden(block, passages)
         problems += _unsourced(passages) if sources is None else _unfounded(passages, sources, marked_at, root)
         yield from (f"{where}:{line}: {what}" for line, what in problems)
@@ -248,7 +248,7 @@ def _unfounded(passages: Iterable[Passage], sources: list[str], marked_at: int, 
     results, problems = read_sources(sources, root)
     if problems:
         return [(marked_at, problem) for problem in problems]
-    pools = [(passage, pool_of(results, passage.names)) for passage in passages]
+    pools = [(passage, numbers_below(results, passage.names)) for passage in passages]
     figures = [(figure, pool) for passage, pool in pools for figure in figures_in(passage.text, passage.line)]
     if not figures:
         return [(marked_at, "the comment names sources, and the block after it holds no figure")]
@@ -263,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", type=Path, default=[ROOT / page for page in PAGES], metavar="PAGE.md")
     pages = parser.parse_args(arguments).pages
-    problems = [problem for page in pages for problem in problems_of(page.resolve())]
+    problems = [problem for page in pages for problem in find_problems(page.resolve())]
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(pages)} pages: " + (f"{len(problems)} problems" if problems else "every figure stands in its file"))

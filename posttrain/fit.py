@@ -32,7 +32,7 @@ from final_project.tokens.tokenizer import (
 )
 from final_project.tokens.vocabulary import teach, unknown_units
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
 from final_project.training.throughput import count_model_work

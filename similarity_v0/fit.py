@@ -16,6 +16,7 @@ from final_project.model.learning import Learning
 from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
 from final_project.run.previous_runs import RECORD_NAME
+from final_project.run.result_files import ResultFiles
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
@@ -57,7 +58,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     )  # fmt: skip
     warn_of_nothing_learnt(folder, tables["train"].labels[rows])
     write_review(folder.path, folder.run_dir / "prepare", fitted.updates / max(1, settings.epochs), fitted.best_step)
-    result = folder.path / "result"
+    result = ResultFiles.of_stage(folder.path).folder
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}
 
@@ -72,7 +73,7 @@ def warn_of_nothing_learnt(folder: StageFolder, train_labels_R: np.ndarray) -> N
         return
     _, labels_N = labelled(folder.run_dir / "prepare" / "dev.csv")
     assert labels_N is not None, "require_labels has checked dev"
-    _, decided_N = read_predictions(folder.path / "result" / "dev_predictions.csv")
+    _, decided_N = read_predictions(ResultFiles.of_stage(folder.path).predictions("dev"))
     statistics = folder.run_dir / "prepare" / "statistics.json"
     known = json.loads(statistics.read_text(encoding="utf-8")) if statistics.is_file() else {}
     overlap = known.get("overlap_baseline", {}).get("dev_accuracy")

@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.artifacts import folder_atomic, write_text
+from final_project.artifacts import folder_atomic
 from final_project.errors import TrainingError
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.finite import NotFinite, weights_at_fault
+from final_project.model.model_folder import write_model_folder
+from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import TokenTable
 from final_project.training.batching import MicroBatch, steps_per_epoch
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.guard import describe_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
@@ -28,7 +31,7 @@ from similarity_v0.decision.results import best_by, decide, find_threshold, scor
 from similarity_v0.export.model_card import model_card
 from similarity_v0.model import PairModel
 from similarity_v0.pair_weights import pair_weights
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import build_tricks
 
@@ -128,13 +131,11 @@ class PairTask:
         if world.is_first:
             if fault := weights_at_fault(full.items()):
                 raise TrainingError(f"similarity_v0: nothing is exported: {fault}: {DIVERGED}")
-            with folder_atomic(self.folder / "result") as result:
-                self.model.save(result / "model", full)
-                self.tokenizer.save_pretrained(result / "model")
-                decision.save(result / "model")
+            with folder_atomic(ResultFiles.of_stage(self.folder).folder) as result:
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
                 card = model_card(self.recipe, scores, decision, rows, custom_embeddings(self.model.classifier))
-                write_text(result / "model" / "README.md", card)
+                save = partial(self.model.save, full=full)
+                write_model_folder(ResultFiles(result).model, save, self.tokenizer, decision, card)
                 write_results(result, self.settings, self.seed, decision, probabilities, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

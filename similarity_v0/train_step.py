@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import torch
 
-from final_project.training.batching import seed_of
-from final_project.training.engines.base import Engine
+from final_project.training.batching import derive_seed
+from final_project.training.engines.engine import Engine
 from similarity_v0.batches import PairBatch
 from similarity_v0.tricks.chosen import Tricks
 from similarity_v0.tricks.mixup import Blend
@@ -130,4 +130,4 @@ def seeds(step: Step, batch: PairBatch, number: int) -> tuple[int, ...]:
 
 def seed_masks(step: Step, batch: PairBatch, number: int) -> None:
     """Seed torch's generator, so that a pass's dropout masks do not depend on what ran before."""
-    torch.manual_seed(seed_of(*seeds(step, batch, number)))
+    torch.manual_seed(derive_seed(*seeds(step, batch, number)))

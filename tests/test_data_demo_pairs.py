@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from final_project.data.demo import grammar
 from final_project.data.demo.meanings import ALL_ROLES, conflicting_roles, entity_split, frame_split, frame_text
 from final_project.data.demo.pairs import N_DEV, N_PERTURBED, N_SOURCE_ROWS, build_demo
-from final_project.data.demo.sentences import PERTURBATIONS, Piece, text_of
+from final_project.data.demo.sentences import PERTURBATIONS, Piece, join_pieces
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.overlap_baseline import overlap_baseline
 from final_project.data.quality.statistics import describe, overlaps
@@ -182,7 +182,7 @@ def test_a_perturbation_changes_the_text_and_leaves_entity_and_number(perturb):
     sentence = (Piece("请问"), Piece("怎么"), Piece("退", "ask"), Piece("蓝牙", "a"), Piece("耳机", "b"), Piece("？"))
     for _ in range(20):
         after = perturb(rng, sentence)
-        assert text_of(after) != text_of(sentence)
+        assert join_pieces(after) != join_pieces(sentence)
         kept = [piece for piece in after if piece.role in ("a", "b", "n")]
         assert kept == [Piece("蓝牙", "a"), Piece("耳机", "b")]
         assert any(piece.role == "ask" for piece in after)

@@ -25,9 +25,10 @@ from download_server import (
 )
 
 from final_project.cli import run_main
+from final_project.commands.prepare import add_download_arguments, download_from
 from final_project.data.corpora.inventory import find_part
 from final_project.data.corpora.registry import find_corpus
-from final_project.data.download import add_download_arguments, download, download_from
+from final_project.data.download import download
 from final_project.data.download.offers import OFFERS, Item, Offer
 from final_project.data.download.transfer import RemoteFile
 from final_project.errors import ProjectError

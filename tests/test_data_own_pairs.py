@@ -12,7 +12,7 @@ from final_project.data.files.tables import read_pairs, write_pairs_csv
 from final_project.data.records import Pair
 from final_project.errors import DataError, ProjectError, RecipeError
 from final_project.model.decision import Decision
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 from similarity_v0.__main__ import main as similarity_v0
 from similarity_v0.export.model_card import model_card

@@ -18,7 +18,7 @@ from final_project.data.files.contest import read_segmented
 from final_project.data.files.tables import read_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 from final_project.run.stage_folder import StageFolder
 

@@ -50,7 +50,7 @@ def page(tmp_path):
 
     def problems(text: str) -> list[str]:
         (tmp_path / "README.md").write_text(text, encoding="utf-8")
-        return list(check.problems_of(tmp_path / "README.md", tmp_path))
+        return list(check.find_problems(tmp_path / "README.md", tmp_path))
 
     problems.root = tmp_path
     return problems
@@ -211,7 +211,7 @@ def test_both_readmes_print_the_same_figures():
 def passages_of(page: str) -> list:
     """All text of a page, in its order."""
     markdown = check.MarkdownIt("commonmark").enable("table").parse((ROOT / page).read_text(encoding="utf-8"))
-    return list(check.passages_of(check.SyntaxTreeNode(markdown)))
+    return list(check.iter_passages(check.SyntaxTreeNode(markdown)))
 
 
 def figures_of(passage) -> list[str]:
@@ -227,7 +227,7 @@ def test_a_wrong_last_digit_would_be_noticed_for_most_figures_of_our_pages(tmp_p
         wrong, n_figures = re.subn(r"(?<=\| )(-?\d*\.\d+)(?= \|)", lambda found: other_digit(found[0]), text)
         copy.write_text(wrong, encoding="utf-8")
         tried += n_figures
-        missed += n_figures - sum("is in none" in problem for problem in check.problems_of(copy))
+        missed += n_figures - sum("is in none" in problem for problem in check.find_problems(copy))
     assert tried > 50 and missed / tried < 0.15
 
 

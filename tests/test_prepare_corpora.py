@@ -14,7 +14,7 @@ from final_project.data.quality.fingerprints import normal_form
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
 from final_project.prepare.inputs import find_inputs
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora.tar.xz"

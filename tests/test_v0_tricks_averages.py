@@ -8,7 +8,7 @@ import torch
 from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.tricks.ema import Ema
 from similarity_v0.tricks.swa import Swa
 

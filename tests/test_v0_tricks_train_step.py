@@ -11,9 +11,9 @@ from tiny_models import random_inputs, tiny_classifier
 
 from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
-from final_project.training.batching import seed_of
+from final_project.training.batching import derive_seed
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.batches import PairBatch
 from similarity_v0.model import PairModel
 from similarity_v0.train_step import Step, train_step
@@ -102,7 +102,7 @@ def test_ten_updates_equal_slow_training(name):
         train(engine, tricks, range(number, number + 1))
         slow.step(
             [(batch.inputs, batch.labels_B, batch.weights_B, batch.index) for batch in batches],
-            lambda index, which, number=number: torch.manual_seed(seed_of(SEED, number, index, which)),
+            lambda index, which, number=number: torch.manual_seed(derive_seed(SEED, number, index, which)),
             blends_of(model, tricks, batches, number),
         )
         found, bound = weights_of(engine), 1e-10 if number == 1 else 1e-8

@@ -12,7 +12,7 @@ from final_project.model.heads.classifier import PooledClassifier
 from similarity_v1.explain.embedding_calls import embedding_block
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.methods import METHODS
-from similarity_v1.explain.probe import evaluating, frozen
+from similarity_v1.explain.probe import evaluation_mode, frozen
 
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("How do I open it", "how to close it"), ("手机", "手机号码是多少 abc 123")]
 KIND = {"roberta": "byte_bpe", "xlm-roberta": "unigram"}
@@ -211,7 +211,7 @@ def test_a_model_without_embeddings_is_refused(tokenizer):
 def test_what_is_lent_comes_back_as_it_was():
     module = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(2, 2)).train()
     module[1].bias.requires_grad_(False)
-    with evaluating(module), frozen(module):
+    with evaluation_mode(module), frozen(module):
         assert not module[0].training and not module[1].weight.requires_grad
     assert module[0].training and module[1].weight.requires_grad and not module[1].bias.requires_grad
 

@@ -12,7 +12,7 @@ from final_project.data.records import SegmentedPair
 from final_project.model.reliability import reliability
 from similarity_v1.pages.safe_json import safe_json
 from similarity_v1.pages.wording import Text
-from similarity_v1.report import pictures
+from similarity_v1.report import decision_pictures
 from similarity_v1.report.content import spread
 from similarity_v1.report.curves import chart
 from similarity_v1.report.reliability_chart import reliability_chart
@@ -298,15 +298,17 @@ def test_agreement_of_methods_is_the_mean_of_spearmans_correlations():
     expected = np.mean(
         [spearmanr(row["scores"]["one"][side], row["scores"]["two"][side]).statistic for row in rows for side in (0, 1)]
     )
-    heat = pictures.agreement_of_methods(rows)
+    heat = decision_pictures.agreement_of_methods(rows)
     assert heat.rows[0][1][1].title.endswith(f"{expected:.3f}") and heat.rows[0][1][0].kind == "own"
-    assert pictures.agreement_of_methods([{"scores": {"one": [[1.0], [2.0]]}}]) is None
+    assert decision_pictures.agreement_of_methods([{"scores": {"one": [[1.0], [2.0]]}}]) is None
     flat = [{"scores": {"one": [[1, 1], [2]], "two": [[1, 2], [3]]}}]
-    assert pictures.agreement_of_methods(flat).rows[0][1][1].text == "–", "one score for all words has no order"
+    assert decision_pictures.agreement_of_methods(flat).rows[0][1][1].text == "–", (
+        "one score for all words has no order"
+    )
 
 
 def test_agreement_of_chains_is_what_both_chose_of_what_either_chose():
-    heat = pictures.agreement_of_chains([{"chosen": {"raw": [[0, 1], [2]], "clean": [[1, 1, 2], [2]]}}])
+    heat = decision_pictures.agreement_of_chains([{"chosen": {"raw": [[0, 1], [2]], "clean": [[1, 1, 2], [2]]}}])
     assert heat.rows[0][1][1].text == f"{(1 / 3 + 1) / 2:.2f}"
 
 

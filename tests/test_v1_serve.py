@@ -274,9 +274,9 @@ def test_a_signal_ends_the_server_within_seconds(model):
 
 def test_only_a_loopback_address_is_asked_for_by_its_own_names(caplog):
     with contextlib.closing(server.bind("localhost", 0)) as place:
-        assert {"127.0.0.1", "localhost", "[::1]"} <= set(server.own_names("localhost", place))
+        assert {"127.0.0.1", "localhost", "[::1]"} <= set(server.allowed_hosts("localhost", place))
     with contextlib.closing(server.bind("0.0.0.0", 0)) as place:
-        assert server.own_names("0.0.0.0", place) == [] and "asks for no password" in caplog.text
+        assert server.allowed_hosts("0.0.0.0", place) == [] and "asks for no password" in caplog.text
 
 
 def test_addresses_that_cannot_be_had_are_one_message(model, tmp_path, capsys):

@@ -19,7 +19,7 @@ from final_project.settings import Recipe
 from final_project.tokens.token_table import open_token_table, write_token_table
 from final_project.training.batching import epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import set_lr
 from posttrain.fit import start_model
 from similarity_v0.model import pair_model_from

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.augment import augment_pairs
 from final_project.data.files.tables import read_pairs, write_pairs_csv
+from final_project.data.implied_pairs import augment_pairs
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from final_project.data.files.tables import iter_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
-from final_project.settings.prepare import BUILT_IN
+from final_project.settings.prepare_section import BUILT_IN
 
 OWN = "own"  # stands in the place of a corpus's name for files that the recipe names
 PLAIN = "plain text"  # and for text that is no pairs
@@ -64,10 +64,10 @@ class Inputs:
 def find_inputs(settings: Prepare) -> Inputs:
     """Every file to read. Files named in the recipe go before the corpus's own. Raises one ArtifactError that lists
     all that is missing and where to place it, DataError where two files fit one place."""
-    return _Search(settings).inputs()
+    return _InputSearch(settings).inputs()
 
 
-class _Search:
+class _InputSearch:
     """One look through the data folders; `missing` gathers what is not there."""
 
     def __init__(self, settings: Prepare):
@@ -83,8 +83,8 @@ class _Search:
         found = Inputs()
         ways = (
             ("train", settings.train_file, 0.0),
-            ("dev", settings.dev_file, settings.share_of("dev")),
-            ("test", settings.test_file, settings.share_of("test")),
+            ("dev", settings.dev_file, settings.held_out_share("dev")),
+            ("test", settings.test_file, settings.held_out_share("test")),
         )
         for split, own_file, share in ways:
             if own_file:
@@ -151,7 +151,7 @@ class _Search:
         asked = self.settings.text_corpora
         found, refused = [], {}
         for corpus in CORPORA.values() if ALL in asked else map(find_corpus, asked):
-            sources = self._text_of(corpus)
+            sources = self._text_sources(corpus)
             if not sources and ALL not in asked:
                 self._advise(f"{corpus.name}: {corpus.raw_format}. From {corpus.source} ({corpus.licence}).")
                 self.missing.append(f"  {places(corpus, corpus.parts[0], self.settings.data_dir)[0]}")
@@ -164,7 +164,7 @@ class _Search:
                     found.append(source)
         return found, refused
 
-    def _text_of(self, corpus: Corpus) -> list[Source]:
+    def _text_sources(self, corpus: Corpus) -> list[Source]:
         parts = find_parts(corpus, self.folders)
         if self.settings.text_parts == "merged":
             merged = {COLLECTION, *(part.name for part in corpus.parts if part.merged)}

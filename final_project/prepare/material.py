@@ -13,7 +13,7 @@ from final_project.data.records import Pair, SegmentedPair
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs, Source
 from final_project.settings import Prepare
-from final_project.settings.prepare import BUILT_IN, Split
+from final_project.settings.prepare_section import BUILT_IN, Split
 from final_project.text.script_words import words_by_script
 
 
@@ -70,7 +70,7 @@ class RawMaterial:
     @property
     def explained_demo(self) -> DemoSet | None:
         """The built-in pairs if their test rows are the test set: only then do they bring gold and a pair map."""
-        return None if self.settings.share_of("test") else self.demo
+        return None if self.settings.held_out_share("test") else self.demo
 
     def scored_sets(self, held_out: Mapping[Split, list[Pair]]) -> ScoredSets:
         """The sets as read, completed by those that were held out of the training pairs."""
@@ -96,9 +96,9 @@ def read_material(settings: Prepare, inputs: Inputs) -> RawMaterial:
         _refuse_missing_labels(source, read["dev"])
     if settings.corpus == BUILT_IN and not settings.is_own:
         material.demo = build_demo(settings.demo_pairs, settings.demo_seed)
-        if not settings.share_of("dev"):
+        if not settings.held_out_share("dev"):
             read["dev"] = material.demo.dev
-        if not settings.share_of("test"):
+        if not settings.held_out_share("test"):
             read["test"], material.explain = material.demo.test, material.demo.segmented
     if inputs.explain is not None:
         material.explain = read_segmented(inputs.explain)

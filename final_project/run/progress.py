@@ -133,7 +133,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     rows, damaged = [], []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
-        row = _metrics_of(line)
+        row = _parse_metrics(line)
         if row is not None:
             rows.append(row)
         elif number < len(lines):
@@ -143,7 +143,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _metrics_of(line: str) -> dict[str, float] | None:
+def _parse_metrics(line: str) -> dict[str, float] | None:
     try:
         row = strict_json.loads(line)
     except ValueError:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from final_project.settings.encoder import Encoder
+from final_project.settings.encoder_section import Encoder
 from final_project.settings.posttrain import Posttrain
-from final_project.settings.prepare import CleaningStep, Policy, Prepare
+from final_project.settings.prepare_section import CleaningStep, Policy, Prepare
 from final_project.settings.section import Section, setting
 from final_project.settings.similarity_v0 import SimilarityV0
 from final_project.settings.similarity_v1 import SimilarityV1

@@ -35,7 +35,7 @@ def build_tokenizer(
     units: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for chunk in in_chunks(texts, BUILD_ROWS):
-        for found in units_of(chunk, scheme):
+        for found in split_units(chunk, scheme):
             units.update(found)
         if vocab_words:
             words.update(chain.from_iterable(map(chinese_words, chunk)))
@@ -98,7 +98,7 @@ def _spells_itself(token: str, tokenizer: PreTrainedTokenizerBase) -> bool:
     return any(tokenizer.convert_tokens_to_ids(token) in of_text for of_text in ids) and token != tokenizer.unk_token
 
 
-def units_of(texts: Iterable[str], scheme: Tokenizer) -> Iterator[list[str]]:
+def split_units(texts: Iterable[str], scheme: Tokenizer) -> Iterator[list[str]]:
     """What a tokenizer's scheme takes apart before it looks into its vocabulary: Chinese characters, runs of others.
 
     Many texts at a time, joined by line ends, where every scheme parts."""

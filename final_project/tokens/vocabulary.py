@@ -9,7 +9,7 @@ import torch
 from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from final_project.tokens.tokenizer import ranked, units_of
+from final_project.tokens.tokenizer import ranked, split_units
 
 LEAST_OCCURRENCES = 2  # what occurs once is never met again
 
@@ -20,7 +20,7 @@ def unknown_units(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, coun
     Tokenizers that fall back to bytes know everything: none.
     """
     counts: Counter[str] = Counter()
-    for units in units_of(texts, tokenizer.backend_tokenizer):
+    for units in split_units(texts, tokenizer.backend_tokenizer):
         counts.update(units)
     backend, unknown = tokenizer.backend_tokenizer, tokenizer.unk_token_id
     lacking = [

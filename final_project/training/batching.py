@@ -133,7 +133,7 @@ def batches_by_length(
     return [*batches, order[start:]] if len(order) else []
 
 
-def seed_of(*parts: int) -> int:
+def derive_seed(*parts: int) -> int:
     """One 63-bit seed from several numbers (recipe seed, step, micro-batch ...)."""
     high, low = np.random.SeedSequence(parts).generate_state(2, np.uint32)
     return (int(high) << 31 | int(low) >> 1) & (2**63 - 1)

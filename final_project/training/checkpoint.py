@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from final_project.artifacts import damage_of, remove, seal, write_json
 from final_project.errors import ArtifactError, first_line
 from final_project.parallel.world import World
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 
 log = logging.getLogger(__name__)
 

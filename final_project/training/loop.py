@@ -23,7 +23,7 @@ from final_project.run.trackers import require_wandb
 from final_project.settings import Training
 from final_project.training.batching import MicroBatch, epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.checkpoint import Checkpoints
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.guard import FiniteGuard
 from final_project.training.optim import set_lr
 from final_project.training.prefetch import built_ahead

@@ -27,7 +27,7 @@ from final_project.data.files.tables import iter_pairs
 from final_project.errors import DataError, RecipeError
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
-from similarity_v0.folds.ensemble import METHODS, combined, fitted_weights
+from similarity_v0.folds.ensemble_methods import METHODS, combined, fitted_weights
 from similarity_v0.splits import is_test_file
 
 

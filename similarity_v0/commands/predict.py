@@ -10,12 +10,12 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from final_project.chunks import in_chunks
 from final_project.cli import print_json
 from final_project.data.files.predictions import prediction_writer, require_known_form
 from final_project.data.files.tables import iter_pairs
@@ -26,8 +26,6 @@ from final_project.run.progress import progress
 from similarity_v0 import api
 from similarity_v0.api import PairClassifier, Scored
 from similarity_v0.decision.streaming_scores import StreamingScores
-
-Result = TypeVar("Result")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,9 +90,7 @@ def count_rows(source: Path, world: World) -> int:
 
 def read_rounds(source: Path, n_ranks: int) -> Iterator[list[list[Pair]]]:
     """The file's rows in chunks, as many chunks at a time as there are ranks; fewer in the last round."""
-    pairs = iter_pairs(source)
-    while chunks := [chunk for _ in range(n_ranks) if (chunk := list(islice(pairs, api.CHUNK_ROWS)))]:
-        yield chunks
+    return in_chunks(in_chunks(iter_pairs(source), api.CHUNK_ROWS), n_ranks)
 
 
 def score(classifier: PairClassifier, chunk: list[Pair], first_row: int) -> Scored:

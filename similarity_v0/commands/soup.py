@@ -20,7 +20,7 @@ from similarity_v0.api import PairClassifier
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
 from similarity_v0.export.model_card import exported_card
-from similarity_v0.folds.soup import greedy_choice, write_soup
+from similarity_v0.folds.model_soup import greedy_choice, write_soup
 from similarity_v0.splits import is_test_file, require_labels
 
 
@@ -79,7 +79,7 @@ def check(arguments: argparse.Namespace) -> None:
     if problems:
         raise RecipeError(problems)
     if arguments.output.is_file() or (arguments.output.is_dir() and any(arguments.output.iterdir())):
-        raise ArtifactError(f"{arguments.output}: is there already; name a new folder")
+        raise ArtifactError(f"{arguments.output}: already there; name a new folder")
 
 
 def dev_scores(model: Path, pairs: list[Pair]) -> dict[str, float]:

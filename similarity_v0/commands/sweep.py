@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.commands.plan import nodes_from_environment
 from final_project.errors import EnvironmentProblem
+from final_project.run.launch import nodes_from_environment
 from similarity_v0.sweep import search as sweep_search
 from similarity_v0.sweep.runner import Runner, TrialResult
 from similarity_v0.sweep.spec import read_sweep

@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from final_project import strict_json
 from final_project.errors import RecipeError
-from final_project.recipe import load_recipe, read_yaml, say
+from final_project.recipe import load_recipe, read_yaml, validated
 from final_project.settings import Recipe
 
 BASE = "base"
@@ -128,13 +128,7 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
     if not path.is_file():
         raise RecipeError([f"{path}: no such sweep file"])
     values, origins, problems = read_yaml(path)
-    problems += _not_finite(values, origins)
-    try:
-        file = _File.model_validate(values)
-    except ValidationError as error:
-        problems += [line for problem in error.errors() for line in say(problem, origins, path)]
-    if problems:
-        raise RecipeError(problems)
+    file = validated(_File, values, origins, path, [*problems, *_not_finite(values, origins)])
     name = recipe_name or file.recipe
     if not name:
         raise RecipeError([f"{path}: names no recipe: add `recipe: NAME`, or give --recipe"])

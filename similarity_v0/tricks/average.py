@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 
 
 class AveragedWeights(ABC):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from final_project.settings import SimilarityV0
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.losses import PairLoss
 from similarity_v0.model import PairModel
 from similarity_v0.tricks.attack import NO_ATTACK, Attack

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         texts=arguments.texts or (2 if is_pair_folder(arguments.model) else None),
     )
     limits = Limits(**{limit.name: getattr(arguments, limit.name) for limit in dataclasses.fields(Limits)})
-    names = server.own_names(arguments.host, place, arguments.allowed_host)
+    names = server.allowed_hosts(arguments.host, place, arguments.allowed_host)
     app = create_app(served, names, limits, arguments.root_path)
     server.leave(server.run(app, place))
 

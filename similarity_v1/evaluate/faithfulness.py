@@ -24,7 +24,7 @@ from final_project.model.finite import NotFinite, require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import ModelInputs, inspect_inputs, padded
 from final_project.model.turns import alone_with
-from final_project.option_checks import problem_of
+from final_project.option_checks import find_problem
 from final_project.tokens.encode import encode_rows
 from final_project.tokens.tokenizer import special_tokens_meant
 from final_project.training.batching import batches_by_length
@@ -69,7 +69,7 @@ class Judge:
     batch_tokens: int = 16384
 
     def __post_init__(self) -> None:
-        if said := problem_of(int, {"ge": 1}, self.batch_tokens):
+        if said := find_problem(int, {"ge": 1}, self.batch_tokens):
             raise RecipeError([f"batch_tokens: {said}"])
 
     @classmethod
@@ -149,8 +149,8 @@ class Judge:
         full = self.probabilities([(by_id[row.id].query, by_id[row.id].title) for row in rows])
         labels = self.decision.labels(full)
         answer = {}
-        for name, texts_of in (("aopc_sufficiency", chosen_texts), ("aopc_comprehensiveness", rest_texts)):
-            asked = self.probabilities([texts_of(pair, row) for pair, row in cut])
+        for name, texts_of_row in (("aopc_sufficiency", chosen_texts), ("aopc_comprehensiveness", rest_texts)):
+            asked = self.probabilities([texts_of_row(pair, row) for pair, row in cut])
             of_label = asked[np.arange(len(cut)), np.repeat(labels, len(AOPC_SHARES))]
             of_full = full[np.arange(len(rows)), labels]
             answer[name] = aopc([row.id for row in rows], of_full, of_label.reshape(len(rows), len(AOPC_SHARES)))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.given_rows import given_rows, texts_of
+from final_project.data.given_rows import given_rows, texts_of_row
 from final_project.errors import ArtifactError, DataError, ProjectError, RecipeError, first_line
 from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.device import chosen_device
@@ -34,7 +34,7 @@ from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
 from similarity_v1.explain.probe import Probe, Reading, probing
-from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, words_of
+from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, split_words
 from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, check_target, output_kind
 from similarity_v1.explain.trial import check_model
 
@@ -125,11 +125,11 @@ class Explainer:
         the model says of a row is not finite.
         """
         texts = [
-            (str(row),) if isinstance(row, str) else texts_of(f"row {number}", row, "one text or two", EXAMPLE)
+            (str(row),) if isinstance(row, str) else texts_of_row(f"row {number}", row, "one text or two", EXAMPLE)
             for number, row in enumerate(given_rows(rows, EXAMPLE))
         ]
         if words is None:
-            words = [tuple(words_of(text, self.words) for text in its_texts) for its_texts in texts]
+            words = [tuple(split_words(text, self.words) for text in its_texts) for its_texts in texts]
         check_rows(texts, words)
         with alone_with(self.model, self.tokenizer):
             encoded = encode(self.tokenizer, self.limit, texts, words, self.keys)
@@ -191,7 +191,7 @@ class Explainer:
             words=words,
             scores=scores,
             label=label,
-            label_name=self._score_name(probe.question, b) if label is None else self._name_of(label),
+            label_name=self._score_name(probe.question, b) if label is None else self._answer_name(label),
             probability=None if label is None else numbers[label],
             probabilities=() if is_score else numbers,
             score=float(probe.value_B[b]) if is_score else None,
@@ -205,7 +205,7 @@ class Explainer:
             unread=probe.rows[b].unread,
         )
 
-    def _name_of(self, output: int) -> str:
+    def _answer_name(self, output: int) -> str:
         names = getattr(self.model.config, "id2label", None) or {}
         return str(names.get(output, output))
 
@@ -214,8 +214,8 @@ class Explainer:
         both names where their difference is explained."""
         if self.n_classes == 1:
             return "score"
-        name = self._name_of(int(asked.for_B[b]))
-        return name if asked.against_B is None else f"{name} less {self._name_of(int(asked.against_B[b]))}"
+        name = self._answer_name(int(asked.for_B[b]))
+        return name if asked.against_B is None else f"{name} less {self._answer_name(int(asked.against_B[b]))}"
 
     @property
     def _threshold(self) -> float | None:

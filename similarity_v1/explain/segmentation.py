@@ -61,6 +61,6 @@ RULES: dict[str, Callable[[str], Words]] = {
 DEFAULT_RULE = "script"
 
 
-def words_of(text: str, rule: str) -> Words:
+def split_words(text: str, rule: str) -> Words:
     """The words of a text by a rule of RULES. A text of nothing but white space is one word, an empty one has none."""
     return RULES[rule](text) or ((text,) if text else ())

@@ -54,7 +54,7 @@ class ExplainedNumber:
         if self.against_B is not None:
             difference_N1 = logits_NC.gather(1, for_N1) - logits_NC.gather(1, self.against_B[rows_N].unsqueeze(1))
             return difference_N1.squeeze(1)
-        return log_probabilities_of_kind(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
+        return log_probabilities_or_scores(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
 
 
 def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> ExplainedNumber:
@@ -66,7 +66,7 @@ def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> 
     return ExplainedNumber(kind, for_B, rivals_BC.argmax(dim=1))
 
 
-def log_probabilities_of_kind(kind: str, logits_NC: Tensor) -> Tensor:
+def log_probabilities_or_scores(kind: str, logits_NC: Tensor) -> Tensor:
     """(N, C) log-probabilities; the numbers themselves where the model gives scores."""
     if kind == SCORE:
         return logits_NC

@@ -18,10 +18,10 @@ from transformers import PreTrainedTokenizerBase
 from final_project.errors import ArtifactError, ProjectError, first_line
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.model_inputs import ModelInputs
-from similarity_v1.explain.embedding_calls import a_model, base_of, ids_call, word_table
+from similarity_v1.explain.embedding_calls import a_model, encoder_below_head, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow, encode, pad
-from similarity_v1.explain.methods.base import Method
-from similarity_v1.explain.probe import Probe, Reading, evaluating, probing
+from similarity_v1.explain.methods.method import Method
+from similarity_v1.explain.probe import Probe, Reading, evaluation_mode, probing
 
 TEXT = "我 你 好 吗 a b c 1 2 3"
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -142,12 +142,12 @@ def called_with_ids(model: Any, inputs: dict[str, Tensor]) -> list[nn.Module]:
 
     handles = [module.register_forward_hook(note, with_kwargs=True) for module in model.modules()]
     try:
-        with evaluating(model), torch.no_grad():
+        with evaluation_mode(model), torch.no_grad():
             Probe.ask(model, inputs)
     finally:
         for handle in handles:
             handle.remove()
-    base = base_of(model)
+    base = encoder_below_head(model)
     named = [block for block in (getattr(base, "embeddings", None), word_table(base)) if block in found]
     return list(dict.fromkeys([*named, *found]))
 

@@ -21,8 +21,8 @@ from final_project.artifacts import digest_of, file_digest
 from final_project.errors import EnvironmentProblem
 from final_project.parallel.world import World, started_world
 from final_project.settings import SimilarityV1
+from similarity_v1.extract.explained_rows import problem_of_shard, write_parquet, write_text
 from similarity_v1.extract.shards import PairShards, ShardFolder, find_shards
-from similarity_v1.extract.table import problem_of_shard, write_parquet, write_text
 from similarity_v1.extract.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -67,11 +67,11 @@ def extract(job: Job, engine: Engine | None = None) -> Extracted | None:
     then as it was, and finished shards wait beside it for the same call.
     """
     with started_world() as world:
-        share = share_of(job, world, engine)
+        share = plan_share(job, world, engine)
     return share.work()
 
 
-def share_of(job: Job, world: World, engine: Engine | None = None) -> Share:
+def plan_share(job: Job, world: World, engine: Engine | None = None) -> Share:
     """Agree, while the world is open, on what each process will do. It does so alone: none waits for another until the
     first one waits for all."""
     began, folder = time.monotonic(), ShardFolder(job.output)
@@ -101,7 +101,7 @@ class Share:
             if not self.world.is_first:
                 return None
             self._wait_for_others()
-            files = [self.folder.file_of(number) for number in range(len(self.shards))]
+            files = [self.folder.shard_path(number) for number in range(len(self.shards))]
             if self.job.is_parquet:
                 write_parquet(self.job.output, files)
             else:
@@ -152,9 +152,9 @@ def _is_whole(folder: ShardFolder, number: int, n_rows: int) -> bool:
     """Whether an earlier call has left this shard and it can be read; a damaged one is named and removed."""
     if not folder.is_done(number):
         return False
-    if problem := problem_of_shard(folder.file_of(number), n_rows):
-        log.warning("%s cannot be used (%s); its rows are explained again", folder.file_of(number), problem)
-        folder.file_of(number).unlink()
+    if problem := problem_of_shard(folder.shard_path(number), n_rows):
+        log.warning("%s cannot be used (%s); its rows are explained again", folder.shard_path(number), problem)
+        folder.shard_path(number).unlink()
     return not problem
 
 

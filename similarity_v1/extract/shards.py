@@ -137,14 +137,14 @@ class ShardFolder:
                 return True
         return False
 
-    def file_of(self, shard: int) -> Path:
+    def shard_path(self, shard: int) -> Path:
         return self.path / f"{shard:06d}.parquet"
 
     def is_done(self, shard: int) -> bool:
-        return self.file_of(shard).is_file()
+        return self.shard_path(shard).is_file()
 
     def add(self, shard: int, parquet: bytes) -> None:
-        with write_atomic(self.file_of(shard), "wb") as file:
+        with write_atomic(self.shard_path(shard), "wb") as file:
             file.write(parquet)
 
     def remove(self) -> None:

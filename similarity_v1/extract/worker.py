@@ -21,8 +21,8 @@ from similarity_v1.explain.explainer import RowError
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.explain.target import SCORE
+from similarity_v1.extract.explained_rows import parquet_bytes, to_table
 from similarity_v1.extract.shards import PairShards, ShardFolder
-from similarity_v1.extract.table import parquet_bytes, to_table
 from similarity_v1.rationales.selection import selection_from_settings
 from similarity_v1.rationales.word_scores import WordScores
 

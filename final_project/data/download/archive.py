@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
 from final_project.data.download.transfer import is_here
-from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, pieces_of
+from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, read_pieces
 from final_project.errors import ArtifactError, DataError, first_line
 
 PIECE_BYTES = 1 << 20
@@ -97,7 +97,7 @@ def _entries(archive: Path) -> Iterator[Iterator[Entry]]:
 
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    return Entry(info.filename, info.file_size, is_plain_file(info), lambda: pieces_of(archive, opened, info))
+    return Entry(info.filename, info.file_size, is_plain_file(info), lambda: read_pieces(archive, opened, info))
 
 
 def _of_tar(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from final_project.artifacts import file_digest, write_json
-from final_project.data.download.request import Interrupted, RangeRefused, Unreachable, ask, read_piece, version_of
+from final_project.data.download.request import Interrupted, RangeRefused, Unreachable, ask, read_piece, version_mark
 from final_project.errors import ArtifactError, DataError, EnvironmentProblem
 from final_project.run.progress import progress
 
@@ -155,7 +155,7 @@ def _receive(
             part.take_in(digest)
         elif response.status == 200:  # the whole file: nothing is here, or another version, or a server without ranges
             kept, offered = 0, response.length
-            part.begin(remote.url, version_of(response))
+            part.begin(remote.url, version_mark(response))
         else:
             raise DataError(remote.url, f"expected the file, the server answered {response.status} {response.reason}")
         n_bytes = _agreed_size(remote, offered, part)

@@ -6,9 +6,12 @@ Letter case, width, blanks, `_` and `-` in a name say nothing: `Text_A`, `text a
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+
+from final_project.errors import DataError
 
 STEMS = ("sentence", "text", "query", "question", "q", "s", "sent", "句子", "文本", "问题", "问句", "句")
 SENTENCES = (
@@ -89,6 +92,15 @@ def missing_key(keys: Sequence[str]) -> str:
         if first in found or second in found:
             return name2 if first in found else name1
     return SENTENCES[0][0]
+
+
+def require_sentence_keys(path: Path, line: int, keys: Iterable[str]) -> tuple[str, str]:
+    """The keys of the two sentences; raises DataError where one is missing."""
+    names = tuple(keys)
+    first, second = sentence_keys(names)
+    if first is None or second is None:
+        raise DataError(path, f"missing key {missing_key(names)!r}; found {listed(names) or 'no key'}", line)
+    return first, second
 
 
 def label_keys(keys: Sequence[str]) -> list[str]:

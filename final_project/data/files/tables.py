@@ -21,10 +21,9 @@ from final_project.data.files.column_names import (
     is_header,
     label_keys,
     listed,
-    missing_key,
     named_columns,
     normal_name,
-    sentence_keys,
+    require_sentence_keys,
 )
 from final_project.data.files.contest import iter_json_lines, iter_segmented
 from final_project.data.files.forms import is_csv, is_json
@@ -108,7 +107,7 @@ def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
     """Quotes are ordinary characters here: corpora of this kind hold unbalanced ones."""
     rows = ((line, text.split("\t")) for line, text in read_lines(path))
     line, first = next(rows)
-    found = _header_of(first)
+    found = _read_header(first)
     if header is True and found is None:
         raise DataError(path, f"expected a header such as text_a<TAB>text_b<TAB>label, found {first[0][:30]!r}", line)
     if header is False and found is not None:
@@ -121,7 +120,7 @@ def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
     return _pairs(path, _below(path, line, first, rows), found, len(first), "tab-separated")
 
 
-def _header_of(first: Sequence[str]) -> NamedColumns | None:
+def _read_header(first: Sequence[str]) -> NamedColumns | None:
     """What a first row says of the columns; None where it is a pair: two sentences may read like names, but what has
     a label is no header. Of three columns the third is the label, whatever it is called."""
     found = named_columns(first)
@@ -134,7 +133,7 @@ def _header_of(first: Sequence[str]) -> NamedColumns | None:
 def _read_csv(path: Path, header: bool | None) -> NumberedPairs:
     rows = csv_rows(path)
     line, first = next(rows)
-    found = _header_of(first)
+    found = _read_header(first)
     if found is None:
         raise DataError(path, f"expected the header {','.join(CSV_HEADER)}, found {','.join(first)[:60]!r}", line)
     if header is False:
@@ -222,25 +221,16 @@ def _read_json(path: Path, header: bool | None) -> NumberedPairs:
 
 def _read_parquet(path: Path, header: bool | None) -> NumberedPairs:
     def columns(names: Sequence[str]) -> list[str]:
-        return [*_sentence_keys(path, 1, names), *label_keys(names)]
+        return [*require_sentence_keys(path, 1, names), *label_keys(names)]
 
     return ((number, _json_pair(path, number, row)) for number, row in parquet_rows(path, columns))
 
 
 def _json_pair(path: Path, line: int, row: dict[str, Any]) -> Pair:
-    keys, labels = _sentence_keys(path, line, row), label_keys(tuple(row))
+    keys, labels = require_sentence_keys(path, line, row), label_keys(tuple(row))
     for key in keys:
         if fault := (None if isinstance(row[key], str) else why_no_text(row[key])):
             raise DataError(path, f"{listed([key])} {fault}", line)
     if len(labels) > 1:
         raise DataError(path, f"expected one label, found {listed(labels)}", line)
     return _pair(path, line, row[keys[0]], row[keys[1]], row[labels[0]] if labels else None)
-
-
-def _sentence_keys(path: Path, line: int, names: Iterable[str]) -> tuple[str, str]:
-    """The keys of the two sentences; raises DataError where one is missing."""
-    first, second = sentence_keys(tuple(names))
-    if first is None or second is None:
-        found = listed(tuple(names)) or "no key"
-        raise DataError(path, f"missing key {missing_key(tuple(names))!r}; found {found}", line)
-    return first, second

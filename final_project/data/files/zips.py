@@ -82,7 +82,7 @@ def is_plain_file(entry: zipfile.ZipInfo) -> bool:
     return stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG) and not entry.is_dir()
 
 
-def pieces_of(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def read_pieces(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """An entry's bytes, as many as its directory states; raises DataError where it holds others."""
     n_bytes = 0
     with archive.open(entry) as file:

@@ -19,8 +19,8 @@ from torch import nn
 from final_project.parallel.world import World
 from final_project.places import DS_CONFIG_DIR
 from final_project.settings import Precision, Training
-from final_project.training.engines.base import Engine
 from final_project.training.engines.deepspeed_ops import load_compiled_parts
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 
 DEFAULT_STAGE = 1

@@ -19,18 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, ProjectError, first_line
-from final_project.option_checks import Baseline, Options, Reduce
+from final_project.method_options import DeepLiftOptions
 from similarity_v1.explain.embedding_calls import a_model
-from similarity_v1.explain.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.explain.methods.method import Scores, completeness_error, reduce_hidden
 from similarity_v1.explain.probe import Probe
 
 _TABLE = threading.RLock()  # Captum has one table for the process: models explained in two threads would share it
 
 
 @dataclass(frozen=True)
-class DeepLift(Options):
-    baseline: Baseline = "zero"
-    reduce: Reduce = "l2"
+class DeepLift(DeepLiftOptions):
     needs_gradient: ClassVar[bool] = False
     looks_inside: ClassVar[bool] = True
 

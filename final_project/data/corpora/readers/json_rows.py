@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from final_project.data.corpora.readers.columns import RawRow
-from final_project.data.files.column_names import label_keys, listed, missing_key, sentence_keys
+from final_project.data.files.column_names import label_keys, listed, require_sentence_keys
 from final_project.data.files.contest import iter_json_lines, parse_object
 from final_project.data.files.lines import MAX_LINE_BYTES, read_lines
 from final_project.data.texts import EMPTY, why_no_text
@@ -21,7 +21,7 @@ def read_json_rows(path: Path) -> Iterator[RawRow]:
     """The rows of a file of objects, by the names of their keys; other keys are passed over."""
     _, first = next(read_lines(path))
     for line, row in _iter_array(path) if first.lstrip().startswith("[") else iter_json_lines(path):
-        sentence1, sentence2 = (_sentence(path, line, row, key) for key in _keys(path, line, row))
+        sentence1, sentence2 = (_sentence(path, line, row, key) for key in require_sentence_keys(path, line, row))
         yield line, sentence1, sentence2, _label(path, line, row)
 
 
@@ -68,14 +68,6 @@ def _iter_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _not_an_array(path: Path, line: int, expected: str, found: str) -> DataError:
     return DataError(path, f"broken array: expected {expected} and an object, found {found.strip()[:30]!r}", line)
-
-
-def _keys(path: Path, line: int, row: dict[str, Any]) -> tuple[str, str]:
-    first, second = sentence_keys(tuple(row))
-    if first is None or second is None:
-        found = listed(tuple(row)) or "no key"
-        raise DataError(path, f"missing key {missing_key(tuple(row))!r}; found {found}", line)
-    return first, second
 
 
 def _sentence(path: Path, line: int, row: dict[str, Any], key: str) -> str:

@@ -65,9 +65,9 @@ class Rows:
         _, first = next(read_lines(path))
         if is_json(first):
             return read_json_rows(path)
-        return read_columns(path, self._separator_of(path, first), self.layouts, self._is_label)
+        return read_columns(path, self._find_separator(path, first), self.layouts, self._is_label)
 
-    def _separator_of(self, path: Path, first: str) -> str:
+    def _find_separator(self, path: Path, first: str) -> str:
         if "\t" in first:
             return "\t"
         if self.separator in first:

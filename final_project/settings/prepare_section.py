@@ -98,7 +98,7 @@ class Prepare(Section):
         """What the training pairs are called on cards and in records: the corpus, or `own pairs`."""
         return "own pairs" if self.train_file else self.corpus
 
-    def share_of(self, split: Split) -> float:
+    def held_out_share(self, split: Split) -> float:
         """The share of the training pairs that is held out as this split; 0 where a file or the corpus has it.
 
         A split of own pairs that the recipe does not name is held out by DEFAULT_SHARE.
@@ -111,7 +111,7 @@ class Prepare(Section):
         yield from self._unpaired()
         if 0 < self.near_duplicates < 0.5:
             yield f"near_duplicates: {self.near_duplicates} is too low a similarity; use 0 (off) or at least 0.5"
-        shares = {split: self.share_of(split) for split in get_args(Split)}
+        shares = {split: self.held_out_share(split) for split in get_args(Split)}
         if sum(shares.values()) > 0.5:
             yield f"dev_share: {shares['dev']} and test_share: {shares['test']} leave less than half of the pairs"
 
