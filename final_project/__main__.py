@@ -12,8 +12,11 @@ COMMANDS = {
     "corpora": ("final_project.commands.corpora", "what is known of the corpora, and what of them a folder holds"),
     "convert": ("final_project.commands.convert", "turn a corpus's raw files into one CSV of pairs"),
     "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),
-    "stats": ("final_project.commands.stats", "figures about pairs: JSON on standard output, a table beside it"),
-    "doctor": ("final_project.commands.doctor", "check whether this machine is fit for a recipe"),
+    "stats": (
+        "final_project.commands.stats",
+        "count files of pairs: JSON on standard output, a table on standard error",
+    ),
+    "doctor": ("final_project.commands.doctor", "check whether this machine can run a recipe"),
     "plan": ("final_project.commands.plan", "print the command of each stage, as run.sh runs it"),
 }
 

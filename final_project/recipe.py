@@ -115,7 +115,7 @@ def _kind(annotation: Any) -> str:
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dict[str, str], list[str]]:
-    """The recipe of a file, laid over the recipe that its key `base` names, which may have a base of its own."""
+    """The recipe of a file, laid over the recipe that its key `base` names, which may have a base itself."""
     values, origins, problems = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
@@ -135,7 +135,7 @@ def _laid_over(below: dict, above: dict) -> dict:
 
 
 def read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
-    """The file's values, where each dotted key stands (`file:line`), and what is wrong with the file itself."""
+    """The file's values, the place of each dotted key (`file:line`), and what is wrong with the file itself."""
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)

@@ -100,7 +100,7 @@ class PairClassifier:
         return self.decide(np.concatenate(parts))
 
     def score(self, rows: list[Row], first_row: int = 0) -> Scored:
-        """Probabilities of the rows of one chunk; which rows stand beside each other in a batch is up to it.
+        """Probabilities of the rows of one chunk; it chooses which rows share a batch.
 
         first_row: the number of the chunk's first row, for messages. Raises NotFinite.
         """

@@ -1,4 +1,4 @@
-"""How much each training pair counts: all alike, or so that they come as dev's do.
+"""Loss weight of each training pair: equal, or such that labels and overlap are distributed as in dev.
 
 In LCQMC's training file nine of ten pairs whose characters nearly all agree are the same question; among those that
 people are then asked about, two of three. A model learns that rule before anything else, and it misleads. Importance

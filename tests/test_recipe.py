@@ -47,7 +47,7 @@ def test_every_field_says_what_it_means():
     assert [key for key, field in dotted_fields().items() if not field.description] == []
 
 
-def test_all_problems_of_a_recipe_are_said_at_once_with_file_and_line(tmp_path):
+def test_all_problems_of_a_recipe_are_listed_at_once_with_file_and_line(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "seed: 1\nsimilarity_v0:\n  epoch: 3\n  lr: high\n  fgm_eps: -1\n"

@@ -81,13 +81,13 @@ def test_sets_corpora_labels_and_what_was_left_out_are_all_there(tmp_path, capsy
 
 
 @pytest.mark.stage
-def test_refused_corpora_sets_that_are_absent_and_cleaning_are_told(tmp_path, capsys):
+def test_refused_corpora_absent_sets_and_cleaning_are_shown(tmp_path, capsys):
     cleaned = {"train": {"half_width": 7, "nfkc": 0}, "text": {"half_width": 1234, "nfkc": 5}}
     facts = statistics(refused={"GAIIC": "a.tsv: integers"}, not_kept_out=["B"], cleaned_rows=cleaned)
     _, text = report_of(tmp_path, capsys, facts)
     assert "refused : a.tsv: integers" in text and "B is not at hand" in text
     assert "half width nfkc train 7 0 text 1,234 5" in text
-    assert "no step of cleaning" in report_of(tmp_path, capsys, statistics())[1]
+    assert "names no cleaning step" in report_of(tmp_path, capsys, statistics())[1]
 
 
 @pytest.mark.stage
@@ -114,7 +114,7 @@ def test_what_people_read_first_comes_first():
     assert shown.faults[1][1] == (0, None, None, None), "the text was not searched for contradictions"
 
 
-def test_one_corpus_is_not_shown_beside_the_training_pairs_that_it_is():
+def test_one_corpus_is_not_shown_next_to_the_training_pairs_that_it_is():
     facts = statistics()
     facts["corpora"].pop("other")
     shown = data_pictures(facts)

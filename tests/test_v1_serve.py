@@ -190,7 +190,7 @@ def test_two_hundred_requests_of_one_client_are_held_to_its_rate_and_to_the_line
         assert httpx.get(f"{address}/health").status_code == 200
 
 
-def test_a_defect_is_told_without_its_insides_and_the_server_lives_on():
+def test_a_defect_is_reported_without_its_insides_and_the_server_continues():
     def explain(rows):
         raise ZeroDivisionError("secret")
 

@@ -175,7 +175,7 @@ def _below(data_dir: Path, path: Path) -> str:
 
 
 def _lines(*rows: tuple[str, str]) -> Table:
-    """Names in one column, texts in the next, so that a long text stays beside its name."""
+    """Names in one column, texts in the next, so that a long text stays in the row of its name."""
     lines = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for name, text in rows:
         lines.add_row(Text(name, style="dim"), Text(text))
@@ -190,7 +190,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object on standard output")
     form.add_argument("--markdown", action="store_true", help="the table of docs/CORPORA.md")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="find and count what lies below this folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="find and count the corpora below this folder")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -39,11 +39,11 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = recipe_from(arguments)
     nodes = nodes_from_environment()
     if arguments.check:
-        if told := what_is_missing(recipe, arguments.stages):
-            raise ArtifactError(told)
+        if missing := what_is_missing(recipe, arguments.stages):
+            raise ArtifactError(missing)
         return
-    if arguments.dry_run and (told := what_is_missing(recipe, arguments.stages)):
-        log.warning("%s", told)
+    if arguments.dry_run and (missing := what_is_missing(recipe, arguments.stages)):
+        log.warning("%s", missing)
     several = recipe.nproc * nodes["NNODES"] > 1
     for stage in arguments.stages:
         if nodes["NODE_RANK"] > 0 and stage not in MULTI_PROCESS:
@@ -108,7 +108,7 @@ def _torchrun(nproc: int, nodes: dict) -> list[str]:
 
 
 def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
-    # `deepspeed` itself only starts this on every machine of its hostfile, by ssh; and where it is told to end, it goes
+    # `deepspeed` itself only starts this on every machine of its hostfile, by ssh; and on a signal to end, it goes
     # without passing that on, and the stage trains on unseen
     world = {f"node{rank}": list(range(nproc)) for rank in range(nodes["NNODES"])}
     world_info = base64.urlsafe_b64encode(strict_json.dumps(world).encode()).decode()

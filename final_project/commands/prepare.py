@@ -1,4 +1,4 @@
-"""`prepare`: stage 1 of a recipe, and the download of corpora that are served openly."""
+"""`prepare`: stage 0 of a recipe, and the download of openly served corpora."""
 
 from __future__ import annotations
 

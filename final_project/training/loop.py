@@ -117,7 +117,11 @@ class _Loop:
                 self.journal.evaluation(0, self.task.evaluate(0))  # the first point of the curve
             self._run_epochs(stop)
         if self.end_with_best and self.checkpoints.best_step:
-            log.info("%s: taking the weights of step %d, the best", self.label, self.checkpoints.best_step)
+            log.info(
+                "%s: using the weights of step %d, the best on dev or held-out rows",
+                self.label,
+                self.checkpoints.best_step,
+            )
             self.task.restore(*self.checkpoints.load_best())
         return self.total
 

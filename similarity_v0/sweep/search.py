@@ -1,4 +1,4 @@
-"""Trials whose settings Optuna chooses. The study is a journal file in the sweep's folder, so a search goes on where it
+"""Trials whose settings Optuna chooses. The study is a journal file in the sweep's folder, so a search resumes where it
 was ended: finished choices are kept, and one that was running is run to its end."""
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def search(runner: Runner) -> Iterator[TrialResult]:
 
 
 def reset_study(sweep: Sweep) -> None:
-    """Begin the search anew."""
+    """Start the search again from nothing."""
     (sweep.folder / STUDY_FILE).unlink(missing_ok=True)
 
 
@@ -65,7 +65,7 @@ def _study(optuna: Any, sweep: Sweep, wanted: OptunaSearch) -> Any:
         # another seed after every resume, or random choices would come again
         study.sampler = _sampler(optuna, wanted, sweep.recipe.seed + len(study.trials))
     except (OSError, ValueError, KeyError) as error:
-        raise ArtifactError(f"{path}: no usable study ({first_line(error)}); --force begins anew") from error
+        raise ArtifactError(f"{path}: cannot read the study ({first_line(error)}); --force starts a new one") from error
     return study
 
 

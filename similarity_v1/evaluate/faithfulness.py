@@ -1,4 +1,4 @@
-"""Ask the model about the words that are said to have decided: alone, and left out.
+"""Ask the model for its answer to the chosen words alone, and to the text without them.
 
 Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters or
 kana, with them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged
@@ -111,7 +111,7 @@ class Judge:
         return np.stack([answers[k] for k in range(len(texts))])
 
     def _encoded(self, pair: Texts) -> dict[str, list[int]]:
-        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it stands for the unknown token
+        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it is the unknown token
             (row,) = encode_rows(self.tokenizer, [pair], self.limit)
         return {key: row.columns[key] for key in self.inputs.keys if key in row.columns}
 

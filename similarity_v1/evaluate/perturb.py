@@ -1,4 +1,4 @@
-"""Perturbed rows: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
+"""Perturbed rows: each pair again in other words, so that consistency (MAP) can be measured on any corpus.
 
 A perturbed row depends on its source row's content and the seed alone, not on the file or the order of rows.
 

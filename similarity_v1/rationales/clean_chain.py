@@ -27,7 +27,9 @@ from similarity_v1.rationales.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, 
 
 Order = Literal["stable", "importance"]
 ORDERS: tuple[Order, ...] = ("stable", "importance")
-LABEL_1_SHARE = 0.5  # of the raw choice; the words that only one of two like sentences has speak against the label
+LABEL_1_SHARE = (
+    0.5  # of the raw choice; words that only one of two sentences of one meaning has are evidence against the label
+)
 STEM_SHARE, STEM_LETTERS = 0.6, 3  # English words nearly match where they begin alike for so much of the longer one
 
 

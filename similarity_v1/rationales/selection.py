@@ -1,6 +1,6 @@
 """Which words of a sentence go into the rationale: the highest scores, most important first.
 
-How many is a rule of its own:
+The selection rule sets how many:
 
 ratio      ceil(ratio * W) of the W words, the published rule
 top_k      k words, all where there are fewer

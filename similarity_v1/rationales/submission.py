@@ -83,7 +83,7 @@ def check_rows(path: str | Path, rows: Sequence[NumberedRow], pairs: Sequence[Se
 
 
 def validate(path: str | Path, pairs: Sequence[SegmentedPair]) -> dict[str, int | bool]:
-    """Check a whole submission against its pairs; raises DataError at the first fault, else tells rows and repeats."""
+    """Check a whole submission against its pairs. Raises DataError at the first fault, else returns counts."""
     rows = read_submission(path)
     n_repeating = check_rows(path, rows, pairs)
     answered = {row.id for _, row in rows}

@@ -2,7 +2,7 @@
 
     python -m final_project prepare --download OCNLI PAWSX --accept-licence OCNLI PAWSX
 
-Each file goes where the registry looks for it: data/OCNLI/dev.json. Nothing that lies there is ever overwritten.
+Each file is written where the registry looks for it: data/OCNLI/dev.json. An existing file is never overwritten.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def add_download_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="corpora whose terms you accept, or all; without it the terms are shown and nothing is fetched",
     )
-    group.add_argument("--data", type=Path, metavar="DIR", help="where to put them (default: the recipe's data folder)")
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder to download into (default: the recipe's data folder)"
+    )
 
 
 def download_from(
@@ -99,7 +101,7 @@ def _chosen(names: Sequence[str], offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _notice(wanted: list[Offer], arguments: argparse.Namespace, data_dir: Path) -> str:
-    lines = ["nothing was downloaded: these corpora come with terms of their own, which you have to accept first", ""]
+    lines = ["nothing was downloaded: accept the terms of these corpora first", ""]
     for offer in wanted:
         lines += [f"{offer.corpus}: {offer.about}", f"  licence: {offer.licence}", f"  full terms: {offer.terms}", ""]
     names = [offer.corpus for offer in wanted]
@@ -121,7 +123,7 @@ def _notice(wanted: list[Offer], arguments: argparse.Namespace, data_dir: Path) 
 
 @contextlib.contextmanager
 def _alone_in(data_dir: Path) -> Iterator[None]:
-    """Wait until no other process downloads into this folder. The lock goes with the process, however that ends."""
+    """Wait until no other process downloads into this folder. The lock ends with the process, however that ends."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / ".download.lock").open("w")
