@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from final_project.cli import run_commands, run_main
 
 COMMANDS = {
-    "prepare": ("final_project.commands.prepare", "stage 1: read, check, split and count the pairs of a recipe"),
+    "prepare": ("final_project.commands.prepare", "stage 0: read, check, split and count the pairs of a recipe"),
     "corpora": ("final_project.commands.corpora", "what is known of the corpora, and what of them a folder holds"),
     "convert": ("final_project.commands.convert", "turn a corpus's raw files into one CSV of pairs"),
     "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),

@@ -11,7 +11,7 @@ import difflib
 import re
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -101,7 +101,7 @@ def describe_fields(*sections: str, common_only: bool = False) -> str:
             continue
         unit = extra.get("unit")
         kind = _kind(field.annotation)
-        default = repr(field.default) if field.default == "" else field.default
+        default = "null" if field.default is None else field.default if field.default != "" else "''"
         lines.append(f"  {key}={default}  ({kind}{', ' + unit if unit else ''})\n      {field.description}")
     return "\n".join(lines)
 
@@ -110,8 +110,11 @@ def _kind(annotation: Any) -> str:
     """A setting's type as `--help` shows it: int, one|other, or [one|other, ...] for a list."""
     if get_origin(annotation) is list:
         return f"[{_kind(get_args(annotation)[0])}, ...]"
-    choices = ["null" if choice in (None, NoneType) else choice for choice in get_args(annotation) if choice != ""]
-    return "|".join(getattr(choice, "__name__", str(choice)) for choice in choices) or annotation.__name__
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if choices := [choice for choice in get_args(annotation) if choice != ""]:
+        return "|".join(_kind(choice) for choice in choices)
+    return "null" if annotation in (None, NoneType) else getattr(annotation, "__name__", str(annotation))
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dict[str, str], list[str]]:
