@@ -53,7 +53,7 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a full disk, a folder without permission: the user's to mend, not ours
+    except OSError as error:  # a full disk, a folder without permission: the user must act, the program is right
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

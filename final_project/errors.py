@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class ProjectError(Exception):
-    """Something the user can mend. The command line prints it as one message and ends with `exit_status`."""
+    """A problem that the user can fix. The command line prints it as one message and ends with `exit_status`."""
 
     exit_status = 2
 

@@ -118,7 +118,7 @@ def _kind(annotation: Any) -> str:
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dict[str, str], list[str]]:
-    """The recipe of a file, laid over the recipe that its key `base` names, which may have a base itself."""
+    """The recipe of a file, merged into the recipe that its key `base` names, which may have a base itself."""
     values, origins, problems = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
@@ -128,13 +128,13 @@ def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dic
         raise RecipeError([f"{origins['base']}: base {base} is built on this recipe itself"])
     below, base_origins, base_problems = _read_with_base(base_path, (*above, path))
     below.pop("name", None)
-    return _laid_over(below, values), {**base_origins, **origins}, base_problems + problems
+    return _merge(below, values), {**base_origins, **origins}, base_problems + problems
 
 
-def _laid_over(below: dict, above: dict) -> dict:
-    """`above`, and what only `below` has; sections are laid over each other key by key."""
+def _merge(below: dict, above: dict) -> dict:
+    """`above`, and what only `below` has; sections are merged key by key."""
     both = {key: value for key, value in below.items() if isinstance(value, dict) and isinstance(above.get(key), dict)}
-    return {**below, **above, **{key: _laid_over(value, above[key]) for key, value in both.items()}}
+    return {**below, **above, **{key: _merge(value, above[key]) for key, value in both.items()}}
 
 
 def read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:

@@ -110,7 +110,7 @@ class PairClassifier:
             try:
                 probabilities_NC = predict_probabilities(self._model, table, given.pad_id, self._world, given)
             except NotFinite as error:
-                raise NotFinite(first_row + error.row, error.said) from error
+                raise NotFinite(first_row + error.row, error.fault) from error
         return Scored(probabilities_NC, n_truncated)
 
     def decide(self, probabilities_NC: np.ndarray) -> Predictions:

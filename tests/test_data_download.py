@@ -74,7 +74,7 @@ def test_many_broken_connections_end_with_one_message_and_the_next_run_resumes(s
         fetch(remote(server), target, AT_ONCE)
     assert not target.exists() and beside(target) == ["corpus.json.part", "corpus.json.part.json"]
     here = (target.parent / "corpus.json.part").stat().st_size
-    assert f"goes on from the {here:,} bytes" in str(raised.value)
+    assert f"again to resume after the {here:,} bytes already downloaded" in str(raised.value)
     fetch(remote(server), target)
     assert target.read_bytes() == CONTENT and ranges(server)[-1] == (f"bytes={here}-", 206)
 

@@ -132,7 +132,7 @@ class StageFolder:
             return
         for kept in filter(None, (self._set_aside, *self._previous)):
             if kept.exists():
-                log.info("%s: %s is as it was before this call", self.stage, self.path)
+                log.info("%s: restored %s to its state before this call", self.stage, self.path)
                 self._previous.exchange(kept)
                 return
 

@@ -37,7 +37,7 @@ def search(runner: Runner) -> Iterator[TrialResult]:
         outcomes = [runner.run(Trial(f"t{number:03d}", seed, chosen)) for seed in sweep.seeds]
         yield from outcomes
         if number >= len(known) or not known[number].state.is_finished():
-            _tell(optuna, study, number, outcomes, sweep.metric)
+            _report_scores(optuna, study, number, outcomes, sweep.metric)
 
 
 def reset_study(sweep: Sweep) -> None:
@@ -45,7 +45,7 @@ def reset_study(sweep: Sweep) -> None:
     (sweep.folder / STUDY_FILE).unlink(missing_ok=True)
 
 
-def _tell(optuna: Any, study: Any, number: int, outcomes: list[TrialResult], metric: str) -> None:
+def _report_scores(optuna: Any, study: Any, number: int, outcomes: list[TrialResult], metric: str) -> None:
     if any(outcome.problem for outcome in outcomes):
         study.tell(number, state=optuna.trial.TrialState.FAIL)
         return

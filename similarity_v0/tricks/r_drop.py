@@ -1,7 +1,7 @@
 """R-Drop (Liang et al. 2021): two forwards under two dropout masks should agree.
 
 0.5 (L_1 + L_2) + a * 0.5 (KL(p|q) + KL(q|p)), KL averaged over elements as in the original: over pairs and classes.
-Both come from one forward of the micro-batch laid twice. Shapes: B pairs, T tokens, C classes.
+Both come from one forward of the doubled micro-batch. Shapes: B pairs, T tokens, C classes.
 """
 
 from __future__ import annotations

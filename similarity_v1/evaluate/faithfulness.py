@@ -69,8 +69,8 @@ class Judge:
     batch_tokens: int = 16384
 
     def __post_init__(self) -> None:
-        if said := problem_of(int, {"ge": 1}, self.batch_tokens):
-            raise RecipeError([f"batch_tokens: {said}"])
+        if fault := problem_of(int, {"ge": 1}, self.batch_tokens):
+            raise RecipeError([f"batch_tokens: {fault}"])
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Judge:
@@ -106,7 +106,7 @@ class Judge:
                 try:
                     require_finite(probabilities_BC, batch, self.model)
                 except NotFinite as error:
-                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.said}") from error
+                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.fault}") from error
                 answers |= zip(batch, probabilities_BC, strict=True)
         return np.stack([answers[k] for k in range(len(texts))])
 

@@ -64,8 +64,8 @@ def perturb_pair(
     problems = [
         f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
     ]
-    if said := problem_of(int, {"ge": 1}, n_changes):
-        problems.append(f"n_changes: {said}")
+    if fault := problem_of(int, {"ge": 1}, n_changes):
+        problems.append(f"n_changes: {fault}")
     if problems:
         raise RecipeError(problems)
     sides = [

@@ -236,8 +236,8 @@ def _checked_options(
     made: Any = method
     for name, value, known in (("words", words, RULES), ("precision", precision, PRECISIONS)):
         if value not in known:
-            said = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
-            problems.append(f"{name}: expected {said}, found {value!r}{hint(value, known)}")
+            expected = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
+            problems.append(f"{name}: expected {expected}, found {value!r}{hint(value, known)}")
     if batch_tokens is not None and (
         not isinstance(batch_tokens, int) or isinstance(batch_tokens, bool) or batch_tokens < 1
     ):

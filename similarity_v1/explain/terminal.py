@@ -81,14 +81,14 @@ def _verdict(found: Explanation) -> str:
         return f"score of {found.label_name} {found.score:.4g} (all outputs: {outputs})"
     is_pair = len(found.texts) == len(found.probabilities) == 2
     name = MEANING[found.label] if is_pair else found.label_name
-    said = f"label {found.label} ({name}), probability {found.probability:.4f}"
+    verdict = f"label {found.label} ({name}), probability {found.probability:.4f}"
     if len(found.probabilities) == 2 and (is_pair or found.threshold is not None):
-        said += f", P(1) {found.probabilities[1]:.4f}"
+        verdict += f", P(1) {found.probabilities[1]:.4f}"
     if found.threshold is None:
-        return said
+        return verdict
     if len(found.probabilities) == 2:
-        said += f" {'≥' if found.probabilities[1] >= found.threshold else '<'} threshold"
-    return f"{said} (label 1 from {found.threshold:.4f})"
+        verdict += f" {'≥' if found.probabilities[1] >= found.threshold else '<'} threshold"
+    return f"{verdict} (label 1 from {found.threshold:.4f})"
 
 
 def _ends(words: Sequence[str], places: Sequence[int]) -> str:

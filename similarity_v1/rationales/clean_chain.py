@@ -36,8 +36,8 @@ STEM_SHARE, STEM_LETTERS = 0.6, 3  # English words nearly match where they begin
 def refine_clean(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], order: Order = "stable") -> list[Rationale]:
     """pairs and raw are aligned: raw[i] explains pairs[i]. Raises DataError where they are not, RecipeError where there
     is no such order."""
-    if said := problem_of(Order, {}, order):
-        raise RecipeError([f"order: {said}"])
+    if fault := problem_of(Order, {}, order):
+        raise RecipeError([f"order: {fault}"])
     require_aligned(pairs, raw)
     refined = []
     for pair, row in zip(pairs, raw, strict=True):

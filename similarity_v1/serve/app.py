@@ -185,10 +185,10 @@ def _add_refusals(app: FastAPI) -> None:
         problems = error.errors()
         if any(problem["type"] == "json_invalid" for problem in problems):
             return refusal(400, "the body is not JSON")
-        said = (
+        reasons = (
             f"{'.'.join(map(str, p['loc'][1:])) or 'body'}: {p['msg'].removeprefix('Value error, ')}" for p in problems
         )
-        return refusal(422, "; ".join(said)[:500])
+        return refusal(422, "; ".join(reasons)[:500])
 
     @app.exception_handler(HTTPException)
     async def not_here(request: Request, error: HTTPException) -> Response:

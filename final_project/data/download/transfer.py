@@ -65,8 +65,8 @@ def fetch(remote: RemoteFile, target: Path, waits_s: Sequence[float] = WAITS_S, 
                 ) from interruption
             if wait_s is None:
                 raise EnvironmentProblem(
-                    f"{remote.url}: {interruption}; gave up after {attempt} attempts, the same command goes on from "
-                    f"the {part.n_bytes:,} bytes that are here"
+                    f"{remote.url}: {interruption}; gave up after {attempt} attempts; run the same command "
+                    f"again to resume after the {part.n_bytes:,} bytes already downloaded"
                 ) from interruption
             log.info("%s: %s; trying again in %g s", target.name, interruption, wait_s)
             time.sleep(wait_s)
