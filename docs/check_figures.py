@@ -1,4 +1,4 @@
-"""Does every measured figure on our pages stand in a result file? Says which do not, all at once, and ends with 2.
+"""Check that every measured figure on the pages is in a result file. Lists all that are not, and exits with 2.
 
     python docs/check_figures.py [PAGE.md ...]
 
@@ -14,7 +14,7 @@ A block without the comment holds no decimal, percentage, ratio such as 3x or nu
 set and not measured is written as inline code with its name: `torch 2.13`, `lr 5e-4`, `95 % interval`. A bare figure in
 inline code is refused. Code blocks, addresses of links and versions such as 3.11.7 are not read.
 
-What this cannot see: whether a figure stands beside the right words.
+What this cannot see: whether the words around a figure describe it rightly.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Problem = tuple[int, str]
 
 @dataclass(frozen=True)
 class StatedFigure:
-    """A number as printed. line: 1-based in its page; signed: whether a plus or minus stands before it."""
+    """A number as printed. line: 1-based in its page; signed: whether a plus or minus precedes it."""
 
     text: str
     value: Decimal
@@ -135,7 +135,7 @@ def numbers_in(result: Json) -> Iterator[Decimal]:
 
 
 def named(result: Json, name: str) -> Iterator[Json]:
-    """The parts of a result that bear this name: what stands under it as a key, and objects that have it as a text."""
+    """The parts of a result with this name: the values under it as a key, and objects that hold it as a text."""
     if isinstance(result, dict):
         if name in (value for value in result.values() if isinstance(value, str)):
             yield result
@@ -183,7 +183,7 @@ def _read(inline: SyntaxTreeNode) -> tuple[str, int, tuple[tuple[str, int], ...]
             text += node.content
         elif node.type == "code_inline":
             codes.append((node.content, first_line + text.count("\n")))
-            text += "`"  # what stands before and behind stays apart
+            text += "`"  # keeps the texts before and after it apart
     return text, first_line, tuple(codes)
 
 
@@ -266,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     problems = [problem for page in pages for problem in find_problems(page.resolve())]
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{len(pages)} pages: " + (f"{len(problems)} problems" if problems else "every figure stands in its file"))
+    print(f"{len(pages)} pages: " + (f"{len(problems)} problems" if problems else "every figure is in its result file"))
     return 2 if problems else 0
 
 

@@ -37,8 +37,8 @@ class Options:
         kinds = field_types(type(self))  # type: ignore[arg-type]  # mypy takes the instances' __hash__ for the class's
         for its_field in fields(self):
             value = getattr(self, its_field.name)
-            if said := find_problem(kinds[its_field.name], its_field.metadata, value):
-                yield f"{its_field.name}: {said}"
+            if fault := find_problem(kinds[its_field.name], its_field.metadata, value):
+                yield f"{its_field.name}: {fault}"
 
 
 @cache
@@ -62,8 +62,8 @@ def find_problem(kind: Any, bounds: Mapping[str, float], value: Any) -> str | No
     fits = isinstance(value, wanted) and not isinstance(value, bool) and math.isfinite(value)
     if fits and all(_HOLDS[name](value, bound) for name, bound in bounds.items()):
         return None
-    said = " and ".join(f"{_SAID[name]} {bound:,}" for name, bound in bounds.items())
-    return f"expected {what}{' ' if said else ''}{said}, found {value!r}"
+    bounds_text = " and ".join(f"{_BOUND[name]} {bound:,}" for name, bound in bounds.items())
+    return f"expected {what}{' ' if bounds_text else ''}{bounds_text}, found {value!r}"
 
 
 def hint(given: Any, known: Any) -> str:
@@ -74,4 +74,4 @@ def hint(given: Any, known: Any) -> str:
 
 
 _HOLDS = {"ge": lambda x, bound: x >= bound, "gt": lambda x, bound: x > bound, "le": lambda x, bound: x <= bound}
-_SAID = {"ge": "of at least", "gt": "above", "le": "at most"}
+_BOUND = {"ge": "of at least", "gt": "above", "le": "at most"}

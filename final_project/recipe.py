@@ -11,7 +11,7 @@ import difflib
 import re
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -109,7 +109,7 @@ def describe_fields(*sections: str, common_only: bool = False) -> str:
             continue
         unit = extra.get("unit")
         kind = _kind(field.annotation)
-        default = repr(field.default) if field.default == "" else field.default
+        default = "null" if field.default is None else field.default if field.default != "" else "''"
         lines.append(f"  {key}={default}  ({kind}{', ' + unit if unit else ''})\n      {field.description}")
     return "\n".join(lines)
 
@@ -118,12 +118,15 @@ def _kind(annotation: Any) -> str:
     """A setting's type as `--help` shows it: int, one|other, or [one|other, ...] for a list."""
     if get_origin(annotation) is list:
         return f"[{_kind(get_args(annotation)[0])}, ...]"
-    choices = ["null" if choice in (None, NoneType) else choice for choice in get_args(annotation) if choice != ""]
-    return "|".join(getattr(choice, "__name__", str(choice)) for choice in choices) or annotation.__name__
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if choices := [choice for choice in get_args(annotation) if choice != ""]:
+        return "|".join(_kind(choice) for choice in choices)
+    return "null" if annotation in (None, NoneType) else getattr(annotation, "__name__", str(annotation))
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dict[str, str], list[str]]:
-    """The recipe of a file, laid over the recipe that its key `base` names, which may have a base of its own."""
+    """The recipe of a file, merged into the recipe that its key `base` names, which may have a base itself."""
     values, origins, problems = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
@@ -133,17 +136,17 @@ def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dic
         raise RecipeError([f"{origins['base']}: base {base} is built on this recipe itself"])
     below, base_origins, base_problems = _read_with_base(base_path, (*above, path))
     below.pop("name", None)
-    return _laid_over(below, values), {**base_origins, **origins}, base_problems + problems
+    return _merge(below, values), {**base_origins, **origins}, base_problems + problems
 
 
-def _laid_over(below: dict, above: dict) -> dict:
-    """`above`, and what only `below` has; sections are laid over each other key by key."""
+def _merge(below: dict, above: dict) -> dict:
+    """`above`, and what only `below` has; sections are merged key by key."""
     both = {key: value for key, value in below.items() if isinstance(value, dict) and isinstance(above.get(key), dict)}
-    return {**below, **above, **{key: _laid_over(value, above[key]) for key, value in both.items()}}
+    return {**below, **above, **{key: _merge(value, above[key]) for key, value in both.items()}}
 
 
 def read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
-    """The file's values, where each dotted key stands (`file:line`), and what is wrong with the file itself."""
+    """The file's values, the place of each dotted key (`file:line`), and what is wrong with the file itself."""
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)

@@ -100,7 +100,7 @@ class PairClassifier:
         return self.decide(np.concatenate(parts))
 
     def score(self, rows: list[Row], first_row: int = 0) -> Scored:
-        """Probabilities of the rows of one chunk; which rows stand beside each other in a batch is up to it.
+        """Probabilities of the rows of one chunk; it chooses which rows share a batch.
 
         first_row: the number of the chunk's first row, for messages. Raises NotFinite.
         """
@@ -110,7 +110,7 @@ class PairClassifier:
             try:
                 probabilities_NC = predict_probabilities(self._model, table, given.pad_id, self._world, given)
             except NotFinite as error:
-                raise NotFinite(first_row + error.row, error.said) from error
+                raise NotFinite(first_row + error.row, error.fault) from error
         return Scored(probabilities_NC, n_truncated)
 
     def decide(self, probabilities_NC: np.ndarray) -> Predictions:

@@ -41,7 +41,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         tokenise(folder, tokenizer, settings.max_length)
         require_fit_for_decision(folder.run_dir / "prepare", settings)
     world.barrier()
-    # tokenizer.json tells how its last call was cut; one call here makes it the same where tables were there already
+    # tokenizer.json stores how its last call was cut; this call makes it the same if the tables existed already
     tokenizer("", "", truncation="longest_first", max_length=settings.max_length)
     tables = {split: open_token_table(folder.path / f"{split}_tokens") for split in NAMES}
     material = Material(recipe, place, tokenizer, tables, precision, world)
@@ -80,8 +80,8 @@ def warn_of_nothing_learnt(folder: StageFolder, train_labels_R: np.ndarray) -> N
     learning = Learning.of(decided_N, labels_N, overlap)
     if learning.is_nothing:
         log.warning(
-            "similarity_v0: WARNING: this model has learnt nothing that a simple rule does not know: %s. "
-            "Its rationales say nothing about the pairs", learning,
+            "similarity_v0: WARNING: this model has learnt nothing beyond a simple rule: %s. "
+            "Do not use its rationales: they say nothing about the pairs", learning,
         )  # fmt: skip
 
 

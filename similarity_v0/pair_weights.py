@@ -1,8 +1,8 @@
-"""How much each training pair counts: all alike, or so that they come as dev's do.
+"""Loss weight of each training pair: equal, or such that labels and overlap are distributed as in dev.
 
 In LCQMC's training file nine of ten pairs whose characters nearly all agree are the same question; among those that
 people are then asked about, two of three. A model learns that rule before anything else, and it misleads. Importance
-weighting (Shimodaira 2000) mends it: pairs are sorted into cells by label and by how much their texts overlap, and
+weighting (Shimodaira 2000) corrects it: pairs are sorted into cells by label and by how much their texts overlap, and
 weigh by how frequent their cell is in dev over how frequent it is in training. Of dev it takes those counts alone.
 Shapes: N pairs.
 """

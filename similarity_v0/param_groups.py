@@ -4,8 +4,8 @@
     thirds     lower third of the layers lr/2.6, middle lr, upper lr*2.6, at any depth
     published  the same for layers 0-11 alone, four each; layers above at lr, as in the published solution
     decay      lr * d^(L-l): the top layer (l = L) at lr, each below it at d times that; l = 0 are the embeddings
-Beside the layers: embeddings (but in decay) and pooler at lr, the head's last layer at lr*alpha. Patterns of the recipe
-take weights out of these groups, at factors of their own. Each group falls in two, with decay and without.
+Outside the layers: embeddings (except in decay) and pooler at lr, the head's last layer at lr*alpha. Patterns of the
+recipe take weights out of these groups, each with its factor. Each group is split in two, with decay and without.
 """
 
 from __future__ import annotations

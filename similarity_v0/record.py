@@ -29,13 +29,13 @@ def append_record(path: Path, recipe: Recipe, scores: dict[str, dict[str, float]
 
 
 def _read_table(path: Path) -> pd.DataFrame | None:
-    """The rows so far. A file that is no table is put aside aloud: the run that has just ended is not lost with it."""
+    """The rows so far. A file that is not a table is renamed with a warning: the new row must not be lost."""
     try:
         return pd.read_csv(path) if path.is_file() else None
     except EmptyDataError:
         return None
     except ValueError as error:  # pandas' ParserError, and text that is not UTF-8
         aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
-        log.warning("%s: no table (%s); it is now %s, and a new record begins", path, error, aside.name)
+        log.warning("%s: not a readable table (%s); renamed to %s, and a new one is begun", path, error, aside.name)
         path.replace(aside)
         return None

@@ -36,7 +36,7 @@ class StageResult:
 
 
 def explain(recipe: Recipe, folder: Path, world: World) -> None:
-    """The raw rationales and their scores, in the stage's folder; the work of all processes. It goes on where an
+    """The raw rationales and their scores, in the stage's folder; the work of all processes. It resumes where an
     interrupted run of the same settings was."""
     job = Job(
         model=ResultFiles.of_stage(folder.parent / "similarity_v0").model,

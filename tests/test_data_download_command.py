@@ -99,7 +99,7 @@ def test_a_misspelt_name_gets_a_suggestion_and_one_that_is_not_served_a_way(caps
 def test_nothing_happens_unless_asked(tmp_path):
     arguments = argparse.Namespace(download=None, accept_licence=[], data=None)
     assert download_from(arguments, tmp_path / "data") == [] and list(tmp_path.iterdir()) == []
-    with pytest.raises(ProjectError, match="--accept-licence goes with --download"):
+    with pytest.raises(ProjectError, match="--accept-licence needs --download"):
         download_from(argparse.Namespace(download=None, accept_licence=["all"], data=None), tmp_path)
 
 

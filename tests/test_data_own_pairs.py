@@ -88,7 +88,7 @@ def text_of(folder):
     return [tuple(line.split("\t")) for line in (folder / "text.tsv").read_text(encoding="utf-8").splitlines()]
 
 
-def test_what_is_held_out_unasked_is_said_in_the_log_and_what_is_asked_for_is_not(tmp_path, own, caplog):
+def test_held_out_pairs_are_logged_only_if_the_recipe_did_not_ask_for_them(tmp_path, own, caplog):
     caplog.set_level("INFO")
     prepare(recipe_of(tmp_path, own, ["train"], ["dev"]))
     assert f"no test pairs are named: 0.1 of {own('train')} are held out (set prepare.test_file or" in caplog.text

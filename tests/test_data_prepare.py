@@ -204,7 +204,7 @@ def test_all_missing_files_are_listed_at_once_with_the_way_out(tmp_path, monkeyp
     assert not (tmp_path / "runs").exists()
 
 
-def test_corpora_beside_the_data_folder_are_found_too(tmp_path, monkeypatch):
+def test_corpora_next_to_the_data_folder_are_found_too(tmp_path, monkeypatch):
     monkeypatch.setattr(inventory, "CHECKOUT_CORPORA", tmp_path / "corpora")
     write_corpus(tmp_path / "corpora")
     folder = prepare(corpus_recipe(tmp_path, "prepare.contest_set=B"))

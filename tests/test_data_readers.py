@@ -152,7 +152,7 @@ def test_a_header_can_be_demanded_or_refused(tmp_path):
         read_pairs(tmp_path / "without.tsv", header=True)
 
 
-def test_a_missing_file_and_a_folder_are_said(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     with pytest.raises(DataError, match="cannot read: No such file"):
         read_pairs(tmp_path / "absent.tsv")
     with pytest.raises(DataError, match="cannot read: Is a directory"):
@@ -176,7 +176,7 @@ def test_an_output_that_cannot_be_written_leaves_nothing(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "in.tsv"]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, monkeypatch):
     class FullDisk(io.StringIO):
         def fileno(self):
             raise OSError(28, "No space left on device")

@@ -133,7 +133,7 @@ def test_code_addresses_versions_and_names_are_not_figures(page):
     assert page(text + "    lr=0.5\n\n```\naccuracy 0.9\n```\n<!-- 0.5 -->\n") == []
 
 
-def test_figures_beside_chinese_text_and_in_emphasis_are_read(page):
+def test_figures_next_to_chinese_text_and_in_emphasis_are_read(page):
     assert page(f"{MARK}准确率0.952，共4,167对，**.806**。\n") == []
     assert len(page("准确率0.953，共4,168对，**.807**，5％，[0.1](x)，![图 0.2](x)。\n")) == 6
 
@@ -191,7 +191,7 @@ def test_the_readmes_and_docs_print_no_figure_that_is_not_in_a_result_file():
 
 
 @pytest.mark.stage
-def test_the_command_ends_with_2_and_tells_all_problems_of_all_pages(tmp_path):
+def test_the_command_exits_with_2_and_lists_all_problems_of_all_pages(tmp_path):
     for name in ("a.md", "b.md"):
         (tmp_path / name).write_text("One 0.1\n\nTwo 0.2\n", encoding="utf-8")
     pages = [str(tmp_path / name) for name in ("a.md", "b.md", "none.md")]

@@ -173,7 +173,7 @@ def test_parts_of_our_own_are_refused_where_they_would_be_lost(tmp_path):
 def test_a_folder_that_is_there_is_not_written_over(standard, tmp_path):
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "mine.txt").write_text("precious")
-    with pytest.raises(ArtifactError, match="already there; name a new folder"):
+    with pytest.raises(ArtifactError, match="already exists; name a new folder"):
         exported(standard, "onnx", tmp_path)
     assert [path.name for path in (tmp_path / "onnx").iterdir()] == ["mine.txt"]
 
@@ -202,7 +202,7 @@ def loaded(text: str, folder: Path):
     return ModelCard.load(folder / "README.md")
 
 
-def test_a_model_card_loads_and_tells_data_scores_threshold_loading_and_limits(tmp_path):
+def test_a_model_card_loads_and_states_data_scores_threshold_loading_and_limits(tmp_path):
     card = loaded(card_of(), tmp_path)
     assert card.data.library_name == "transformers" and card.data.language == ["zh"]
     for words in ("100 pairs of train", "0.9123", "P(1) >= 0.4", "PairClassifier.load", "## Limits", "transformers 5"):
@@ -215,7 +215,7 @@ def test_an_exports_card_loads_too(form, tmp_path):
     assert "How to load it" in card.text and "higher probability" in card.text
 
 
-def test_a_card_tells_no_path_of_this_machine_and_escapes_what_others_wrote():
+def test_a_card_names_no_path_of_this_machine_and_escapes_what_others_wrote():
     text = card_of("similarity_v0.init=/home/someone/models/base-model", "name=<b>x</b> | *y*")
     assert "/home" not in text and "base-model" in text
     assert "<b>" not in text and r"\*y\*" in text

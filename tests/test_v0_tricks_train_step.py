@@ -145,7 +145,7 @@ def test_the_bias_of_attention_keys_has_no_say_and_is_left_out_of_training():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_stand_in_micro_batch_changes_nothing(name):
+def test_a_filler_micro_batch_changes_nothing(name):
     ends = []
     for n_stand_ins in (0, 2):
         engine, tricks = ready(double_model(), **RECIPES[name])
@@ -185,7 +185,7 @@ def test_a_step_leaves_no_gradient_no_hook_and_no_moved_weight(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_logits_that_are_not_finite_update_nothing_and_the_next_step_goes_on(name):
+def test_logits_that_are_not_finite_update_nothing_and_the_next_step_continues(name):
     model = double_model()
     engine, tricks = ready(model, **RECIPES[name], ema_decay=0.5)
     handle = model.classifier.classifier.register_forward_hook(lambda module, inputs, output: output * float("nan"))

@@ -143,7 +143,7 @@ def test_ray_gives_the_rows_of_one_process(model, pairs_file, tmp_path, rows_of_
 
 @pytest.mark.engines
 @pytest.mark.thorough
-def test_what_is_wrong_on_all_processes_is_said_once(model, tmp_path):
+def test_a_fault_on_all_processes_is_reported_once(model, tmp_path):
     broken = tmp_path / "pairs.jsonl"
     broken.write_text("{\n", encoding="utf-8")
     for folder, message in ((model, f"error: {broken}:1: broken JSON"), (tmp_path, "config.json is missing")):
@@ -259,6 +259,6 @@ def test_a_file_that_changed_under_the_work_is_named_with_its_line(tmp_path):
         shards.read(1)
 
 
-def test_ray_goes_with_one_process_and_its_address_with_ray(model, pairs_file, tmp_path, capsys):
+def test_ray_needs_one_process_and_its_address_needs_ray(model, pairs_file, tmp_path, capsys):
     status, _, err = run_cli(capsys, *arguments(model, pairs_file, tmp_path / "rows.txt", "--ray-address", "here"))
     assert status == 2 and "--ray-address goes with --engine ray" in err and list(tmp_path.iterdir()) == []

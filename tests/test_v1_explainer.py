@@ -197,7 +197,7 @@ def test_wrong_options_are_refused_with_what_there_is(tokenizer):
     ):
         with pytest.raises(RecipeError, match=message):
             Explainer(model, tokenizer, **options)
-    with pytest.raises(RecipeError, match="both takes two classes"):
+    with pytest.raises(RecipeError, match="both needs two classes"):
         Explainer(tiny_sequence_classifier("bert", tokenizer, num_labels=1), tokenizer, target="both")
 
 

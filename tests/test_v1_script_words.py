@@ -89,7 +89,7 @@ def test_own_english_test_pairs_are_prepared_in_words(tmp_path):
     assert found and all(row.words_q[:4] == ("How", "do", "I", "open") for row in found)
 
 
-def test_a_blank_stands_where_it_stood_in_the_text():
+def test_a_blank_stays_at_its_position_in_the_text():
     assert blanks_after("How do  I?", ("How", "do", "I", "?")) == (0, 1)
     assert blanks_after(" 怎么 开通", ("怎么", "开", "通")) == (0,)
     assert blanks_after("a b", ("a ", "b")) == (), "the word brings its own"

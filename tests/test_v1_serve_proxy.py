@@ -58,7 +58,7 @@ def test_head_is_answered_as_get_without_a_body():
         assert received.endswith(b"\r\n\r\n") and received.count(b"\r\n\r\n") == 1
 
 
-def test_allowed_hosts_are_answered_beside_this_machines_own_names():
+def test_allowed_hosts_are_answered_like_this_machines_own_names():
     with serving(allowed=["pairs.example.org"]) as address:
         for name, status in (
             ("pairs.example.org", 200),

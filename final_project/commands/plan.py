@@ -33,11 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = recipe_from(arguments)
     nodes = nodes_from_environment()
     if arguments.check:
-        if told := what_is_missing(recipe, arguments.stages):
-            raise ArtifactError(told)
+        if missing := what_is_missing(recipe, arguments.stages):
+            raise ArtifactError(missing)
         return
-    if arguments.dry_run and (told := what_is_missing(recipe, arguments.stages)):
-        log.warning("%s", told)
+    if arguments.dry_run and (missing := what_is_missing(recipe, arguments.stages)):
+        log.warning("%s", missing)
     several = recipe.nproc * nodes["NNODES"] > 1
     for stage in arguments.stages:
         if nodes["NODE_RANK"] > 0 and stage not in MULTI_PROCESS:

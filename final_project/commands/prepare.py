@@ -1,4 +1,4 @@
-"""`prepare`: stage 1 of a recipe, and the download of corpora that are served openly.
+"""`prepare`: stage 0 of a recipe, and the download of openly served corpora.
 
 python -m final_project prepare --download OCNLI PAWSX --accept-licence OCNLI PAWSX
 """
@@ -41,7 +41,9 @@ def add_download_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="corpora whose terms you accept, or all; without it the terms are shown and nothing is fetched",
     )
-    group.add_argument("--data", type=Path, metavar="DIR", help="where to put them (default: the recipe's data folder)")
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder to download into (default: the recipe's data folder)"
+    )
 
 
 def download_from(

@@ -1,4 +1,4 @@
-"""The raw files that a recipe reads, found before anything is read; what is missing is said all at once."""
+"""The raw files that a recipe reads, found before anything is read; one error lists all that are missing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
 from final_project.settings.prepare_section import BUILT_IN
 
-OWN = "own"  # stands in the place of a corpus's name for files that the recipe names
-PLAIN = "plain text"  # and for text that is no pairs
+OWN = "own"  # in place of a corpus's name, for files that the recipe names
+PLAIN = "plain text"  # in place of a corpus's name, for text that is not pairs
 CONTEST_SETS = ("A", "B")
 ALL = "all"
 
@@ -45,7 +45,7 @@ class Source:
 class Inputs:
     """What each split is read from (none: built in, or held out of the training pairs), what else joins the text, and
     what must stay out of it. refused: corpus -> why its files are no text. absent: sets to keep out that are not here,
-    so that nothing can be said about them."""
+    so that overlap with them cannot be checked."""
 
     splits: dict[str, list[Source]] = field(default_factory=dict)
     explain: Path | None = None
@@ -68,7 +68,7 @@ def find_inputs(settings: Prepare) -> Inputs:
 
 
 class _InputSearch:
-    """One look through the data folders; `missing` gathers what is not there."""
+    """One search of the data folders; `missing` collects what was not found."""
 
     def __init__(self, settings: Prepare):
         self.settings = settings
@@ -111,7 +111,7 @@ class _InputSearch:
         return []
 
     def _split(self, corpus: Corpus, parts: dict[str, Path], split: str) -> list[Source]:
-        """The parts of one split; the collection's own file stands for the training pairs."""
+        """The parts of one split; the collection's own file counts as training pairs."""
         wanted = [part for part in corpus.parts if part.split == split]
         found = [Source(corpus.name, part.name, parts[part.name]) for part in wanted if part.name in parts]
         if split == "train" and COLLECTION in parts:
@@ -146,7 +146,7 @@ class _InputSearch:
         return [Source(corpus.name, part, parts[part]) for part in scored]
 
     def _text(self, taken: set[Path]) -> tuple[list[Source], dict[str, str]]:
-        """The files of the corpora whose text is wanted, without those that a split reads already; and, by corpus, why
+        """The files of the corpora whose text is wanted, except those that a split reads; and, by corpus, why
         a file is no text. A corpus asked for by name must be there and must be text."""
         asked = self.settings.text_corpora
         found, refused = [], {}

@@ -93,7 +93,10 @@ def make(folder: Path, settings: Prepare, material: RawMaterial) -> dict[str, in
     kept_train, kept_text = train.kept, text.kept
     for name, left in (("training pair", kept_train), ("text for post-training", kept_text)):
         if not len(left):
-            raise DataError(folder.parent, f"no {name} is left: every one was dropped; see prepare's policies")
+            raise DataError(
+                folder.parent,
+                f"no {name} is left: each is a repeat, contradiction or leak; set that policy of prepare to keep",
+            )
 
     rows, train_prints = write_training(folder, kept_train, settings.augment)
     rows["text.tsv"] = write_pairs_tsv(folder / "text.tsv", kept_text.pairs())

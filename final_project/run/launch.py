@@ -60,7 +60,7 @@ def _torchrun(nproc: int, nodes: dict) -> list[str]:
 
 
 def _deepspeed_launcher(nproc: int, nodes: dict) -> list[str]:
-    # `deepspeed` itself only starts this on every machine of its hostfile, by ssh; and where it is told to end, it goes
+    # `deepspeed` itself only starts this on every machine of its hostfile, by ssh; and on a signal to end, it goes
     # without passing that on, and the stage trains on unseen
     world = {f"node{rank}": list(range(nproc)) for rank in range(nodes["NNODES"])}
     world_info = base64.urlsafe_b64encode(strict_json.dumps(world).encode()).decode()

@@ -70,7 +70,9 @@ class Journal:
         self._path = folder / "metrics.jsonl"
         _cut_back(self._path, first_step)
         if first_step and not self._path.stat().st_size:
-            log.warning("%s: no figures of the steps up to %d are left; the curves begin there", self._path, first_step)
+            log.warning(
+                "%s: the metrics of the steps up to %d are lost; the curves begin after them", self._path, first_step
+            )
         self._trackers = trackers(folder, label, first_step, wandb)
         if sys.stderr.isatty():
             self._bar = tqdm(total=total_steps, initial=first_step, desc=label, unit="step", leave=False)

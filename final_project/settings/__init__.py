@@ -38,7 +38,7 @@ class Recipe(Section):
 
     @property
     def chain(self) -> str:
-        """The refinement chain that comes first."""
+        """The chain that is handed in or shown first."""
         return self.similarity_v1.chain or ("published" if self.prepare.explains_contest else "clean")
 
     def conflicts(self) -> Iterator[str]:

@@ -85,7 +85,7 @@ class Prepare(Section):
 
     @property
     def is_own(self) -> bool:
-        """Whether own training pairs stand in the place of a corpus; no built-in pair takes part then."""
+        """Whether own training pairs replace a corpus; no built-in pair takes part then."""
         return self.corpus == BUILT_IN and bool(self.train_file)
 
     @property

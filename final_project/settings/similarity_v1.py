@@ -88,7 +88,7 @@ class SimilarityV1(Section):
     )
     chain: Annotated[Literal["published", "clean"] | None, ORIGINAL_MEANS_PUBLISHED] = setting(
         None,
-        "refinement that comes first. published: f1, f2, f3 of the published solution, which copy answers between "
+        "chain handed in or shown first. published: f1, f2, f3 of the published solution, which copy answers between "
         "rows. clean: copies nothing. null: published for rows of a contest or the demo, clean for other pairs",
         common=True,
     )

@@ -26,7 +26,7 @@ def build_tokenizer(
     """A BERT tokenizer whose vocabulary, of at most vocab_size tokens, is the most frequent characters of the text, and
     its most frequent words.
 
-    Chinese characters stand alone in BERT's scheme; in a run of letters or digits every character after the first is
+    Chinese characters are words in BERT's scheme; in a run of letters or digits every character after the first is
     a continuation (`##a`). Each form is a token of its own with its own count, so of a character the vocabulary may
     hold both, one, or none. Words (at most vocab_words, of two or more Chinese characters) are added tokens: the
     longest that fits at a place is taken. Raises DataError where the text is empty.
@@ -45,10 +45,10 @@ def build_tokenizer(
     for unit, n in units.items():
         for token in (unit[0], *(f"##{character}" for character in unit[1:])):
             counts[token] += n
-    taught = ranked(words)[:vocab_words]
-    kept = [*SPECIAL_TOKENS, *ranked(counts)[: vocab_size - len(SPECIAL_TOKENS) - len(taught)]]
+    added = ranked(words)[:vocab_words]
+    kept = [*SPECIAL_TOKENS, *ranked(counts)[: vocab_size - len(SPECIAL_TOKENS) - len(added)]]
     tokenizer = BertTokenizer(vocab={token: at for at, token in enumerate(kept)})
-    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in taught])
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in added])
     return tokenizer
 
 

@@ -1,4 +1,4 @@
-"""New words for a model that has its vocabulary already: what its tokenizer does not know, taught from the pieces."""
+"""Extend an existing vocabulary by words that its tokenizer does not know; each starts as the mean of its pieces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from final_project.tokens.tokenizer import ranked, split_units
 
-LEAST_OCCURRENCES = 2  # what occurs once is never met again
+LEAST_OCCURRENCES = 2  # one that occurs once would not be trained
 
 
 def unknown_units(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int) -> list[str]:
@@ -32,7 +32,7 @@ def unknown_units(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, coun
 
 
 @torch.no_grad()
-def teach(units: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def add_units(units: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Add the units to tokenizer and model, in place. Each starts as the mean of its characters' embeddings, an
     unknown character's being that of the unknown token; an output bias likewise."""
     pieces = {unit: _pieces(unit, tokenizer) for unit in units}

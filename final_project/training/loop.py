@@ -117,7 +117,11 @@ class _Loop:
                 self.journal.evaluation(0, self.task.evaluate(0))  # the first point of the curve
             self._run_epochs(stop)
         if self.end_with_best and self.checkpoints.best_step:
-            log.info("%s: taking the weights of step %d, the best", self.label, self.checkpoints.best_step)
+            log.info(
+                "%s: using the weights of step %d, the best on dev or held-out rows",
+                self.label,
+                self.checkpoints.best_step,
+            )
             self.task.restore(*self.checkpoints.load_best())
         return self.total
 
@@ -189,13 +193,13 @@ class _Loop:
 
     def _resume(self) -> tuple[int, bool]:
         """Resume from the newest checkpoint; returns its step and whether its evaluation was done."""
-        resumed = self.checkpoints.load_newest(self._take_up)
+        resumed = self.checkpoints.load_newest(self._restore_state)
         if resumed is None:
             return 0, True
         state, _ = resumed
         return state["step"], state["course"]["is_evaluated"]
 
-    def _take_up(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
+    def _restore_state(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         """Raises ArtifactError if a file that the state relies on is damaged."""
         course = state["course"]
         if self.end_with_best and course["best_step"]:

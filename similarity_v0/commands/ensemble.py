@@ -1,7 +1,7 @@
 """The `ensemble` command: files of predictions of the same rows in, one file of predictions out.
 
 A file has a header with `row` or `id`, and `probability`, P(1); other columns are passed over. Rows are matched by
-their number or id, in whatever order they stand. Weights and a threshold are found on the labels given as --gold: those
+their number or id, in any order. Weights and a threshold are found on the labels given as --gold: those
 of dev, or of train for out-of-fold predictions; for test they are taken over from there with --weights and --threshold.
 """
 
@@ -34,9 +34,11 @@ from similarity_v0.splits import is_test_file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, metavar="FILE",
                         help="two or more files of predictions of the same rows: CSV or Parquet")  # fmt: skip
-    parser.add_argument("--method", choices=METHODS, default="mean", help="how they become one (default: mean)")
+    parser.add_argument(
+        "--method", choices=METHODS, default="mean", help="how the predictions are combined (default: mean)"
+    )
     parser.add_argument("--weights", type=float, nargs="+", metavar="W",
-                        help="one a file, for --method weighted; without it they are found on --gold")  # fmt: skip
+                        help="one weight per file (--method weighted); without it found on --gold")  # fmt: skip
     parser.add_argument("--gold", type=Path, help="labels: pairs in the order of the row numbers, or CSV row,label")
     parser.add_argument("--threshold", default="0.5",
                         help="label 1 from this probability on; sweep = the best for accuracy on --gold")  # fmt: skip

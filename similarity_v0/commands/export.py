@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write; must be new or empty")
     parser.add_argument("--format", choices=list(FORMATS), required=True, help=FORMATS_HELP)
     parser.add_argument(
-        "--check", type=Path, metavar="FILE", help="labelled pairs: measure accuracy and speed beside the folder's own"
+        "--check", type=Path, metavar="FILE", help="labelled pairs: compare accuracy and speed with those of the folder"
     )
 
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     """The command: write the folder; what was written, and what the check has found, to standard output as JSON."""
     write, scorer_of = FORMATS[arguments.format]
     if arguments.output.exists() and (not arguments.output.is_dir() or any(arguments.output.iterdir())):
-        raise ArtifactError(f"{arguments.output}: already there; name a new folder")
+        raise ArtifactError(f"{arguments.output}: already exists; name a new folder")
     pairs = labelled_pairs(arguments.check) if arguments.check else None
     classifier, tokenizer = load_classifier(arguments.model, pairs=True)
     decision, longest = load_decision(arguments.model), longest_input(classifier, tokenizer)

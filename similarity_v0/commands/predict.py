@@ -1,6 +1,6 @@
 """The `predict` command: a file of any size in, a file of predictions out, on one process or several.
 
-Rows stream through in chunks, and chunks are dealt out to the ranks in turn. What stands beside what in a batch is
+Rows stream through in chunks, and chunks are given to the ranks in turn. Which rows share a batch is
 decided within a chunk, so any number of ranks writes the same bytes.
 """
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 def refuse_target(target: Path, source: Path) -> None:
     require_known_form(target)
     if target.exists() and source.exists() and target.samefile(source):
-        raise ArtifactError(f"{target}: is the input; name another file to write")
+        raise ArtifactError(f"{target}: is also the input; name another output file")
 
 
 def predict_file(classifier: PairClassifier, source: Path, target: Path, world: World) -> dict[str, Any]:

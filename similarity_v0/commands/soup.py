@@ -26,12 +26,12 @@ from similarity_v0.splits import is_test_file, require_labels
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, nargs="+", required=True, metavar="DIR",
-                        help="folders of one architecture and tokenizer; after the first also checkpoints")  # fmt: skip
+                        help="folders of one architecture; all but the first may be checkpoints")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new model folder")
     parser.add_argument("--greedy", action="store_true",
-                        help="from the best to the worst, keep what does not lower the accuracy on --dev")  # fmt: skip
+                        help="from best to worst, keep each that does not lower the accuracy on --dev")  # fmt: skip
     parser.add_argument("--dev", type=Path, metavar="FILE",
-                        help="labelled pairs that choose models and threshold; never those of test")  # fmt: skip
+                        help="labelled pairs that choose models and threshold; do not use test pairs")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -79,7 +79,7 @@ def check(arguments: argparse.Namespace) -> None:
     if problems:
         raise RecipeError(problems)
     if arguments.output.is_file() or (arguments.output.is_dir() and any(arguments.output.iterdir())):
-        raise ArtifactError(f"{arguments.output}: already there; name a new folder")
+        raise ArtifactError(f"{arguments.output}: already exists; name a new folder")
 
 
 def dev_scores(model: Path, pairs: list[Pair]) -> dict[str, float]:

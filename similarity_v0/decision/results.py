@@ -31,7 +31,7 @@ BySplit = dict[str, np.ndarray]
 
 
 def decide(settings: SimilarityV0, probabilities_BC: np.ndarray, labels_B: np.ndarray) -> Decision:
-    """Calibration and threshold as the recipe wants them, from dev's probabilities and labels. Never from test's."""
+    """Calibration and threshold as the recipe sets them, from dev's probabilities and labels. Never from test's."""
     calibration = None
     if settings.calibration != "none" and np.isfinite(probabilities_BC).all():
         calibration = fit_calibration(settings.calibration, probabilities_BC[:, 1], labels_B)

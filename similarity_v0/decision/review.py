@@ -1,4 +1,4 @@
-"""What a person wants to look at after a training, written beside its results.
+"""What a person looks at after a training: files written next to its results.
 
 result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev, and
                        whether these weights were kept (1 or 0); with folds also which

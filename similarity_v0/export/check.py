@@ -1,4 +1,4 @@
-"""What an exported classifier costs and gains: accuracy and speed beside the folder that it was made of.
+"""Compare an exported classifier with the folder that it was made from: accuracy and speed.
 
 Both answer the same batches in turn, so that a machine that slows down slows both. Shapes: B pairs, T tokens.
 """
@@ -63,7 +63,7 @@ def compare(
     given: ModelInputs,
 ) -> dict[str, Any]:
     """Accuracy of both at the folder's decision rule, labels that differ, the largest difference of P(1), pairs a
-    second of both and their ratio; and the exported one beside itself, each pair alone against the same in a batch.
+    second of both and their ratio; and the exported one with itself: each pair alone against the same pair in a batch.
 
     given: what the folder's own model is given. Raises ArtifactError where a probability is not finite.
     """

@@ -1,10 +1,10 @@
-"""Runs the trials of a sweep: each an ordinary run of the stage, in a process and a folder of its own.
+"""Runs the trials of a sweep: each is an ordinary run of the stage, in its own process and folder.
 
     runs/<recipe>/sweeps/<sweep>/<trial>/prepare, posttrain    links to what the base recipe's stages made
                                         /similarity_v0/        as any run leaves it
-                                        /log.txt               what the run said
+                                        /log.txt               what the run printed
 
-So a finished trial is found by its manifest and skipped, and a half-done one goes on from its checkpoint.
+So a finished trial is found by its manifest and skipped, and an interrupted one resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TrialResult:
         figures = (self.scores or {}).get("dev", {})
         if metric not in figures:
             known = ", ".join(sorted(figures))
-            raise ArtifactError(f"{self.trial.name}: dev has no figure {metric!r}; it has {known}")
+            raise ArtifactError(f"{self.trial.name}: dev has no metric {metric!r}; choose one of {known}")
         return figures[metric]
 
 
@@ -127,9 +127,9 @@ class Runner:
             raise SystemExit(128 + asked[0])
         if status == 0:
             return ""
-        said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         end = f"ended by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        return f"{said[-1] if said else 'it said nothing'} ({end}; {log_path})"
+        return f"{lines[-1] if lines else 'it printed nothing'} ({end}; {log_path})"
 
     def _right(self, predictions: Path) -> np.ndarray | None:
         """Which dev pairs were decided rightly, in the order of dev.csv."""
@@ -144,7 +144,7 @@ class Runner:
 
 @contextlib.contextmanager
 def signals_passed_on(process: subprocess.Popen) -> Iterator[list[int]]:
-    """SIGTERM and SIGINT go on to the process; yields a list that they are noted in."""
+    """Pass SIGTERM and SIGINT on to the process; yields the list in which they are noted."""
     asked: list[int] = []
 
     def pass_on(number: int, _frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ask the model about the words that are said to have decided: alone, and left out.
+"""Ask the model for its answer to the chosen words alone, and to the text without them.
 
 Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters or
 kana, with them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged
@@ -69,8 +69,8 @@ class Judge:
     batch_tokens: int = 16384
 
     def __post_init__(self) -> None:
-        if said := find_problem(int, {"ge": 1}, self.batch_tokens):
-            raise RecipeError([f"batch_tokens: {said}"])
+        if fault := find_problem(int, {"ge": 1}, self.batch_tokens):
+            raise RecipeError([f"batch_tokens: {fault}"])
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Judge:
@@ -106,12 +106,12 @@ class Judge:
                 try:
                     require_finite(probabilities_BC, batch, self.model)
                 except NotFinite as error:
-                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.said}") from error
+                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.fault}") from error
                 answers |= zip(batch, probabilities_BC, strict=True)
         return np.stack([answers[k] for k in range(len(texts))])
 
     def _encoded(self, pair: Texts) -> dict[str, list[int]]:
-        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it stands for the unknown token
+        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it is the unknown token
             (row,) = encode_rows(self.tokenizer, [pair], self.limit)
         return {key: row.columns[key] for key in self.inputs.keys if key in row.columns}
 

@@ -104,7 +104,7 @@ def read_references(
     map_file: Path | None = None,
     labels_file: Path | None = None,
 ) -> References:
-    """Read what is known of the pairs. Raises DataError where a file is broken or speaks of other rows or words."""
+    """Read what is known of the pairs. Raises DataError if a file is broken or is about other rows or words."""
     by_id = {pair.id: pair for pair in pairs}
     gold: list[GoldRow] = []
     pair_map: list[tuple[int, int]] = []

@@ -60,8 +60,8 @@ def by_faithfulness(
 def _over_grid(
     scored: Sequence[WordScores], rule: Rule, measure: Callable[[Sequence[Rationale]], float]
 ) -> dict[float, float]:
-    if said := find_problem(Rule, {}, rule):
-        raise RecipeError([f"rule: {said}"])
+    if fault := find_problem(Rule, {}, rule):
+        raise RecipeError([f"rule: {fault}"])
     measured = {}
     for number in GRIDS[rule]:
         how = Selection(rule, number)

@@ -1,4 +1,4 @@
-"""Perturbed rows: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
+"""Perturbed rows: each pair again in other words, so that consistency (MAP) can be measured on any corpus.
 
 A perturbed row depends on its source row's content and the seed alone, not on the file or the order of rows.
 
@@ -64,8 +64,8 @@ def perturb_pair(
     problems = [
         f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
     ]
-    if said := find_problem(int, {"ge": 1}, n_changes):
-        problems.append(f"n_changes: {said}")
+    if fault := find_problem(int, {"ge": 1}, n_changes):
+        problems.append(f"n_changes: {fault}")
     if problems:
         raise RecipeError(problems)
     sides = [

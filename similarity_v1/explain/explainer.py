@@ -1,4 +1,4 @@
-"""Explain a sequence classifier of transformers: which words of one or two texts its answer rests on.
+"""Explain a sequence classifier of transformers: which words of one or two texts decided its answer.
 
     explainer = Explainer(model, tokenizer, method="integrated_gradients", steps=50)
     for explanation in explainer.explain([("怎么开通花呗", "花呗如何开通")]):
@@ -38,7 +38,7 @@ from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, split_words
 from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, check_target, output_kind
 from similarity_v1.explain.trial import check_model
 
-# on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
+# on a CPU more tokens at a time leave its caches and are slower; a GPU needs large batches
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 
 EXAMPLE = "[text] or [(text_a, text_b)], a list of rows"
@@ -120,7 +120,7 @@ class Explainer:
 
         words: the given words of every text, which must join to it, white space aside; by the Explainer's rule where
         None. Raises RowError (a DataError) naming the first row, counted from 0, that is not as it should be, or that
-        the model fails on; the rows beside it are not to blame and can be asked again without it. CallError, also a
+        the model fails on; the other rows are not at fault and can be explained without it. CallError, also a
         DataError, where a row is no text and no texts, or one text is given in place of a list. NotFinite where what
         the model says of a row is not finite.
         """
@@ -236,8 +236,8 @@ def _checked_options(
     made: Any = method
     for name, value, known in (("words", words, RULES), ("precision", precision, PRECISIONS)):
         if value not in known:
-            said = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
-            problems.append(f"{name}: expected {said}, found {value!r}{hint(value, known)}")
+            expected = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
+            problems.append(f"{name}: expected {expected}, found {value!r}{hint(value, known)}")
     if batch_tokens is not None and (
         not isinstance(batch_tokens, int) or isinstance(batch_tokens, bool) or batch_tokens < 1
     ):

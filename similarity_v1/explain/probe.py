@@ -1,4 +1,4 @@
-"""A classifier as a function of its embeddings: what every attribution method asks its questions of.
+"""A classifier as a function of its embeddings: what every attribution method queries.
 
 Let e (B, T, H) be what the embedding block puts out for a batch. While a probe is open, F(e') is the explained number
 when the rest of the model continues from e' instead, row by row; `gradients` gives dF/de'. Points that belong to the
@@ -235,7 +235,7 @@ def probing(
 
 @contextlib.contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """While open, no parameter wants a gradient: backward stops at the embeddings."""
+    """While open, no parameter requires a gradient: backward stops at the embeddings."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trainable:
         parameter.requires_grad_(False)

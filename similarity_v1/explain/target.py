@@ -1,7 +1,7 @@
-"""What of a model's answer an explanation is about: one number per row, read from the logits.
+"""The explained number F: the one number of a model's answer that an explanation is about, read from the logits.
 
 Kinds of models: `classes` (one of C excludes the others), `labels` (each of C for itself), `score` (bare numbers).
-One output with a rule of decision stands for two classes (final_project.model.decision.two_class_logits).
+One output with a decision rule is treated as two classes (final_project.model.decision.two_class_logits).
 Targets: `predicted`, the decided class; a class by its number; `both`, the decided class against its strongest rival.
 Shapes: B rows, N rows that may be repeated, C classes.
 """
@@ -37,7 +37,7 @@ def check_target(target: Target, n_classes: int) -> None:
     if target not in ("predicted", "both"):
         raise RecipeError([f"target: expected predicted, both or the number of a class, found {target!r}"])
     if target == "both" and n_classes == 1:
-        raise RecipeError(["target: both takes two classes, this model answers with one score"])
+        raise RecipeError(["target: both needs two classes, but this model gives one score"])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Before the first row: is the model one that the methods can explain? Tried on one short text, not read from its name.
+"""Check before the first row that the methods can explain the model, by a trial on one short text.
 
 What is assumed of a model is that the ids of a text reach its answer through one module, called with them once, which
 gives one vector for each token, made from that token alone; and that the same input has the same answer. Each is tried
@@ -51,7 +51,7 @@ def check_model(
             try_gradient(model, inputs, rows, reading)
     except (ProjectError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # whatever a foreign model raises that wants more than a text's tokens
+    except Exception as error:  # whatever a foreign model raises if it needs more than a text's tokens
         raise ArtifactError(f"{a_model(model)} does not answer to a text alone: {first_line(error)}") from error
     return reading
 

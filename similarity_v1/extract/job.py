@@ -1,6 +1,6 @@
-"""Whole files of pairs: explained shard by shard, by one process or many, resumed where an earlier call was ended.
+"""Whole files of pairs: explained shard by shard, by one process or many, resumed where an earlier call ended.
 
-Processes write shards into a folder beside the output (`shards.py`), and the first joins them. The rows are the same,
+Processes write shards into a folder next to the output (`shards.py`), and the first joins them. The rows are the same,
 to the last bit, for any number of processes and after any number of interruptions: a batch holds rows of one shard,
 and every process computes with the same number of CPU threads.
 """
@@ -34,7 +34,7 @@ GRACE_S = 30  # a shared file system may show another machine's file that much l
 @dataclass(frozen=True)
 class Job:
     """model: folder of the classifier. pairs: contest JSONL. output: *.parquet takes every column; any other name is
-    text, and `scores` takes the scores beside it."""
+    text, and `scores` receives the scores."""
 
     model: Path
     pairs: Path
@@ -64,7 +64,7 @@ def extract(job: Job, engine: Engine | None = None) -> Extracted | None:
     """Explain all pairs of the job: on the processes that the launcher has started, or by an engine on one.
 
     Returns None on every process but the first. Raises DataError, ArtifactError or EnvironmentProblem; the output is
-    then as it was, and finished shards wait beside it for the same call.
+    then as it was, and finished shards stay next to it for the same call.
     """
     with started_world() as world:
         share = plan_share(job, world, engine)

@@ -2,8 +2,8 @@
 processes.
 
 Which rows share a batch depends on their shard alone, so neither the number of processes nor a resume changes a digit.
-What is done is kept in a hidden folder beside the output, a file a shard, each whole or absent; job.json in it says
-which model, pairs and options it belongs to.
+Finished shards are kept in a hidden folder next to the output, one file each, whole or absent; job.json in it names
+the model, pairs and options that they belong to.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def find_shards(path: Path, shard_rows: int) -> PairShards:
 
 
 class ShardFolder:
-    """Finished shards beside an output, reused only under the key that they were made for.
+    """Finished shards next to an output, reused only under the key that they were made for.
 
-    Each process of a call holds a lock in it, which goes with the process, however that ends.
+    Each process of a call holds a lock in it, which ends with the process, however that ends.
     """
 
     def __init__(self, output: Path):
@@ -89,7 +89,7 @@ class ShardFolder:
         self._lock: IO | None = None
 
     def begin(self, key: str) -> None:
-        """Make the folder ready, as the first process: what it holds under another key goes, and that is said. Waits
+        """Make the folder ready, as the first process; shards of another key are removed, and that is logged. Waits
         for an earlier call that is still at work in it. Raises ArtifactError where it cannot be written."""
         job = self.path / "job.json"
         try:
@@ -170,6 +170,6 @@ class ShardFolder:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("%s: another process is at work on it; waiting for it to end", self.output)
+            log.info("%s: another process is working on it; waiting for it to end", self.output)
             fcntl.flock(lock, fcntl.LOCK_EX)
         return lock

@@ -52,7 +52,7 @@ class Worker:
         try:
             found = self.explainer.explain(rows, [(pair.words_q, pair.words_t) for pair in pairs])
         except NotFinite as error:
-            raise ArtifactError(f"id {pairs[error.row].id}: {error.said}") from error
+            raise ArtifactError(f"id {pairs[error.row].id}: {error.fault}") from error
         except RowError as error:
             raise DataError(f"id {pairs[error.row].id}", error.what) from error
         explained = [_word_scores(pair.id, row) for pair, row in zip(pairs, found, strict=True)]

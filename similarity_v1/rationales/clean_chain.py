@@ -27,15 +27,17 @@ from similarity_v1.rationales.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, 
 
 Order = Literal["stable", "importance"]
 ORDERS: tuple[Order, ...] = ("stable", "importance")
-LABEL_1_SHARE = 0.5  # of the raw choice; the words that only one of two like sentences has speak against the label
+LABEL_1_SHARE = (
+    0.5  # of the raw choice; words that only one of two sentences of one meaning has are evidence against the label
+)
 STEM_SHARE, STEM_LETTERS = 0.6, 3  # English words nearly match where they begin alike for so much of the longer one
 
 
 def refine_clean(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], order: Order = "stable") -> list[Rationale]:
     """pairs and raw are aligned: raw[i] explains pairs[i]. Raises DataError where they are not, RecipeError where there
     is no such order."""
-    if said := find_problem(Order, {}, order):
-        raise RecipeError([f"order: {said}"])
+    if fault := find_problem(Order, {}, order):
+        raise RecipeError([f"order: {fault}"])
     require_aligned(pairs, raw)
     refined = []
     for pair, row in zip(pairs, raw, strict=True):

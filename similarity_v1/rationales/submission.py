@@ -83,7 +83,7 @@ def check_rows(path: str | Path, rows: Sequence[NumberedRow], pairs: Sequence[Se
 
 
 def validate(path: str | Path, pairs: Sequence[SegmentedPair]) -> dict[str, int | bool]:
-    """Check a whole submission against its pairs; raises DataError at the first fault, else tells rows and repeats."""
+    """Check a whole submission against its pairs. Raises DataError at the first fault, else returns counts."""
     rows = read_submission(path)
     n_repeating = sum(map(_repeats, align_rows(path, rows, pairs)))
     return {"valid": True, "rows": len(rows), "rows_with_repeated_index": n_repeating}

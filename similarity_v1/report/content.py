@@ -121,7 +121,7 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
 def _nothing_learnt(
     dev: decision_pictures.LabelledScores | None, threshold: Any, statistics: Mapping[str, Any]
 ) -> Learning | None:
-    """The figures of a model that has learnt nothing; None of one that has, or of which that is not known."""
+    """The figures of a model that has learnt nothing; None if it has learnt something, or if that is unknown."""
     if dev is None or not isinstance(threshold, int | float):
         return None
     overlap = (statistics.get("overlap_baseline") or {}).get("dev_accuracy")
@@ -130,7 +130,7 @@ def _nothing_learnt(
 
 
 def spread(rows: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
-    """At most `most` of the rows, evenly spread; where rows have a perturbed twin, originals and their first twins."""
+    """At most `most` of the rows, evenly spread; where rows are perturbed, source rows and the first from each."""
     if len(rows) <= most:
         return list(rows)
     by_id = {row["id"]: row for row in rows}

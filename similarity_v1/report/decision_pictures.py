@@ -81,7 +81,7 @@ def share_chosen(rows: Sequence[Mapping[str, Any]]) -> Histograms | None:
 
 
 def agreement_of_methods(rows: Sequence[Mapping[str, Any]]) -> HeatMap | None:
-    """Spearman's rank correlation of two methods' word scores, its mean over sentences in which both tell words apart.
+    """Spearman's rank correlation of two methods' word scores, averaged over sentences where neither is constant.
 
     None where fewer than two methods were run.
     """

@@ -193,8 +193,8 @@ def mistakes(path: Path) -> list[Mistake]:
     found = []
     for line, row in iter_json_lines(path):
         try:
-            told = {key: row[key] for key in ("split", "row", "label", "decided", "probability")}
-            found.append(Mistake(**told, sentence1=_cut(row["sentence1"]), sentence2=_cut(row["sentence2"])))
+            facts = {key: row[key] for key in ("split", "row", "label", "decided", "probability")}
+            found.append(Mistake(**facts, sentence1=_cut(row["sentence1"]), sentence2=_cut(row["sentence2"])))
         except (KeyError, TypeError) as error:
             raise DataError(path, f"not a mistake as similarity_v0 writes it ({error!r})", line) from error
     return found

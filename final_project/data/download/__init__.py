@@ -1,6 +1,6 @@
 """Fetch the corpora that are served openly: what `prepare --download` does once their terms were accepted.
 
-Each file goes where the registry looks for it: data/OCNLI/dev.json. Nothing that lies there is ever overwritten.
+Each file is written where the registry looks for it: data/OCNLI/dev.json. An existing file is never overwritten.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def choose_offers(names: Sequence[str], offers: Sequence[Offer]) -> list[Offer]:
 
 @contextlib.contextmanager
 def _alone_in(data_dir: Path) -> Iterator[None]:
-    """Wait until no other process downloads into this folder. The lock goes with the process, however that ends."""
+    """Wait until no other process downloads into this folder. The lock ends with the process, however that ends."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / ".download.lock").open("w")

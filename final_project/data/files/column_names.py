@@ -1,4 +1,4 @@
-"""The names by which tables and JSON rows call their columns: one list for every reader.
+"""The column names that tables and JSON rows may use: one list for every reader.
 
 Letter case, width, blanks, `_` and `-` in a name say nothing: `Text_A`, `text a` and `TEXTA` are one name.
 """
@@ -21,7 +21,7 @@ SENTENCES = (
     ("query", "title"),
     ("premise", "hypothesis"),
     ("anchor", "positive"),
-    ("source", "target"),  # last: beside other names `source` says where a row comes from
+    ("source", "target"),  # last: next to other names, `source` holds a row's origin
 )
 LABELS = ("label", "gold_label", "labelA", "labelB", "is_duplicate", "标签")
 LONGEST = 24  # characters; no name is longer, blanks included
@@ -50,7 +50,7 @@ _LABELS = frozenset(map(normal_name, LABELS))
 def named_columns(header: Sequence[str]) -> NamedColumns | None:
     """Where a header names two sentences; None where the row is no header.
 
-    Two names that go together may stand anywhere; any two of the list, such as `query` and `text2`, only in front.
+    Two names that go together may be anywhere; any two of the list, such as `query` and `text2`, only in front.
     """
     if not any(len(name) <= LONGEST and normal_name(name) in _KNOWN for name in header):
         return None

@@ -1,4 +1,4 @@
-"""What a file is by its content: names of files are as mirrors please, and a sentence may begin like another format."""
+"""Recognise a file's format by its content: mirrors rename files, and a sentence may begin like another format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain text for post-training, where nothing is asked of a file but that it holds sentences.
+"""Plain text for post-training: the one requirement for a file is that it holds sentences.
 
 Read     text files, each line a document, and JSON (`.json`: one value, or one a line; `.jsonl`), each string in it a
          document, whatever its key.

@@ -166,7 +166,7 @@ def _by_id(
         name = columns[id_at].strip()
         if name in lines:
             raise DataError(
-                path, f"{id_column} {' '.join(name.split())[:40]} stands here and on line {lines[name]}", line
+                path, f"{id_column} {' '.join(name.split())[:40]} again; the first is on line {lines[name]}", line
             )
         lines[name] = line
         yield line, name, columns[value_at]

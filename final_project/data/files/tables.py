@@ -2,7 +2,7 @@
 
 Read     TSV (two or three columns, with or without a header, no quoting), CSV (with a header, RFC 4180 quotes), JSONL,
          the contest's JSONL (as pairs without label), and Parquet (an error names the row, from 1).
-Columns and keys go by any names of column_names.py, in any order; others beside them are passed over.
+Columns and keys may have any names of column_names.py, in any order; further ones are ignored.
 Written  CSV with the header `sentence1,sentence2,label`, UTF-8, LF, minimal quoting.
 The content decides, not the extension: mirrors name files as they please.
 """
@@ -116,7 +116,7 @@ def _read_tsv(path: Path, header: bool | None) -> NumberedPairs:
         columns, width = IN_ORDER[2 if len(first) == 2 else 3], 2 if len(first) == 2 else 3
         return _pairs(path, itertools.chain(((line, first),), rows), columns, width, "tab-separated")
     if any(name.strip().startswith('"') for name in first):
-        raise DataError(path, "quotes around names mean that texts are quoted too: give it as CSV", line)
+        raise DataError(path, "the header is quoted, so texts may be too: save the file as CSV", line)
     return _pairs(path, _below(path, line, first, rows), found, len(first), "tab-separated")
 
 

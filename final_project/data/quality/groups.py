@@ -105,7 +105,7 @@ def grouped_folds(keys_N2: np.ndarray, label_N: np.ndarray, n_folds: int, seed: 
 
 
 def _drawn(keys_N2: np.ndarray, group_N: np.ndarray, seed: int) -> np.ndarray:
-    """A random number a group, (G,), that follows from its smallest key: the same wherever its rows stand."""
+    """A random number a group, (G,), that follows from its smallest key: the same in whatever order its rows come."""
     smallest_G = np.full(int(group_N.max()) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(smallest_G, group_N, keys_N2.min(axis=1).astype(np.uint64))
     ranks_G = np.argsort(np.argsort(smallest_G))

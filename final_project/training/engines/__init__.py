@@ -34,7 +34,7 @@ def build_engine(
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
     elif world.device.type == "cuda":
-        log.info("apex: %s; layer norms and AdamW are torch's own", apex_status())
+        log.info("apex: %s; layer norms and AdamW are those of torch", apex_status())
     if settings.activation_checkpointing:
         checkpoint_activations(model)
     groups = group_rule(model, settings)

@@ -23,8 +23,8 @@ CLASSES = (0, 1)
 
 def require_convention(convention: str) -> None:
     """Raises RecipeError where there is no such convention, which would otherwise count as the other one."""
-    if said := find_problem(Convention, {}, convention):
-        raise RecipeError([f"convention: {said}"])
+    if fault := find_problem(Convention, {}, convention):
+        raise RecipeError([f"convention: {fault}"])
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class DeepLift(DeepLiftOptions):
         contribution_BTH = torch.zeros_like(baseline_BTH)
         half = max(len(rows_B) // 2, 1)  # input and baseline go through the model together, so half the rows at a time
         with _TABLE, warnings.catch_warnings(), activations_known_to_captum(probe.model):
-            warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
+            warnings.simplefilter("ignore", UserWarning)  # captum warns that it sets hooks and needs gradients
             require_rows_in_order(probe)
             for some_N in rows_B.split(half):
                 try:

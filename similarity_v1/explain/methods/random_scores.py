@@ -1,4 +1,4 @@
-"""Scores that know nothing: what every other method has to beat."""
+"""Random scores: the baseline that every other method must beat."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from final_project.data.files.lines import read_lines
 from final_project.data.files.tables import Row, csv_rows
 from final_project.errors import DataError
 
-# line, first sentence, second sentence, label as it stands there; None where the file has no labels
+# line, first sentence, second sentence, label as the file has it; None where the file has no labels
 RawRow = tuple[int, str, str, "str | None"]
 
 SEPARATOR_NAMES = {"\t": "tab-separated", ",": "comma-separated"}

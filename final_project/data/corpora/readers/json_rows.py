@@ -28,7 +28,7 @@ def read_json_rows(path: Path) -> Iterator[RawRow]:
 def _iter_array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line on which it begins, object) of every element of an array; one element is in memory at a time.
 
-    Braces outside strings tell where an element ends; json then reads it. Between elements stands one comma.
+    Braces outside strings show where an element ends; json then reads it. One comma separates elements.
     """
     held: list[str] = []
     begin = depth = n_held = 0

@@ -58,7 +58,8 @@ class Rows:
             if labelled is None:
                 labelled = label is not None
             elif labelled != (label is not None):
-                raise DataError(path, "no label, as rows before" if labelled else "a label, unlike rows before", line)
+                found = "no label, but earlier rows have one" if labelled else "a label, but earlier rows have none"
+                raise DataError(path, f"{found}: label all rows or none", line)
             yield Pair(sentence1, sentence2, label)
 
     def _raw_rows(self, path: Path) -> Iterator[RawRow]:
