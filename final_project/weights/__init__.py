@@ -1,1 +1,1 @@
-"""Pretrained weights from wherever they can be had: read, cut to a corpus's vocabulary, written as a standard folder."""
+"""Pretrained weights from wherever they can be had: cut to a corpus's vocabulary, as a standard folder."""

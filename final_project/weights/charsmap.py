@@ -37,7 +37,9 @@ def precompiled_charsmap(table: Mapping[str, str]) -> bytes:
 
 def _trie(values: Mapping[bytes, int]) -> list[int]:
     """The units of the double array."""
-    inner = sorted({key[:length] for key in values for length in range(len(key))} | {b""}, key=lambda key: (len(key), key))
+    inner = sorted(
+        {key[:length] for key in values for length in range(len(key))} | {b""}, key=lambda key: (len(key), key)
+    )
     base = {prefix: NODE_PLACES * number for number, prefix in enumerate(inner, start=1)}
     units = [0] * (NODE_PLACES * (len(inner) + 1))
     assert len(units) + len(values) < MOST_PLACES, "a table of characters has fewer"

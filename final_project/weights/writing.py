@@ -1,4 +1,4 @@
-"""Write pretrained weights as a folder of this project: cut where asked, checked, with a note of where they came from."""
+"""Write pretrained weights as a folder: cut where asked, checked, with a note of where they came from."""
 
 from __future__ import annotations
 
