@@ -59,7 +59,8 @@ def plan_cut(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> Cut:
                 tried |= _tried(text, backend, vocabulary)
     single = {token for text, token in vocabulary.items() if SINGLE_CHARACTER.fullmatch(text)}
     added = set(tokenizer.added_tokens_decoder) | set(tokenizer.all_special_ids)
-    kept = sorted({*counts, *tried, *single, *added, *_lowest(tokenizer)})
+    up_to_pad = range(tokenizer.pad_token_id or 0)  # it keeps its number: RoBERTa's positions are counted from it
+    kept = sorted({*counts, *tried, *single, *added, *up_to_pad, *_lowest(tokenizer)})
     return Cut(kept, len(vocabulary), counts.total(), counts[tokenizer.unk_token_id])
 
 
