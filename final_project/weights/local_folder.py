@@ -8,6 +8,7 @@ safetensors are read.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -71,6 +72,15 @@ def load_folder(place: Path) -> Pretrained:
                 weights |= {new_names[name]: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         save_file(weights, renamed / "model.safetensors", {"format": "pt"})
         return _loaded(renamed, tokenizer)
+
+
+def stated_licence(place: Path) -> str:
+    """What the model card beside the weights says in its head (`license: ...`), else that nothing is said."""
+    card = (place if place.is_dir() else place.parent) / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    head = text.split("\n---")[0] if text.startswith("---") else ""
+    found = re.search(r"^license:\s*(\S.*)$", head, re.MULTILINE)
+    return found[1].strip() if found else "not stated in the folder"
 
 
 def standard_names(names: Collection[str], expected: Collection[str], own: str) -> dict[str, str]:

