@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import types
+import urllib.parse
 import zipfile
 from pathlib import Path
 
@@ -255,6 +259,101 @@ def test_a_hub_out_of_reach_is_said_with_what_to_do(tmp_path):
     for part in ("http://127.0.0.1:9 cannot be asked", "HF_ENDPOINT=", "modelscope:", "multilingual-e5-small"):
         assert part in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Mirror(http.server.BaseHTTPRequestHandler):
+    """What huggingface_hub asks of a hub, for one model `owner/model` out of `folder`."""
+
+    folder: Path
+
+    def do_GET(self) -> None:
+        path = urllib.parse.urlparse(self.path).path
+        files = {file.name: file.read_bytes() for file in self.folder.iterdir()}
+        if path.startswith("/api/models/owner/model/tree"):
+            listed = [{"type": "file", "path": name, "size": len(data), "oid": "b"} for name, data in files.items()]
+            self._answer(json.dumps(listed).encode())
+        elif path.startswith("/api/models/owner/model"):
+            siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+            about = {"id": "owner/model", "sha": "a" * 40, "cardData": {"license": "mit"}, "siblings": siblings}
+            self._answer(json.dumps(about).encode())
+        elif path.startswith("/owner/model/resolve/") and (data := files.get(path.rsplit("/", 1)[-1])) is not None:
+            self._answer(data)
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    do_HEAD = do_GET
+
+    def _answer(self, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", "a" * 40)
+        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.stage
+def test_a_mirror_named_by_hf_endpoint_is_asked_and_fetched_from(tmp_path):
+    Mirror.folder = tiny_masked_lm_folder(tmp_path / "hub")
+    (Mirror.folder / "pytorch_model.bin").write_bytes(b"pickle")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cache = f"from pathlib import Path; from final_project.commands import pretrained as p; " \
+            f"p.cache_dir = lambda: Path({str(tmp_path / 'cache')!r}); "  # fmt: skip
+    code = cache + "import sys; from final_project.__main__ import main; from final_project.cli import run_main; "
+    code += "sys.exit(run_main(main, ['weights', *sys.argv[1:]]))"
+    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+
+    def weights(*arguments: str) -> subprocess.CompletedProcess:
+        command_line = [sys.executable, "-c", code, *arguments, "--output", str(tmp_path / "out")]
+        return subprocess.run(command_line, env=environment, capture_output=True, text=True)
+
+    try:
+        asked = weights("owner/model")
+        assert asked.returncode == 2
+        assert "licence: mit" in asked.stderr
+        unknown = weights("owner/other", "--accept-licence")
+        assert unknown.returncode == 2
+        assert "has no model 'owner/other'" in unknown.stderr
+        done = weights("owner/model", "--accept-licence")
+        assert done.returncode == 0, done.stderr
+        assert "pytorch_model.bin" not in json.loads(done.stdout)["source"]["fetched"]
+        assert type(load_folder(tmp_path / "out").model).__name__ == "BertForMaskedLM"
+    finally:
+        server.shutdown()
+
+
+def test_modelscope_goes_the_same_way_through_its_library(tmp_path, monkeypatch, capsys):
+    folder = tiny_masked_lm_folder(tmp_path / "hub")
+    api, download = types.ModuleType("modelscope.hub.api"), types.ModuleType("modelscope.hub.snapshot_download")
+
+    class HubApi:
+        def get_model(self, name):
+            return {"License": "Apache License 2.0"}
+
+        def get_model_files(self, name, recursive=True):
+            return [{"Path": path.name, "Size": path.stat().st_size} for path in folder.iterdir()]
+
+    def snapshot_download(name, allow_patterns, local_dir):
+        return offer_of(folder).fetch(allow_patterns, Path(local_dir))
+
+    api.HubApi, download.snapshot_download = HubApi, snapshot_download
+    for module in (types.ModuleType("modelscope"), types.ModuleType("modelscope.hub"), api, download):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(command, "cache_dir", lambda: tmp_path / "cache")
+    status, _, err = run(capsys, "modelscope:owner/model", "--output", tmp_path / "out")
+    assert status == 2
+    assert "licence: Apache License 2.0" in err
+    status, note, _ = run(capsys, "modelscope:owner/model", "--output", tmp_path / "out", "--accept-licence")
+    assert status == 0
+    assert note["source"]["host"] == "modelscope.cn"
 
 
 def offer_of(folder: Path, **changes) -> Offer:
