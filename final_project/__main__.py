@@ -16,6 +16,10 @@ COMMANDS = {
         "final_project.commands.stats",
         "count files of pairs: JSON on standard output, a table on standard error",
     ),
+    "weights": (
+        "final_project.commands.pretrained",
+        "bring a pretrained encoder here, from an index, a hub or a folder",
+    ),
     "doctor": ("final_project.commands.doctor", "check whether this machine can run a recipe"),
     "plan": ("final_project.commands.plan", "print the command of each stage, as run.sh runs it"),
 }

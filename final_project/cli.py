@@ -129,7 +129,7 @@ def set_up_logging() -> None:
     """Log lines to standard error; ranks other than the first only warn."""
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
-    for chatty in ("httpx", "filelock", "torch.distributed", "datasets", "fsspec"):
+    for chatty in ("httpx", "httpx2", "filelock", "torch.distributed", "datasets", "fsspec"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

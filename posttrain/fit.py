@@ -101,7 +101,7 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
         return with_special_tokens_as_text(tokenizer), masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
     place = resolve_init(encoder.init, encoder.allow_download)
     tokenizer = load_init_tokenizer(place, encoder.allow_download)
-    model = masked_lm_from(place, tokenizer, encoder.allow_download)
+    model = masked_lm_from(place, tokenizer, encoder.allow_download, trains=recipe.posttrain.epochs > 0)
     if encoder.extend_vocab:
         units = unknown_units(plain_texts(text_path), tokenizer, encoder.extend_vocab)
         add_units(units, model, tokenizer)

@@ -21,6 +21,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "final_project/text": (),
     "final_project/tokens": (),
     "final_project/model": ("final_project.tokens",),
+    "final_project/weights": (
+        "final_project.data.files", "final_project.model", "final_project.tokens",
+    ),
     "final_project/run": ("final_project.parallel", "final_project.model.start_folder"),
     "final_project/data/quality": (RECORDS,),
     "final_project/data/files": (RECORDS, "final_project.data.quality"),

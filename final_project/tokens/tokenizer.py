@@ -115,9 +115,14 @@ def ranked(counts: Counter[str]) -> list[str]:
 
 
 def load_init_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:
-    """The tokenizer of `encoder.init`; raises ArtifactError where it has none."""
+    """The tokenizer of `encoder.init`, to which special tokens that a text spells are text; raises ArtifactError where
+    it has none."""
+    return with_special_tokens_as_text(load_plain_tokenizer(place, allow_download))
+
+
+def load_plain_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub name, as it is; raises ArtifactError where it has none."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=not allow_download)
+        return AutoTokenizer.from_pretrained(place, local_files_only=not allow_download)
     except Exception as error:  # whatever a missing or damaged tokenizer makes the library raise
         raise ArtifactError(f"{place}: the tokenizer cannot be loaded: {first_line(error)}") from error
-    return with_special_tokens_as_text(tokenizer)
