@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from final_project.artifacts import file_digest, write_atomic
-from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, pieces_of
+from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, read_pieces
 from final_project.errors import DataError, EnvironmentProblem
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def take_members(path: Path, names: Sequence[str], folder: Path) -> list[Path]:
                 raise DataError(path, f"has no file {name}")
             target = folder / Path(name).name
             with write_atomic(target, "wb") as sink:
-                for piece in pieces_of(path, archive, entries[name]):
+                for piece in read_pieces(path, archive, entries[name]):
                     sink.write(piece)
             targets.append(target)
     return targets

@@ -1,7 +1,7 @@
 """Zips from elsewhere: what their directory states is looked at before anything is unpacked.
 
 Python would hand an entry to whatever method its directory names, and LZMA allots what two bytes of the entry ask for.
-Read are stored and deflated entries alone, not encrypted, of the size that is stated, and no directory beyond a bound.
+Only stored and deflated entries are read: not encrypted, of the stated size, with a bounded directory.
 """
 
 from __future__ import annotations
