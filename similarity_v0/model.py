@@ -132,6 +132,10 @@ class PairModel(nn.Module):
     def replace_output_layer(self, layer: nn.Linear) -> None:
         setattr(self._head, self._output_name, layer)
 
+    def set_head_dropout(self, share: float) -> None:
+        """Also where the configuration does not name it, as DeBERTa's does not."""
+        self._head.dropout.p = share
+
     def use_multi_dropout(self, n_samples: int, reduce: Reduce) -> None:
         """Replace the dropout before the last layer by K dropout masks whose outputs are combined."""
         self.replace_output_layer(MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce))
@@ -166,9 +170,10 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
     """Build a classifier on the encoder of a transformers folder, with the recipe's head and frozen parts. The seed
     determines the head's random weights. Raises ArtifactError if the folder or the encoder is unfit."""
     torch.manual_seed(seed)
-    options = dropout_options(place, settings.encoder_dropout)
+    is_standard = settings.pool == "cls"
+    options = dropout_options(place, settings.encoder_dropout, settings.head_dropout if is_standard else None)
     classifier: PreTrainedModel | PooledClassifier
-    if settings.pool == "cls":
+    if is_standard:
         classifier = standard_classifier(place, settings, options)
         draw_top_layers(classifier.base_model, settings.reinit_layers, seed_of(seed, REINIT))
     else:
@@ -179,6 +184,8 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
         classifier = PooledClassifier(encoder, settings.pool, settings.n_outputs, dropout, chosen)
     model = PairModel(add_custom_embeddings(classifier, place))
     model.require_trainable(place)
+    if settings.head_dropout is not None:
+        model.set_head_dropout(settings.head_dropout)
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
     if settings.freeze_layers > len(model.layers) - settings.reinit_layers and settings.reinit_layers:
@@ -203,7 +210,6 @@ def pool_options(place: str, settings: SimilarityV0) -> dict[str, Any]:
 def standard_classifier(place: str, settings: SimilarityV0, options: dict[str, Any]) -> PreTrainedModel:
     """options: entries of the configuration that replace those at `place`."""
     labels = LABELS[settings.n_outputs]
-    options |= {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
     options |= {"num_labels": settings.n_outputs, "id2label": labels}
     options |= {"label2id": {name: number for number, name in labels.items()}}
     return load_start(AutoModelForSequenceClassification, place, **options)

@@ -28,8 +28,8 @@ def draw_top_layers(encoder: PreTrainedModel, n_layers: int, seed: int) -> None:
         raise ArtifactError(f"reinit_layers {n_layers}: the encoder has {n_there} layers")
     if len(layers) != n_there:
         raise ArtifactError(
-            f"reinit_layers {n_layers}: a {kind} model has {len(layers)} layer modules for its {n_there} layers, so no "
-            "layer can be drawn anew alone"
+            f"reinit_layers {n_layers}: the encoder ({kind}) has {len(layers)} layer modules for its {n_there} layers, "
+            "so no layer can be drawn anew alone"
         )
     parts = [module for layer in layers[-n_layers:] for module in layer.modules()]
     if (pooler := getattr(encoder, "pooler", None)) is not None:
