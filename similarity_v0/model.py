@@ -188,7 +188,7 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0) -> PairModel:
         model.set_head_dropout(settings.head_dropout)
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
-    if settings.freeze_layers > len(model.layers) - settings.reinit_layers and settings.reinit_layers:
+    if settings.reinit_layers and settings.reinit_layers + settings.freeze_layers > len(model.layers):
         raise ArtifactError(
             f"reinit_layers {settings.reinit_layers} and freeze_layers {settings.freeze_layers}: the encoder has "
             f"{len(model.layers)} layers, so a layer would stay random"

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from test_v0_export import LONGEST, classifier_folder, texts
 from test_v0_model import OPTIONS, tokenizer_for
 from tiny_models import tiny_config, tiny_masked_lm
 from torch.nn import functional as F
@@ -19,6 +20,9 @@ from final_project.model.heads.classifier import HEAD_FACTS, PooledClassifier
 from final_project.model.heads.pools import POOLS, Pool
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV0
+from similarity_v0.export.check import torch_scorer
+from similarity_v0.export.onnx import onnx_scorer, write_onnx
+from similarity_v0.export.transformers_folder import write_transformers
 from similarity_v0.losses import PairLoss
 from similarity_v0.model import pair_model_from
 
@@ -279,3 +283,22 @@ def test_a_run_of_marks_ends_one_span():
     scores = pool.score(torch.tanh(pool.dense(torch.tensor(means))))[:, 0].softmax(0).detach().numpy()
     np.testing.assert_allclose(pool([states], mask, ids)[0].detach().numpy(), scores @ means, atol=1e-12)
     assert torch.equal(pool([states], mask, ids), pool([states], mask, same))
+
+
+@pytest.mark.stage
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("mean_and_cls", "spans") else pytest.param(name, marks=pytest.mark.thorough) for name in POOLS],
+)
+def test_a_pool_is_exported_to_onnx_and_refused_where_it_would_be_lost(name, tmp_path):
+    folder = classifier_folder(tmp_path, pool=name, n_layers=4)
+    classifier, tokenizer = load_classifier(folder)
+    with pytest.raises(ArtifactError, match=f"would lose its {name} pool: export onnx or int8"):
+        write_transformers(classifier, tmp_path, LONGEST)
+    (tmp_path / "onnx").mkdir()
+    write_onnx(classifier, tmp_path / "onnx", LONGEST)
+    inputs = dict(tokenizer([*texts()], truncation=True, padding=True, return_tensors="pt"))
+    for rows in (slice(None), slice(0, 1)):
+        some = {key: value[rows] for key, value in inputs.items()}
+        expected = torch_scorer(folder)(some)
+        assert np.abs(onnx_scorer(tmp_path / "onnx")(some) - expected).max() < 1e-5

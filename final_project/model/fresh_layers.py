@@ -3,19 +3,20 @@ they have learnt for another task (Zhang et al. 2021, "Revisiting few-sample BER
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
 
 
 @torch.no_grad()
-def draw_top_layers(encoder: PreTrainedModel, n_layers: int, seed: int) -> None:
-    """Give every module of the n_layers top layers, and the encoder's pooler, its initial values: matrices from
-    N(0, initializer_range), biases 0, LayerNorm 1 and 0. Changes the weights in place; torch's own generator is left
-    alone, and 0 layers change nothing.
+def draw_top_layers(encoder: Any, n_layers: int, seed: int) -> None:
+    """Give every module of the n_layers top layers of an encoder of transformers, and its pooler, initial values:
+    matrices from N(0, initializer_range), biases 0, LayerNorm 1 and 0. Changes the weights in place; torch's own
+    generator is left alone, and 0 layers change nothing.
 
     Raises ArtifactError if there are fewer layers, if layers share their weights, or if one has a weight that this
     rule does not know.

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import EnvironmentProblem, RecipeError
@@ -24,10 +23,12 @@ BASE = "base_layer."
 """Where peft keeps the layer's own weights."""
 
 
-def add_lora(encoder: PreTrainedModel, settings: SimilarityV0) -> None:
-    """Freeze the encoder but for its pooler, and give the linear layers of `lora_targets` in each of its layers
-    matrices to train. Changes the encoder in place; A is drawn from torch's generator. Raises RecipeError if a target
-    names no linear layer, EnvironmentProblem without peft."""
+def add_lora(encoder: Any, settings: SimilarityV0) -> None:
+    """Freeze an encoder of transformers but for its pooler, and give the linear layers of `lora_targets` in each of its
+    layers matrices to train. Changes the encoder in place; A is drawn from torch's generator.
+
+    Raises RecipeError if a target names no linear layer, EnvironmentProblem without peft.
+    """
     targets = [name for target in settings.lora_targets for name in _linear_layers(encoder, target)]
     peft = _peft()
     config = peft.LoraConfig(
@@ -59,7 +60,8 @@ def merged(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
         if not name.endswith(A):
             continue
         layer = name.removesuffix(A)
-        weight, scale = state[f"{layer}{BASE}weight"], model.get_submodule(layer.removesuffix(".")).scaling["default"]
+        adapted: Any = model.get_submodule(layer.removesuffix("."))
+        weight, scale = state[f"{layer}{BASE}weight"], adapted.scaling["default"]
         V = weight.double() + scale * (state[layer + B].double() @ state[name].double())
         if (magnitude := state.get(layer + MAGNITUDE)) is not None:
             V *= (magnitude.double() / V.norm(dim=1))[:, None]
@@ -67,7 +69,7 @@ def merged(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     return plain
 
 
-def _linear_layers(encoder: PreTrainedModel, target: str) -> list[str]:
+def _linear_layers(encoder: Any, target: str) -> list[str]:
     """Names of the linear layers in the encoder's layers whose names end in this. Raises RecipeError if none does."""
     layers = [name for name, part in encoder.named_modules() if isinstance(part, GradientCheckpointingLayer)]
     linear = [
