@@ -248,6 +248,17 @@ def test_a_head_json_whose_pool_cannot_be_built_is_refused_with_its_name(pool, c
         load_classifier(tmp_path)
 
 
+def test_a_head_json_of_another_size_names_the_weight_and_both_shapes(tmp_path):
+    encoder = BertModel(tiny_config())
+    PooledClassifier(encoder, "mean_and_cls", 2, 0.0, OPTIONS["mean_and_cls"]).save_pretrained(tmp_path)
+    tokenizer_for(tmp_path)
+    facts = json.loads((tmp_path / HEAD_FACTS).read_text())
+    (tmp_path / HEAD_FACTS).write_text(json.dumps({**facts, "pool_width": 4}))
+    said = r"head\.safetensors: .*classifier\.weight has the shape \[2, 3\], by head\.json \[2, 4\]"
+    with pytest.raises(ArtifactError, match=said):
+        load_classifier(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

@@ -133,6 +133,10 @@ def load_pooled_classifier(folder: str | Path) -> PooledClassifier:
         raise ArtifactError(f"{folder / HEAD_FACTS}: the pool {pool} cannot be built: {first_line(error)}") from error
     try:
         head = load_file(folder / HEAD_WEIGHTS)
+        own = classifier.state_dict()
+        for name in sorted(head.keys() & own.keys()):
+            if head[name].shape != own[name].shape:
+                raise ValueError(f"{name} has the shape {[*head[name].shape]}, by head.json {[*own[name].shape]}")
         wrong = classifier.load_state_dict(head, strict=False)
         missing = [name for name in wrong.missing_keys if not name.startswith(ENCODER)]
         if missing or wrong.unexpected_keys:
