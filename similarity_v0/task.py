@@ -72,7 +72,9 @@ class PairTask:
         self.train_rows = train_rows
         self.lengths = tables["train"].lengths[self.train_rows]
         self.weights = np.zeros(len(tables["train"]), dtype=np.float32)  # of the pairs to learn from; the rest unseen
-        self.weights[train_rows] = pair_weights(self.settings.pair_weights, tables, train_rows, tokenizer)
+        self.weights[train_rows] = pair_weights(
+            self.settings.pair_weights, tables, train_rows, tokenizer, self.settings.class_weights
+        )
         self.labels = {split: table.labels.astype(np.int64) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
         self.tricks = build_tricks(self.settings, model, engine, self.settings.epochs * per_epoch)
@@ -93,7 +95,7 @@ class PairTask:
         n_pairs, n_computed = map(int, self.engine.world.sum(n_pairs, n_computed))
         taken = Step(batches, n_pairs, self.seed, step)
         figures = train_step(self.engine, taken, self.settings.max_grad_norm, self.tricks)
-        return {**figures, "padded_tokens": n_computed}
+        return {**figures, "padded_tokens": n_computed, "passes": self.tricks.at(step).n_passes}
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Score dev with the weights that would be saved; keep them where they are the best so far."""

@@ -42,6 +42,7 @@ class Step:
 
 def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks) -> dict[str, float]:
     """Take one step; returns the mean clean loss (R-Drop's term included) and the gradient norm."""
+    tricks = tricks.at(step.number)
     attack = tricks.attack
     attack.begin_step()
     clean_sum = torch.zeros((), dtype=torch.float64, device=engine.world.device)
@@ -76,10 +77,14 @@ def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks)
                     with engine.backward_pass(synchronise=is_last), attack.applied():
                         engine.backward(pair_loss(engine, batch, tricks) / step.n_pairs * adversarial_pass.share)
 
-    # 4. clip and update
+    # 4. flooding: where the loss is below its level, the step is to raise it
+    if tricks.flood and engine.world.sum(float(clean_sum))[0] < tricks.flood:
+        engine.reverse_gradients()
+
+    # 5. clip and update
     grad_norm = engine.step(max_grad_norm)
 
-    # 5. average the weights, unless a gradient that is not finite has prevented the update
+    # 6. average the weights, unless a gradient that is not finite has prevented the update
     if tricks.average and math.isfinite(grad_norm):
         tricks.average.update()
     return {"loss": engine.world.sum(float(clean_sum))[0], "grad_norm": grad_norm}

@@ -36,13 +36,15 @@ def classifier_folder(folder: Path, **settings) -> Path:
     """A random classifier whose probabilities differ from pair to pair, its tokenizer and its decision."""
     tokenizer = build_tokenizer((text for pair in PAIRS for text in (pair.sentence1, pair.sentence2)), 200)
     tokenizer.model_max_length = LONGEST
-    own = settings.pop("own_parts", False)
+    own, n_layers = settings.pop("own_parts", False), settings.pop("n_layers", 2)
     parts = {"match_types": describe_matches(tokenizer), "ngrams": describe_ngrams(tokenizer, 50)}
     more = {"type_vocab_size": 4, **parts} if own else {}
-    start = add_custom_embeddings(tiny_masked_lm(vocab_size=len(tokenizer), initializer_range=0.2, **more), None)
+    more |= {"vocab_size": len(tokenizer), "num_hidden_layers": n_layers}
+    start = add_custom_embeddings(tiny_masked_lm(initializer_range=0.2, **more), None)
     if own:
         start.get_input_embeddings().ngrams.weight.data.normal_(std=0.2)
     start.save_pretrained(folder / "start")
+    tokenizer.save_pretrained(folder / "start")
     model = pair_model_from(str(folder / "start"), 3, SimilarityV0(**settings))
     inputs = tokenizer(*map(list, zip(*texts(), strict=True)), truncation=True, padding=True, return_tensors="pt")
     with torch.no_grad():

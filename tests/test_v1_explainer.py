@@ -140,11 +140,18 @@ def test_the_rule_of_decision_decides_what_is_explained(tokenizer):
     assert numbers(never).tolist() == numbers(Explainer(model, tokenizer, target=0).explain(PAIRS)).tolist()
 
 
+OF_POOLS = {
+    "mean_and_cls": {"pool_width": 5, "pool_share": 0.5},
+    "weighted_layers_mean": {"layers_from": 1},
+    "spans": {"span": "sentence", "span_ends": [3, 7, 9]},
+}
+
+
 @pytest.mark.stage
-@pytest.mark.parametrize("pool", ["mean", "attention"])
+@pytest.mark.parametrize("pool", ["mean", "attention", "mean_max_min", "mean_and_cls", "weighted_layers_mean", "spans"])
 def test_a_head_of_our_own_is_explained_from_its_folder(tokenizer, tmp_path, pool):
     encoder = tiny_sequence_classifier("bert", tokenizer).bert
-    PooledClassifier(encoder, pool, 2, 0.1).eval().save_pretrained(tmp_path)
+    PooledClassifier(encoder, pool, 2, 0.1, OF_POOLS.get(pool)).eval().save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     for method in ("gradient_x_input", "attention", "kernel_shap"):
         explainer = Explainer.from_folder(tmp_path, method)

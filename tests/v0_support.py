@@ -38,12 +38,12 @@ class PairRun:
     engine: Engine
     task: PairTask
 
-    def train(self, n_updates: int) -> dict[str, list[float]]:
-        """Take the first updates; the figures of each."""
+    def train(self, n_updates: int, first: int = 0) -> dict[str, list[float]]:
+        """Take the first updates, or those after `first`; the figures of each."""
         settings, world = self.recipe.similarity_v0, self.engine.world
         per_epoch = steps_per_epoch(N_PAIRS, settings.step_rows, settings.micro_rows)
         figures: dict[str, list[float]] = {"loss": [], "grad_norm": []}
-        for done in range(n_updates):
+        for done in range(first, n_updates):
             epoch, position = divmod(done, per_epoch)
             steps = epoch_steps(self.task.lengths, settings.step_rows, settings.micro_rows, self.recipe.seed, epoch)
             set_lr(self.engine.optimizer, done, settings.epochs * per_epoch, settings)

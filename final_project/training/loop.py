@@ -52,9 +52,9 @@ class Task(Protocol):
     def update(self, step: int, epoch: int, prepared: Any) -> dict[str, float]:
         """Take one optimizer step on what prepare returned; returns figures to log, among them `loss`.
 
-        Two optional figures over all ranks are used, not logged: `predicted_tokens`, positions that the head predicts
+        Three optional figures are used, not logged: over all ranks `predicted_tokens`, positions that the head predicts
         (default: one per row), and `padded_tokens`, tokens computed including padding (default: every row as long as
-        the longest of its micro-batch).
+        the longest of its micro-batch); and `passes` of this step (default: those of ModelWork).
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
@@ -158,7 +158,7 @@ class _Loop:
         figures = self.task.update(step, epoch, prepared)
         counts = (figures.pop(name, None) for name in ("predicted_tokens", "padded_tokens"))
         n_predicted, n_computed = (None if count is None else int(count) for count in counts)
-        self.meter.add(micro_batches, n_predicted, n_computed)
+        self.meter.add(micro_batches, n_predicted, n_computed, figures.pop("passes", None))
         scale_can_fall = self.engine.loss_scale.value > 1.0
         self.guard.check(step, figures, lambda: self.task.describe_rows(np.concatenate(micro_batches)), scale_can_fall)
         self.journal.update(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from final_project.settings import SimilarityV0
 from final_project.training.engines.engine import Engine
@@ -22,7 +22,8 @@ from similarity_v0.tricks.swa import Swa
 
 @dataclass(frozen=True)
 class Tricks:
-    """The defaults are no tricks: cross entropy, one pass. r_drop: weight of the disagreement; 0 = one forward."""
+    """The defaults are no tricks: cross entropy, one pass. r_drop: weight of the disagreement; 0 = one forward.
+    flood: level of the loss below which the gradient is reversed. first_attacked: update with which attacks begin."""
 
     loss: PairLoss = field(default_factory=PairLoss)
     r_drop: float = 0.0
@@ -30,6 +31,12 @@ class Tricks:
     attack: Attack = NO_ATTACK
     weight_attack: Awp | None = None
     average: AveragedWeights | None = None
+    flood: float = 0.0
+    first_attacked: int = 1
+
+    def at(self, update: int) -> Tricks:
+        """Those that act in this update, counted from 1."""
+        return self if update >= self.first_attacked else replace(self, attack=NO_ATTACK, weight_attack=None)
 
     @property
     def n_passes(self) -> float:
@@ -41,7 +48,7 @@ class Tricks:
 
 
 def build_tricks(settings: SimilarityV0, model: PairModel, engine: Engine, n_updates: int) -> Tricks:
-    """n_updates: updates of the whole training; swa_start is a fraction of them."""
+    """n_updates: updates of the whole training; swa_start and attack_from are fractions of them."""
     s = settings
     return Tricks(
         loss=PairLoss(s.loss, s.focal_gamma, s.label_smoothing),
@@ -50,6 +57,8 @@ def build_tricks(settings: SimilarityV0, model: PairModel, engine: Engine, n_upd
         attack=build_attack(settings, model),
         weight_attack=Awp(engine, s.awp_gamma) if s.awp_gamma else None,
         average=build_average(settings, engine, n_updates),
+        flood=s.flood,
+        first_attacked=math.floor(s.attack_from * n_updates) + 1,
     )
 
 
