@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from final_project.artifacts import write_atomic
+from final_project.data.files.csv_rows import csv_rows
 from final_project.data.files.lines import read_lines
-from final_project.data.files.tables import csv_rows
 from final_project.errors import ArtifactError, DataError
 
 COLUMNS = ("row", "probability", "label")
