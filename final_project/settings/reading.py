@@ -36,13 +36,16 @@ class Labels(Section):
     negative: Names = setting([], "labels that mean 0; alone, every other label means 1", "names")
     cut: float | None = setting(None, "labels are scores, and from this one on they mean 1")
 
+    left_out: Names = setting([], "labels whose rows are passed over everywhere, such as - of OCNLI", "names")
+
     @property
     def are_given(self) -> bool:
         return bool(self.positive or self.negative or self.cut is not None)
 
     def conflicts(self) -> Iterator[str]:
-        if both := [name for name in self.positive if name in self.negative]:
-            yield f"positive: and negative: both name {', '.join(both)}"
+        named = [*self.positive, *self.negative, *self.left_out]
+        if twice := sorted({name for name in named if named.count(name) > 1}):
+            yield f"positive: negative: left_out: name {', '.join(twice)} twice"
         if self.cut is not None and (self.positive or self.negative):
             yield "cut: is for scores, positive: and negative: are for names; leave one of them out"
 

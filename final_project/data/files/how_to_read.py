@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from final_project.data.files.column_names import label_keys, listed, normal_name
+from final_project.data.files.column_names import LONGEST, label_keys, normal_name
 from final_project.errors import RecipeError
 from final_project.settings.reading import ROLES, Labels, column_conflicts
 
@@ -62,7 +62,8 @@ def add_reading_arguments(parser: argparse.ArgumentParser, labels: bool = True) 
     if labels:
         parser.add_argument(
             "--label-rules", metavar="RULE,...",
-            help="what its labels mean where they do not say: positive=yes,positive=maybe,negative=no or cut=0.5",
+            help="what its labels mean where they do not say: positive=yes,positive=maybe,negative=no,left_out=- "
+            "or cut=0.5",
         )  # fmt: skip
 
 
@@ -75,10 +76,10 @@ def how_from(arguments: argparse.Namespace) -> HowToRead:
     for key, value in _parts("--label-rules", getattr(arguments, "label_rules", None), problems):
         if key == "cut":
             rules["cut"] = _number(value, problems)
-        elif key in ("positive", "negative"):
+        elif key in ("positive", "negative", "left_out"):
             rules.setdefault(key, []).append(value)
         else:
-            problems.append(f"--label-rules: no rule {key!r}; there are positive, negative, cut")
+            problems.append(f"--label-rules: no rule {key!r}; there are positive, negative, left_out, cut")
     labels = Labels()
     try:
         labels = Labels(**rules)
@@ -104,11 +105,24 @@ def _number(text: str, problems: list[str]) -> float | None:
 
 
 def naming_hint(names: Sequence[str]) -> str:
-    """What to write where the names of columns do not say which holds what, as the end of a message."""
-    shown = suggested(names)
-    if sum(map(len, shown.values())) > MOST_NAMED // 2:
+    """What to write where the names of columns do not say which holds what, as the end of a message. Where they look
+    like a row and not like names, there is no header, and columns go by their numbers."""
+    shown = numbered(names) if looks_like_a_row(names) else suggested(names)
+    said = "".join(shown.values())
+    if len(said) > MOST_NAMED // 2 or not said.isprintable() or {",", "="} & {*said}:
         shown = dict(zip(ROLES, "ABC", strict=True))
     return f"; write {recipe_line(shown)} or {option_of(shown)}"
+
+
+def looks_like_a_row(names: Sequence[str]) -> bool:
+    return any(len(name) > LONGEST or name.strip().lstrip("-").replace(".", "", 1).isdigit() for name in names)
+
+
+def numbered(row: Sequence[str]) -> dict[str, str]:
+    """Part -> the number of the column, from 1, that may hold it, by the first row: two texts, and the last number."""
+    numbers = [at for at, cell in enumerate(row, start=1) if looks_like_a_row([cell]) and len(cell) <= LONGEST]
+    texts = [at for at in range(1, len(row) + 1) if at not in numbers] + [1, 2]
+    return dict(zip(ROLES, map(str, (texts[0], texts[1], numbers[-1] if numbers else 3)), strict=True))
 
 
 def suggested(names: Sequence[str]) -> dict[str, str]:
@@ -122,17 +136,13 @@ def suggested(names: Sequence[str]) -> dict[str, str]:
 
 def recipe_line(columns: Mapping[str, str]) -> str:
     """The line of a recipe that names these columns."""
-    return f"prepare.columns: {{{', '.join(f'{role}: {_in_yaml(name)}' for role, name in columns.items())}}}"
+    return f"prepare.columns: {{{', '.join(f'{role}: {in_yaml(name)}' for role, name in columns.items())}}}"
 
 
 def option_of(columns: Mapping[str, str]) -> str:
     return f"--columns {shlex.quote(','.join(f'{role}={name}' for role, name in columns.items()))}"
 
 
-def _in_yaml(name: str) -> str:
+def in_yaml(name: str) -> str:
+    """A text as a recipe has to spell it."""
     return name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
-
-
-def found_columns(names: Sequence[str]) -> str:
-    """The columns of a file, for a message."""
-    return listed(names) or "none"

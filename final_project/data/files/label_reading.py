@@ -4,7 +4,8 @@
 -1 and 1, no 0                 -1 is 0
 -1 beside 0, or alone          -1 is no label, as public test sets have it
 是/否, yes/no, true/false, ... by the words of WORDS, all of one line
-anything else                  by the rules that are given (prepare.labels, --label-rules), or refused
+anything else                  by the rules that are given (prepare.labels, --label-rules), or refused; rules may
+                               also name labels whose rows are passed over
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from final_project.data.files.column_names import normal_name
+from final_project.data.files.how_to_read import in_yaml
 from final_project.errors import DataError
 from final_project.settings.reading import Labels
 
@@ -45,6 +47,7 @@ WORDS: tuple[tuple[str, dict[str, int]], ...] = tuple(
         ("蕴含, 中立 or 矛盾", "蕴含 蕴涵", "中立 中性 无关 矛盾 不蕴含"),
     )
 )
+LEFT_OUT = -2  # in the place of a label: pass the row over
 MOST_LISTED = 40  # characters of other labels in a message
 
 
@@ -105,6 +108,15 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and text.isascii() and "_" not in text else None
 
 
+def first_lines(values: Iterable[tuple[int, Any]]) -> dict[str, int]:
+    """Each label of (line, value) of a whole file, as `label_text` has it -> the line where it first stands."""
+    firsts: dict[str, int] = {}
+    for line, value in values:
+        if (text := label_text(value)) is not None:
+            firsts.setdefault(text, line)
+    return firsts
+
+
 def decide(firsts: Mapping[str, int], rules: Labels) -> LabelReading:
     """How a file is read. firsts: each of its labels, as `label_text` has it -> the line where it first stands.
 
@@ -151,18 +163,28 @@ class LabelReader:
     survey: Callable[[], Mapping[str, int]]
     counts: Counter[str] = field(default_factory=Counter)
     reading: LabelReading | None = None
+    what: str = "label"  # what messages call it
+    n_left_out: int = 0  # rows
+
+    def __post_init__(self) -> None:
+        self.left_out = frozenset(label_text(name) for name in self.rules.left_out)
 
     def read(self, line: int, value: Any) -> int | None:
-        """Raises DataError with file and line where the label does not fit the others."""
+        """The label, LEFT_OUT where the row is to be passed over. Raises DataError with file and line where it does not
+        fit the others."""
         text = value if value in ("0", "1") else label_text(value)
+        if text in self.left_out:
+            self.n_left_out += 1
+            return LEFT_OUT
         if text is None:
-            raise DataError(self.path, f"label must be 0 or 1, found {repr(value)[:40]}", line)
+            raise DataError(self.path, f"{self.what} must be 0 or 1, found {repr(value)[:40]}", line)
         if self.reading is None and (self.rules.are_given or text not in ZERO_ONE.values):
-            self.reading = decide(self.survey(), self.rules)
+            found = {label: at for label, at in self.survey().items() if label not in self.left_out}
+            self.reading = decide(found, self.rules)
         reading = self.reading or ZERO_ONE
         if not reading.knows(text):
             raise DataError(
-                self.path, f"label must be {reading.expected}, found {repr(value)[:40]}{self._advice(text)}", line
+                self.path, f"{self.what} must be {reading.expected}, found {repr(value)[:40]}{self._advice(text)}", line
             )
         self.counts[text] += 1
         return reading.label_of(text)
@@ -173,8 +195,9 @@ class LabelReader:
         found = " ".join(", ".join(label for label in self.survey() if label).split())
         if len(found) > MOST_LISTED:
             found = f"{found[:MOST_LISTED]} ..."
-        rule = f"{{positive: [{' '.join(text[:12].split())}], negative: [...]}}"
-        cut = " (or {cut: 0.5})" if _number(text) is not None else ""
+        shown = in_yaml(" ".join(text[:12].split()))
+        rule = f"{{positive: [{shown}], negative: [...]}}, {{left_out: [{shown}]}}"
+        cut = ", {cut: 0.5}" if _number(text) is not None else ""
         return f" (labels here: {found}); if they are labels, write prepare.labels: {rule}{cut} or --label-rules"
 
     @property

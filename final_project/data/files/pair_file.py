@@ -21,7 +21,7 @@ from final_project.data.files.column_names import (
 )
 from final_project.data.files.contest import iter_segmented
 from final_project.data.files.how_to_read import AS_NAMED, HowToRead, naming_hint
-from final_project.data.files.label_reading import LabelReader, label_text
+from final_project.data.files.label_reading import LEFT_OUT, LabelReader, first_lines
 from final_project.data.files.open_rows import CSV, JSONL, RowFile, open_rows
 from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
@@ -75,12 +75,13 @@ class PairFile:
                 yield line, self._noted(line, Pair(segmented.query, segmented.title), None)
             return
         for line, row in self.file.rows:
-            found: Pair | DataError
+            found: Pair | DataError | None
             try:
                 found = row if isinstance(row, DataError) else self._pair(line, row)
             except DataError as error:
                 found = error
-            yield line, found
+            if found is not None:
+                yield line, found
 
     def names_of(self) -> Places | None:
         """What the columns that are read are called: names, keys, or numbers from 1 where there is no header."""
@@ -91,7 +92,8 @@ class PairFile:
             return Places(*(at if at is None else names[at] if names else at + 1 for at in self.places))
         return self._places_of_keys(self.file.first_line, names or ())
 
-    def _pair(self, line: int, row: Any) -> Pair:
+    def _pair(self, line: int, row: Any) -> Pair | None:
+        """None where the row is to be passed over for its label."""
         places = self.places
         if places is None:
             places = self._places_of_keys(line, row)
@@ -100,12 +102,15 @@ class PairFile:
                     raise DataError(self.path, f"{listed([key])} {fault}", line)
         elif len(row) == 2 and self.file.form != CSV and is_header(row):
             raise DataError(self.path, f"a header between rows, {row[0]!r} and {row[1]!r}: leave it out", line)
+        raw = None if places.label is None else row[places.label]
+        label = self._label(line, raw)
+        if label == LEFT_OUT:
+            return None
         sentence1, sentence2 = row[places.sentence1], row[places.sentence2]
         for number, sentence in enumerate((sentence1, sentence2), start=1):
             if fault := why_no_text(sentence):
                 raise DataError(self.path, f"sentence {number} {fault}", line)
-        raw = None if places.label is None else row[places.label]
-        return self._noted(line, Pair(sentence1, sentence2, self._label(line, raw)), raw)
+        return self._noted(line, Pair(sentence1, sentence2, label), raw)
 
     def _label(self, line: int, raw: Any) -> int | None:
         if raw is None:
@@ -125,8 +130,11 @@ class PairFile:
         return pair
 
     def _survey(self) -> dict[str, int]:
-        """Each label of the whole file, and the line where it first stands; rows that do not fit are passed over."""
-        firsts: dict[str, int] = {}
+        """Each label of the whole file, and the line where it first stands."""
+        return first_lines(self._raw_labels())
+
+    def _raw_labels(self) -> Iterator[tuple[int, Any]]:
+        """(line, label as it stands there); rows that do not fit are passed over."""
         row: Any
         for line, row in self._open().rows:
             if isinstance(row, DataError):
@@ -135,10 +143,8 @@ class PairFile:
                 place = (self.places or self._places_of_keys(line, row)).label
             except DataError:
                 continue
-            text = None if place is None else label_text(row[place])
-            if text is not None:
-                firsts.setdefault(text, line)
-        return firsts
+            if place is not None:
+                yield line, row[place]
 
     def _named(self, first: Sequence[str]) -> NamedColumns | None:
         """What the first row of a table says of the columns; None where it is no header, or not understood."""

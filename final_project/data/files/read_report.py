@@ -34,6 +34,7 @@ def facts_of_file(file: PairFile) -> dict[str, Any]:
         "rows": file.n_rows,
         "columns": columns,
         "ignored": [name or "(no name)" for name in file.file.names or () if name not in read],
+        "left_out": file.labels.n_left_out,
         "labels": [
             {"label": text, "means": means, "rows": count} for text, means, count in file.labels.meanings()
         ],
@@ -52,7 +53,8 @@ def _labels(facts: dict[str, Any]) -> str:
     said = ", ".join(_meaning(one) for one in found[:MOST_VALUES])
     for means in (1, 0) if len(found) > MOST_VALUES else ():
         said += f"; in all {sum(one['rows'] for one in found if one['means'] == means):,} rows mean {means}"
-    return f"labels: {said}"
+    left_out = f"; {facts['left_out']:,} rows passed over" if facts["left_out"] else ""
+    return f"labels: {said}{left_out}"
 
 
 def _meaning(one: dict[str, Any]) -> str:

@@ -50,22 +50,31 @@ def iter_pairs(
     say       at the end, log how the file was read: for files that users give, not for those that stages write.
     """
     file = PairFile(path, how, header)
-    first_line, any_label = 0, labelled
-    for line, pair in file:
+    for _, pair in checked_pairs(file, labelled):
         if isinstance(pair, DataError):
             raise pair
-        if labelled is False:
-            yield Pair(pair.sentence1, pair.sentence2)
+        yield Pair(pair.sentence1, pair.sentence2) if labelled is False else pair
+    for text in how_it_was_read(file) if say else ():
+        log.info("%s", text)
+
+
+def checked_pairs(file: PairFile, labelled: bool | None = None) -> Iterator[tuple[int, Pair | DataError]]:
+    """(line, pair or what is wrong with it), where a label on some rows alone is wrong, too; labelled: as above."""
+    first_line, any_label = 0, labelled
+    for line, pair in file:
+        if isinstance(pair, DataError) or labelled is False:
+            yield line, pair
             continue
         if any_label is None:
             first_line, any_label = line, pair.label is not None
         if any_label and pair.label is None:
-            raise DataError(path, f"no label; expected {file.labels.expected}{file.labels.why_unknown()}", line)
-        if not any_label and pair.label is not None:
-            raise DataError(path, f"a label, where line {first_line} has none: label all rows or none", line)
-        yield pair
-    for text in how_it_was_read(file) if say else ():
-        log.info("%s", text)
+            why = f"no label; expected {file.labels.expected}{file.labels.why_unknown()}"
+            yield line, DataError(file.path, why, line)
+        elif not any_label and pair.label is not None:
+            why = f"a label, where line {first_line} has none: label all rows or none"
+            yield line, DataError(file.path, why, line)
+        else:
+            yield line, pair
 
 
 def said_pairs(path: str | Path, labelled: bool | None = None, how: HowToRead = AS_NAMED) -> Iterator[Pair]:
