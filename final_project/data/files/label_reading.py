@@ -47,7 +47,6 @@ WORDS: tuple[tuple[str, dict[str, int]], ...] = tuple(
         ("蕴含, 中立 or 矛盾", "蕴含 蕴涵", "中立 中性 无关 矛盾 不蕴含"),
     )
 )
-LEFT_OUT = -2  # in the place of a label: pass the row over
 MOST_LISTED = 40  # characters of other labels in a message
 
 
@@ -169,13 +168,15 @@ class LabelReader:
     def __post_init__(self) -> None:
         self.left_out = frozenset(label_text(name) for name in self.rules.left_out)
 
+    def passes_over(self, value: Any) -> bool:
+        """Whether the rules leave out the row of this label; those are counted."""
+        is_out = bool(self.left_out) and label_text(value) in self.left_out
+        self.n_left_out += is_out
+        return is_out
+
     def read(self, line: int, value: Any) -> int | None:
-        """The label, LEFT_OUT where the row is to be passed over. Raises DataError with file and line where it does not
-        fit the others."""
+        """Raises DataError with file and line where the label does not fit the others."""
         text = value if value in ("0", "1") else label_text(value)
-        if text in self.left_out:
-            self.n_left_out += 1
-            return LEFT_OUT
         if text is None:
             raise DataError(self.path, f"{self.what} must be 0 or 1, found {repr(value)[:40]}", line)
         if self.reading is None and (self.rules.are_given or text not in ZERO_ONE.values):

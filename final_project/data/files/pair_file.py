@@ -21,7 +21,7 @@ from final_project.data.files.column_names import (
 )
 from final_project.data.files.contest import iter_segmented
 from final_project.data.files.how_to_read import AS_NAMED, HowToRead, naming_hint
-from final_project.data.files.label_reading import LEFT_OUT, LabelReader, first_lines
+from final_project.data.files.label_reading import LabelReader, first_lines
 from final_project.data.files.open_rows import CSV, JSONL, RowFile, open_rows
 from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
@@ -103,14 +103,13 @@ class PairFile:
         elif len(row) == 2 and self.file.form != CSV and is_header(row):
             raise DataError(self.path, f"a header between rows, {row[0]!r} and {row[1]!r}: leave it out", line)
         raw = None if places.label is None else row[places.label]
-        label = self._label(line, raw)
-        if label == LEFT_OUT:
+        if self.labels.passes_over(raw):
             return None
         sentence1, sentence2 = row[places.sentence1], row[places.sentence2]
         for number, sentence in enumerate((sentence1, sentence2), start=1):
             if fault := why_no_text(sentence):
                 raise DataError(self.path, f"sentence {number} {fault}", line)
-        return self._noted(line, Pair(sentence1, sentence2, label), raw)
+        return self._noted(line, Pair(sentence1, sentence2, self._label(line, raw)), raw)
 
     def _label(self, line: int, raw: Any) -> int | None:
         if raw is None:
