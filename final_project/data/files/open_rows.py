@@ -116,13 +116,13 @@ def _of_width(
     for line, columns in rows:
         if isinstance(columns, list) and len(columns) != width:
             said = f"{width} {kind}".strip()
-            fault = f"expected {said} columns, found {len(columns)}{_line_ends(columns)}"
+            fault = f"expected {said} columns, found {len(columns)}{line_ends(columns)}"
             yield line, DataError(path, fault, line)
         else:
             yield line, columns
 
 
-def _line_ends(columns: Sequence[str]) -> str:
+def line_ends(columns: Sequence[str]) -> str:
     return " (lines end in a bare CR: expected LF or CRLF)" if any("\r" in column for column in columns) else ""
 
 

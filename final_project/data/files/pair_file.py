@@ -22,7 +22,7 @@ from final_project.data.files.column_names import (
 from final_project.data.files.contest import iter_segmented
 from final_project.data.files.how_to_read import AS_NAMED, HowToRead, naming_hint
 from final_project.data.files.label_reading import LabelReader, first_lines
-from final_project.data.files.open_rows import CSV, JSONL, RowFile, open_rows
+from final_project.data.files.open_rows import CSV, JSONL, RowFile, line_ends, open_rows
 from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
 from final_project.errors import DataError
@@ -186,7 +186,7 @@ class PairFile:
             raise DataError(self.path, f"expected a header such as {example}, found {first[0][:30]!r}", line)
         if len(first) not in IN_ORDER:
             said = f"expected 3 {file.kind}".strip()
-            hint = f" ({listed(first)}){naming_hint(first)}" if len(first) > 3 else ""
+            hint = line_ends(first) or (f" ({listed(first)}){naming_hint(first)}" if len(first) > 3 else "")
             raise DataError(self.path, f"{said} columns, found {len(first)}{hint}", line)
         in_order = IN_ORDER[len(first)]
         return Places(in_order.sentence1, in_order.sentence2, in_order.label)
