@@ -148,6 +148,14 @@ def _by_rules(found: set[str], rules: Labels) -> LabelReading | None:
     return LabelReading(" or ".join([*rules.positive, *rules.negative]), {"": None, **named}, others)
 
 
+class LabelFault(DataError):
+    """A label that does not fit. what: that alone, without file, line and advice."""
+
+    def __init__(self, path: Path, what: str, line: int, advice: str = ""):
+        super().__init__(path, f"{what}{advice}", line)
+        self.what = what
+
+
 @dataclass
 class LabelReader:
     """Reads the labels of one file, a row at a time, and counts them.
@@ -178,15 +186,14 @@ class LabelReader:
         """Raises DataError with file and line where the label does not fit the others."""
         text = value if value in ("0", "1") else label_text(value)
         if text is None:
-            raise DataError(self.path, f"{self.what} must be 0 or 1, found {repr(value)[:40]}", line)
+            raise LabelFault(self.path, f"{self.what} must be 0 or 1, found {repr(value)[:40]}", line)
         if self.reading is None and (self.rules.are_given or text not in ZERO_ONE.values):
             found = {label: at for label, at in self.survey().items() if label not in self.left_out}
             self.reading = decide(found, self.rules)
         reading = self.reading or ZERO_ONE
         if not reading.knows(text):
-            raise DataError(
-                self.path, f"{self.what} must be {reading.expected}, found {repr(value)[:40]}{self._advice(text)}", line
-            )
+            what = f"{self.what} must be {reading.expected}, found {repr(value)[:40]}"
+            raise LabelFault(self.path, what, line, self._advice(text))
         self.counts[text] += 1
         return reading.label_of(text)
 

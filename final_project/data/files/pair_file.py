@@ -21,7 +21,7 @@ from final_project.data.files.column_names import (
 )
 from final_project.data.files.contest import iter_segmented
 from final_project.data.files.how_to_read import AS_NAMED, HowToRead, naming_hint
-from final_project.data.files.label_reading import LabelReader, first_lines
+from final_project.data.files.label_reading import LabelFault, LabelReader, first_lines
 from final_project.data.files.open_rows import CSV, JSONL, RowFile, line_ends, open_rows
 from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
@@ -78,6 +78,8 @@ class PairFile:
             found: Pair | DataError | None
             try:
                 found = row if isinstance(row, DataError) else self._pair(line, row)
+            except LabelFault as error:
+                found = self._header_suspected(line, error)
             except DataError as error:
                 found = error
             if found is not None:
@@ -103,24 +105,19 @@ class PairFile:
         elif len(row) == 2 and self.file.form != CSV and is_header(row):
             raise DataError(self.path, f"a header between rows, {row[0]!r} and {row[1]!r}: leave it out", line)
         raw = None if places.label is None else row[places.label]
-        if self.labels.passes_over(raw):
+        if self.labels.left_out and self.labels.passes_over(raw):
             return None
         sentence1, sentence2 = row[places.sentence1], row[places.sentence2]
         for number, sentence in enumerate((sentence1, sentence2), start=1):
             if fault := why_no_text(sentence):
                 raise DataError(self.path, f"sentence {number} {fault}", line)
-        return self._noted(line, Pair(sentence1, sentence2, self._label(line, raw)), raw)
+        return self._noted(line, Pair(sentence1, sentence2, None if raw is None else self.labels.read(line, raw)), raw)
 
-    def _label(self, line: int, raw: Any) -> int | None:
-        if raw is None:
-            return None
-        try:
-            return self.labels.read(line, raw)
-        except DataError as error:
-            if self.file.names is None and line == self.file.first_line and self.header is None:
-                what = f"{str(error).split(' (labels here')[0].split(': ', 1)[1]}; is this a header?"
-                raise DataError(self.path, f"{what}{naming_hint(self.file.first)[1:]}", line) from error
-            raise
+    def _header_suspected(self, line: int, fault: LabelFault) -> DataError:
+        """A label that does not fit, in the first row of a table without a known header, may be a name."""
+        if self.file.names is not None or line != self.file.first_line or self.header is not None:
+            return fault
+        return DataError(self.path, f"{fault.what}; is this a header?{naming_hint(self.file.first)[1:]}", line)
 
     def _noted(self, line: int, pair: Pair, raw: Any) -> Pair:
         self.n_rows += 1
