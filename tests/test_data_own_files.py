@@ -355,7 +355,7 @@ def test_a_recipe_reads_own_files_as_they_are(tmp_path, caplog):
     [
         (["prepare.columns={satz: a}"], "no such part as satz"),
         (["prepare.labels.positive=[1]", "prepare.labels.cut=0.5"], "leave one of them out"),
-        (["prepare.labels.positve=[1]"], "did you mean prepare.labels.positive?"),
+        (["prepare.labels.positives=[1]"], "did you mean prepare.labels.positive?"),
         (["prepare.labels.cut=.inf"], "finite"),
     ],
 )

@@ -16,7 +16,6 @@ STEMS = (
         "string",
         "str",
         "sen",
-        "ques",
         "content",
         "title",
         "document",

@@ -8,6 +8,7 @@ says so, so that one reader can stop there and another go on.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from final_project.data.files.csv_rows import csv_rows_and_faults
 from final_project.data.files.encodings import encoding_of
 from final_project.data.files.excel import excel_rows, is_excel
 from final_project.data.files.forms import SEPARATORS, csv_separator, is_json
-from final_project.data.files.json_arrays import is_array, iter_array
+from final_project.data.files.json_arrays import iter_array
 from final_project.data.files.lines import read_lines
 from final_project.data.files.parquet import is_parquet, parquet_names, parquet_rows
 from final_project.errors import DataError
@@ -27,6 +28,9 @@ from final_project.errors import DataError
 Row = Sequence[Any] | Mapping[str, Any]  # a column by its place, from 0, or by its key
 NamesColumns = Callable[[Sequence[str]], bool]
 TSV, CSV, JSONL, JSON_ARRAY, PARQUET, EXCEL = "TSV", "CSV", "JSONL", "JSON array", "Parquet", "Excel"
+
+
+OPENS_OBJECTS = re.compile(r"\s*\[\s*(?:\{|$)")  # an array of anything else is no file of rows
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def line_ends(columns: Sequence[str]) -> str:
 
 def _objects(path: Path, first: str) -> RowFile:
     """Rows of JSON; the names are the keys of the first one."""
-    form = JSON_ARRAY if is_array(first) else JSONL
+    form = JSON_ARRAY if OPENS_OBJECTS.match(first) else JSONL
     line, row = next(iter_array(path) if form == JSON_ARRAY else iter_json_lines(path), (1, {}))
     rows = iter_array(path) if form == JSON_ARRAY else _lines_of_objects(path)
     return RowFile(path, form, tuple(row), (), line, "", rows)
