@@ -10,6 +10,7 @@ from final_project.cli import run_commands, run_main
 COMMANDS = {
     "prepare": ("final_project.commands.prepare", "stage 0: read, check, split and count the pairs of a recipe"),
     "corpora": ("final_project.commands.corpora", "what is known of the corpora, and what of them a folder holds"),
+    "inspect": ("final_project.commands.inspect", "show what would be read of a file of pairs, and what does not fit"),
     "convert": ("final_project.commands.convert", "turn a corpus's raw files into one CSV of pairs"),
     "augment": ("final_project.commands.augment", "add the pairs that labelled pairs imply"),
     "stats": (

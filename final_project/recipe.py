@@ -118,6 +118,8 @@ def _kind(annotation: Any) -> str:
     """A setting's type as `--help` shows it: int, one|other, or [one|other, ...] for a list."""
     if get_origin(annotation) is list:
         return f"[{_kind(get_args(annotation)[0])}, ...]"
+    if get_origin(annotation) is dict:
+        return "{part: name, ...}"
     if get_origin(annotation) is Annotated:
         return _kind(get_args(annotation)[0])
     if choices := [choice for choice in get_args(annotation) if choice != ""]:
@@ -208,7 +210,7 @@ def _lay_override(override: str, values: dict, origins: dict[str, str]) -> list[
 
 def _drop_unknown_keys(values: dict, origins: dict[str, str], problems: list[str]) -> None:
     known = set(dotted_fields())
-    sections = {key.split(".")[0] for key in known if "." in key}
+    sections = {key[:end] for key in known for end in range(len(key)) if key[end] == "."}
 
     def walk(mapping: dict, prefix: str) -> None:
         for name in list(mapping):

@@ -24,7 +24,7 @@ EVERYWHERE = {
     "an empty file": (b"", None, "the file is empty"),
     "blank lines": (b"\n \r\n", None, "the file holds no text"),
     "only a BOM": (b"\xef\xbb\xbf", None, "the file holds no text"),
-    "another encoding": (PLAIN.encode("gb18030"), 1, "not UTF-8"),
+    "another encoding": ("Où est l'été\tcafé\t1\n".encode("latin-1"), 1, "not UTF-8"),
     "UTF-16": (PLAIN.encode("utf-16-le"), 1, "NUL byte: not a text file"),
     "an encoding that changes": (PLAIN.encode() + PLAIN.encode("gb18030"), 3, "not UTF-8"),
     "a NUL byte": (PLAIN.encode() + b"a\0\tb\t1\n", 3, "NUL byte: not a text file"),

@@ -99,7 +99,7 @@ BAD = {
     "columns lost in a csv": ("x.csv", CSV.encode() + "甲,乙\n".encode(), 4, "expected 3 comma-separated columns"),
     "label out of range": ("x.tsv", TSV.encode() + "甲\t乙\t2\n".encode(), 3, "label must be 0 or 1, found '2'"),
     "label as a word": ("x.csv", CSV.encode() + "甲,乙,yes\n".encode(), 4, "label must be 0 or 1"),
-    "label true in json": ("x.jsonl", b'{"sentence1": "a", "sentence2": "b", "label": true}\n', 1, "label must be"),
+    "label a list in json": ("x.jsonl", b'{"sentence1": "a", "sentence2": "b", "label": [1]}\n', 1, "label must be"),
     "label missing in one row": ("x.csv", CSV.encode() + "甲,乙,\n".encode(), 4, "no label"),
     "empty sentence": ("x.tsv", TSV.encode() + "甲\t  \t1\n".encode(), 3, "sentence 2 is empty"),
     "empty sentence in json": ("x.jsonl", b'{"sentence1": "", "sentence2": "b"}\n', 1, "sentence 1 is empty"),

@@ -22,6 +22,7 @@ STAGE_VERBS = {"posttrain": "posttrain", "train": V0, "rationales": V1}  # verb 
 COMMAND_VERBS = {
     "prepare": (CORE, "read, check, split and count the pairs of a recipe"),
     "corpora": (CORE, "what is known of the sixteen corpora, and what of them a folder holds"),
+    "inspect": (CORE, "show what would be read of a file of pairs, and what does not fit"),
     "convert": (CORE, "raw files of a corpus to one CSV"),
     "augment": (CORE, "add pairs that follow from others"),
     "stats": (CORE, "count files of pairs"),

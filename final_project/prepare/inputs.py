@@ -10,8 +10,9 @@ from final_project.artifacts import file_digest
 from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.inventory import COLLECTION, data_folders, find_parts, places
 from final_project.data.corpora.registry import CONTEST_SOURCE, CORPORA, contest_places, find_corpus, locate
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.files.plain_text import SUFFIXES, text_pairs
-from final_project.data.files.tables import iter_pairs
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
@@ -25,11 +26,12 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Source:
-    """One raw file, and the corpus and part that it is."""
+    """One raw file, and the corpus and part that it is. how: own files are read as the recipe says."""
 
     corpus: str
     part: str
     path: Path
+    how: HowToRead = AS_NAMED
 
     @property
     def name(self) -> str:
@@ -37,8 +39,9 @@ class Source:
 
     def read(self) -> Iterator[Pair]:
         """Its pairs; raises DataError with file and line."""
-        read = {OWN: iter_pairs, PLAIN: text_pairs}.get(self.corpus) or CORPORA[self.corpus].read
-        return read(self.path)
+        if self.corpus == OWN:
+            return read_and_log_pairs(self.path, how=self.how)
+        return text_pairs(self.path) if self.corpus == PLAIN else CORPORA[self.corpus].read(self.path)
 
 
 @dataclass
@@ -72,6 +75,7 @@ class _InputSearch:
 
     def __init__(self, settings: Prepare):
         self.settings = settings
+        self.how = HowToRead(settings.columns, settings.labels)
         self.folders = data_folders(settings.data_dir)
         self.missing: list[str] = []
         self.advice: list[str] = []
@@ -106,7 +110,7 @@ class _InputSearch:
 
     def _own(self, role: str, file: str) -> list[Source]:
         if Path(file).exists():
-            return [Source(OWN, Path(file).name, Path(file))]
+            return [Source(OWN, Path(file).name, Path(file), self.how)]
         self.missing.append(f"  {file}: named in the recipe (prepare.{role}), but there is no such file")
         return []
 
@@ -139,7 +143,7 @@ class _InputSearch:
             path = locate(contest_places(name), self.folders)
             return [Source(OWN, f"contest {name}", path)] if path else []
         if Path(name).is_file():
-            return [Source(OWN, Path(name).name, Path(name))]
+            return [Source(OWN, Path(name).name, Path(name), self.how)]
         corpus = find_corpus(name)
         parts = find_parts(corpus, self.folders)
         scored = [part.name for part in corpus.parts if part.split != "train" and part.name in parts]

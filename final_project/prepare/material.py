@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from final_project.data.demo.pairs import DemoSet, build_demo
-from final_project.data.files.contest import read_segmented
+from final_project.data.files.how_to_read import HowToRead
 from final_project.data.quality.clean import Cleaner
 from final_project.data.records import Pair, SegmentedPair
 from final_project.errors import DataError
+from final_project.prepare.explained_rows import read_explained, segment_by_script
 from final_project.prepare.inputs import Inputs, Source
 from final_project.settings import Prepare
 from final_project.settings.prepare_section import BUILT_IN, Split
-from final_project.text.script_words import words_by_script
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ def read_material(settings: Prepare, inputs: Inputs) -> RawMaterial:
         if not settings.held_out_share("test"):
             read["test"], material.explain = material.demo.test, material.demo.segmented
     if inputs.explain is not None:
-        material.explain = read_segmented(inputs.explain)
+        how = HowToRead(settings.columns, settings.labels)
+        material.explain = read_explained(inputs.explain, how)
     material.splits = {split: material.clean(split, pairs) for split, pairs in read.items()}
     return material
 
@@ -116,9 +117,3 @@ def labelled(source: Source) -> Iterator[Pair]:
 def _refuse_missing_labels(source: Source, pairs: Iterable[Pair]) -> None:
     if any(pair.label is None for pair in pairs):
         raise DataError(source.path, "no label; training and dev pairs need 0 or 1", 1)
-
-
-def segment_by_script(number: int, pair: Pair) -> SegmentedPair:
-    """A row to explain: Chinese characters one by one, whole words of other scripts (see script_words)."""
-    words = map(words_by_script, (pair.sentence1, pair.sentence2))
-    return SegmentedPair(number, pair.sentence1, pair.sentence2, *words)

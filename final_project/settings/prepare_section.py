@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from final_project.settings.reading import Columns, Labels, column_conflicts
 from final_project.settings.section import Section, setting
 
 Policy = Literal["keep", "report", "drop"]  # keep: the check is skipped
@@ -30,7 +31,17 @@ class Prepare(Section):
         "path",
         common=True,
     )
-    explain_file: str = setting("", "contest JSONL of the rows to explain; empty = the test pairs", "path", common=True)
+    explain_file: str = setting(
+        "", "rows to explain: contest JSONL, or any file of pairs; empty = the test pairs", "path", common=True
+    )
+    columns: Columns = setting(
+        {},
+        "columns of own files where their header does not say: sentence1, sentence2, label -> name, or number from 1 "
+        "where there is no header; label: '' = read none",
+        "names",
+        common=True,
+    )
+    labels: Labels = Labels()
     contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, looked for below data_dir", common=True)
     demo_pairs: int = setting(
         8000, "size of the built-in training split (corpus: demo)", "pairs", common=True, ge=100, le=1_000_000
@@ -109,6 +120,7 @@ class Prepare(Section):
 
     def conflicts(self) -> Iterator[str]:
         yield from self._unpaired()
+        yield from column_conflicts(self.columns)
         if 0 < self.near_duplicates < 0.5:
             yield f"near_duplicates: {self.near_duplicates} is too low a similarity; use 0 (off) or at least 0.5"
         shares = {split: self.held_out_share(split) for split in get_args(Split)}

@@ -17,13 +17,14 @@ import numpy as np
 
 from final_project.artifacts import write_atomic
 from final_project.cli import print_json
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead, add_reading_arguments, how_from
 from final_project.data.files.predictions import (
     PredictionFile,
     is_finite_number,
     read_labels_by_id,
     read_prediction_file,
 )
-from final_project.data.files.tables import iter_pairs
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.errors import DataError, RecipeError
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", default="0.5",
                         help="label 1 from this probability on; sweep = the best for accuracy on --gold")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, help="CSV to write: row,probability,label")
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = [read_prediction_file(path) for path in arguments.predictions]
     ids = files[0].ids
     p_MB = [in_order(file, ids, files[0].path) for file in files]
-    labels_B = None if arguments.gold is None else read_labels(arguments.gold, ids, files[0].path)
+    labels_B = None if arguments.gold is None else read_labels(arguments.gold, ids, files[0].path, how_from(arguments))
     weights = arguments.weights
     if arguments.method == "weighted" and weights is None:
         assert labels_B is not None, "check() requires --gold here"
@@ -108,13 +110,12 @@ def in_order(file: PredictionFile, ids: list[str], of: Path) -> np.ndarray:
     return file.probabilities_B[[place[name] for name in ids]]
 
 
-def read_labels(path: Path, ids: list[str], of: Path) -> np.ndarray:
+def read_labels(path: Path, ids: list[str], of: Path, how: HowToRead = AS_NAMED) -> np.ndarray:
     """The labels of these rows, (B,): from a CSV with row or id and label, or from pairs, by the number of the row."""
-    labels = read_labels_by_id(path)
+    labels = None if how.columns else read_labels_by_id(path, how.labels)
     if labels is None:
-        labels = {
-            str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True)) if pair.label is not None
-        }
+        pairs = enumerate(read_and_log_pairs(path, labelled=True, how=how))
+        labels = {str(row): pair.label for row, pair in pairs if pair.label is not None}
     _require_same(path, labels, ids, of, "row")
     return np.array([labels[name] for name in ids])
 

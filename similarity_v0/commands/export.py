@@ -10,6 +10,7 @@ from typing import Any
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
+from final_project.data.files.how_to_read import add_reading_arguments, how_from
 from final_project.errors import ArtifactError
 from final_project.model.decision import load_decision
 from final_project.model.folder import load_classifier, longest_input
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", type=Path, metavar="FILE", help="labelled pairs: compare accuracy and speed with those of the folder"
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     write, scorer_of = FORMATS[arguments.format]
     if arguments.output.exists() and (not arguments.output.is_dir() or any(arguments.output.iterdir())):
         raise ArtifactError(f"{arguments.output}: already exists; name a new folder")
-    pairs = labelled_pairs(arguments.check) if arguments.check else None
+    pairs = labelled_pairs(arguments.check, how_from(arguments)) if arguments.check else None
     classifier, tokenizer = load_classifier(arguments.model, pairs=True)
     decision, longest = load_decision(arguments.model), longest_input(classifier, tokenizer)
     with folder_atomic(arguments.output) as partial:

@@ -17,8 +17,9 @@ import numpy as np
 
 from final_project.chunks import in_chunks
 from final_project.cli import print_json
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead, add_reading_arguments, how_from
 from final_project.data.files.predictions import prediction_writer, require_known_form
-from final_project.data.files.tables import iter_pairs
+from final_project.data.files.tables import iter_pairs, read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError
 from final_project.parallel.world import World, started_world
@@ -31,18 +32,20 @@ from similarity_v0.decision.streaming_scores import StreamingScores
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="folder of a pair classifier")
     parser.add_argument("--input", type=Path, required=True,
-                        help="pairs with or without labels: CSV, TSV, JSONL or Parquet")  # fmt: skip
+                        help="pairs with or without labels: CSV, TSV, JSON, Parquet or Excel")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, help=".csv or .parquet to write: row,probability,label")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32",
                         help="compute dtype; the threshold was found in fp32 (default: fp32)")  # fmt: skip
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """The command: predictions to a file; where the input has labels, its scores to standard output."""
+    how = how_from(arguments)
     with started_world() as world:
         world.run_on_all_ranks(lambda: refuse_target(arguments.output, arguments.input))
         load = partial(PairClassifier.load, arguments.model, arguments.precision, world.device)
-        answer = predict_file(world.run_on_all_ranks(load), arguments.input, arguments.output, world)
+        answer = predict_file(world.run_on_all_ranks(load), arguments.input, arguments.output, world, how)
         if world.is_first:
             print_json(answer)
 
@@ -53,17 +56,19 @@ def refuse_target(target: Path, source: Path) -> None:
         raise ArtifactError(f"{target}: is also the input; name another output file")
 
 
-def predict_file(classifier: PairClassifier, source: Path, target: Path, world: World) -> dict[str, Any]:
+def predict_file(
+    classifier: PairClassifier, source: Path, target: Path, world: World, how: HowToRead = AS_NAMED
+) -> dict[str, Any]:
     """Predict every row of a file, in order; returns rows, rows cut, positives, and scores where there are labels.
 
     The first rank reads the file once before, so that a fault in its last line costs seconds and no prediction.
     Raises ArtifactError and DataError; the target is then as it was.
     """
-    n_rows = count_rows(source, world)
+    n_rows = count_rows(source, world, how)
     tally, has_labels, n_truncated, n_positive = StreamingScores(), False, 0, 0
     n_rounds = -(-n_rows // (api.CHUNK_ROWS * world.size))
     with prediction_writer(target) if world.is_first else contextlib.nullcontext() as add:
-        rounds = read_rounds(source, world.size)
+        rounds = read_rounds(source, world.size, how)
         shown = progress(rounds, n_rounds, "predict", f"x {api.CHUNK_ROWS * world.size:,} rows")
         for number, chunks in enumerate(shown):
             mine = chunks[world.rank] if world.rank < len(chunks) else []
@@ -82,15 +87,17 @@ def predict_file(classifier: PairClassifier, source: Path, target: Path, world: 
     return {**answer, **(tally.scores() if has_labels else {})}
 
 
-def count_rows(source: Path, world: World) -> int:
-    """Rows of the file, every one of them checked by the first rank."""
-    n_rows = world.run_on_all_ranks(lambda: sum(1 for _ in iter_pairs(source)) if world.is_first else 0)
+def count_rows(source: Path, world: World, how: HowToRead) -> int:
+    """Rows of the file, every one of them checked by the first rank, which says how they were read."""
+    n_rows = world.run_on_all_ranks(
+        lambda: sum(1 for _ in read_and_log_pairs(source, how=how)) if world.is_first else 0
+    )
     return world.gather(n_rows)[0]
 
 
-def read_rounds(source: Path, n_ranks: int) -> Iterator[list[list[Pair]]]:
+def read_rounds(source: Path, n_ranks: int, how: HowToRead) -> Iterator[list[list[Pair]]]:
     """The file's rows in chunks, as many chunks at a time as there are ranks; fewer in the last round."""
-    return in_chunks(in_chunks(iter_pairs(source), api.CHUNK_ROWS), n_ranks)
+    return in_chunks(in_chunks(iter_pairs(source, how=how), api.CHUNK_ROWS), n_ranks)
 
 
 def score(classifier: PairClassifier, chunk: list[Pair], first_row: int) -> Scored:

@@ -10,7 +10,8 @@ import numpy as np
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
-from final_project.data.files.tables import read_pairs
+from final_project.data.files.how_to_read import add_reading_arguments, how_from
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="from best to worst, keep each that does not lower the accuracy on --dev")  # fmt: skip
     parser.add_argument("--dev", type=Path, metavar="FILE",
                         help="labelled pairs that choose models and threshold; do not use test pairs")  # fmt: skip
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     without, it decides by the likelier label."""
     models, dev = arguments.models, arguments.dev
     check(arguments)
-    pairs = read_pairs(dev) if dev else []
+    pairs = list(read_and_log_pairs(dev, how=how_from(arguments))) if dev else []
     if dev:
         require_labels(dev, "dev", pairs)
     answer: dict = {"models": [str(model) for model in models]}

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.files.tables import read_pairs
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import DataError
 from final_project.model.decision import Decision, probabilities_of
@@ -34,9 +35,9 @@ ROUNDS = 3  # timed passes over all pairs; the median counts
 CPU = torch.device("cpu")
 
 
-def labelled_pairs(path: Path) -> list[Pair]:
+def labelled_pairs(path: Path, how: HowToRead = AS_NAMED) -> list[Pair]:
     """The pairs of a file; raises DataError where one has no label, or there is none."""
-    pairs = read_pairs(path)
+    pairs = list(read_and_log_pairs(path, how=how))
     if not pairs or any(pair.label is None for pair in pairs):
         raise DataError(path, "a check needs pairs, and a label on every row")
     return pairs

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from final_project.data.files.how_to_read import how_from
 from final_project.errors import RecipeError
 from similarity_v1.commands.options import (
     BULK_OPTIONS,
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         output=output,
         scores=output.with_name(f"{output.stem}.scores.jsonl"),
         settings=parse_settings(arguments),
+        how=how_from(arguments),
     )
     done = extract(job, _engine(arguments, job))
     if done is None:

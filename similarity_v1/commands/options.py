@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from final_project.cli import print_json
+from final_project.data.files.how_to_read import add_reading_arguments
 from final_project.errors import RecipeError
 from final_project.settings import SimilarityV1
 
@@ -38,7 +39,8 @@ BULK_OPTIONS = {name: _argument(name) for name in ("shard_rows", "threads")}
 
 
 def add_pairs_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pairs", type=Path, required=True, help="contest JSONL with the pairs")
+    parser.add_argument("--pairs", type=Path, required=True, help="the pairs: contest JSONL, or any file of pairs")
+    add_reading_arguments(parser, labels=False)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.files.contest import read_segmented
+from final_project.data.files.how_to_read import how_from
+from final_project.prepare.explained_rows import read_explained
 from similarity_v1.commands.options import add_pairs_argument
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from similarity_v1.rationales.submission import validate
 
-    figures = validate(arguments.submission, read_segmented(arguments.pairs))
+    figures = validate(arguments.submission, read_explained(arguments.pairs, how_from(arguments)))
     if figures["rows_with_repeated_index"]:
         log.warning("%s: %d rows repeat an index", arguments.submission, figures["rows_with_repeated_index"])
     print_json(figures)

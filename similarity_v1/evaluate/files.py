@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from final_project.data.files.contest import read_segmented
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
+from final_project.prepare.explained_rows import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.evaluate import baselines, metrics
 from similarity_v1.evaluate.figures import (
@@ -49,6 +50,7 @@ class EvaluationRequest:
     scores: Path | None = None
     aopc: bool = False
     convention: Convention = "paddlenlp"
+    how: HowToRead = AS_NAMED  # the pairs
 
     def __post_init__(self) -> None:
         metrics.require_convention(self.convention)
@@ -60,7 +62,7 @@ def evaluate_files(request: EvaluationRequest) -> dict[str, Any]:
     Reference rows without a prediction are counted, named in a warning and scored as the convention says; raises
     DataError where none has one.
     """
-    pairs = read_segmented(request.pairs)
+    pairs = read_explained(request.pairs, request.how)
     rows = _read_rows(request.predictions, pairs)
     other = _read_rows(request.against, pairs) if request.against is not None else None
     scored = read_scores(request.scores, pairs) if request.scores is not None else []

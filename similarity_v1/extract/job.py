@@ -18,6 +18,7 @@ import transformers
 
 from final_project import __version__
 from final_project.artifacts import digest_of, file_digest
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.errors import EnvironmentProblem
 from final_project.parallel.world import World, started_world
 from final_project.settings import SimilarityV1
@@ -33,14 +34,15 @@ GRACE_S = 30  # a shared file system may show another machine's file that much l
 
 @dataclass(frozen=True)
 class Job:
-    """model: folder of the classifier. pairs: contest JSONL. output: *.parquet takes every column; any other name is
-    text, and `scores` receives the scores."""
+    """model: folder of the classifier. pairs: contest JSONL, or other pairs, read as `how` says. output: *.parquet
+    takes every column; any other name is text, and `scores` takes the scores beside it."""
 
     model: Path
     pairs: Path
     output: Path
     scores: Path
     settings: SimilarityV1
+    how: HowToRead = AS_NAMED
 
     @property
     def is_parquet(self) -> bool:
@@ -136,7 +138,7 @@ def _start(
     job: Job, folder: ShardFolder, world: World, engine: Engine | None
 ) -> tuple[tuple[PairShards, list[int]] | None, Engine]:
     """Load the model; on the first process also check the pairs, make the folder ready and find what is missing."""
-    shards = find_shards(job.pairs, job.settings.shard_rows) if world.is_first else None
+    shards = find_shards(job.pairs, job.settings.shard_rows, job.how) if world.is_first else None
     engine = engine or Worker(job.model, job.settings).explain_shards
     if shards is None:
         return None, engine

@@ -19,10 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from final_project.artifacts import write_atomic, write_json
+from final_project.artifacts import digest_of, file_digest, write_atomic, write_json
 from final_project.data.files.contest import iter_segmented, parse_object, segmented_pair
+from final_project.data.files.encodings import GB18030, UTF_16
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
+from final_project.data.files.pair_file import PairFile
 from final_project.data.records import SegmentedPair
 from final_project.errors import ArtifactError, DataError
+from final_project.prepare.explained_rows import iter_explained
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +63,27 @@ class PairShards:
                 yield segmented_pair(self.path, line, parse_object(self.path, line, text))
 
 
-def find_shards(path: Path, shard_rows: int) -> PairShards:
+@dataclass(frozen=True)
+class OtherShards(PairShards):
+    """A checked file of pairs in any other form or encoding, which is read up to the shard each time it is asked for
+    one: what is not lines of UTF-8 has no place to go to."""
+
+    how: HowToRead = AS_NAMED
+
+    def read(self, shard: int) -> list[SegmentedPair]:
+        first, _ = self.starts[shard]
+        rows = itertools.islice(iter_explained(self.path, self.how, say=False), first, first + self.rows_in(shard))
+        return list(rows)
+
+
+def find_shards(path: Path, shard_rows: int, how: HowToRead = AS_NAMED) -> PairShards:
     """Check every row of the file and note where the shards begin; no row is kept. Raises DataError."""
+    opened = PairFile(path, how)
+    if not opened.is_contest or opened.file.encoding in (GB18030, UTF_16):
+        n_rows = sum(1 for _ in iter_explained(path, how))
+        starts_by_row = tuple((first, 0) for first in range(0, n_rows, shard_rows))
+        key = digest_of({"rows": file_digest(path), "columns": dict(how.columns)})
+        return OtherShards(path, n_rows, shard_rows, key, starts_by_row, how)
     first_lines, n_rows = [], 0
     for n_rows, (line, _) in enumerate(iter_segmented(path), start=1):
         if (n_rows - 1) % shard_rows == 0:

@@ -13,8 +13,7 @@ from pathlib import Path
 from final_project.data.corpora.readers.columns import SENTENCES, SENTENCES_LABEL, Layout, RawRow, read_columns
 from final_project.data.corpora.readers.json_rows import read_json_rows
 from final_project.data.corpora.readers.labels import ZERO_ONE, LabelRule, choose_rule
-from final_project.data.files.column_names import is_header
-from final_project.data.files.forms import is_json
+from final_project.data.files.forms import csv_separator, is_json
 from final_project.data.files.lines import read_lines
 from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
@@ -73,7 +72,7 @@ class Rows:
             return "\t"
         if self.separator in first:
             return self.separator
-        return "," if path.suffix.lower() == ".csv" or is_header(first.split(",")) else "\t"
+        return csv_separator(path, first) or "\t"
 
     def _is_label(self, text: str) -> bool:
         return any(rule.knows(text) for rule in self.rules)
