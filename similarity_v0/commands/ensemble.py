@@ -17,7 +17,8 @@ import numpy as np
 
 from final_project.artifacts import write_atomic
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import AS_NAMED, HowToRead, add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.files.predictions import (
     PredictionFile,
     is_finite_number,

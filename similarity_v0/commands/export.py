@@ -10,7 +10,7 @@ from typing import Any
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.errors import ArtifactError
 from final_project.model.decision import load_decision
 from final_project.model.folder import load_classifier, longest_input
@@ -55,10 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
     classifier, tokenizer = load_classifier(arguments.model, pairs=True)
     decision, longest = load_decision(arguments.model), longest_input(classifier, tokenizer)
     with folder_atomic(arguments.output) as partial:
-        write(classifier, partial, longest)
-        tokenizer.save_pretrained(partial)
-        decision.save(partial)
-        (partial / "README.md").write_text(exported_card(arguments.format, decision), encoding="utf-8")
+        card = exported_card(arguments.format, decision)
+        write_model_folder(partial, lambda folder: write(classifier, folder, longest), tokenizer, decision, card)
     answer: dict[str, Any] = {"format": arguments.format, "output": str(arguments.output)}
     answer |= {"megabytes": round(count_megabytes(arguments.output), 3)}
     if pairs:

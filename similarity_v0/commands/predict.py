@@ -17,7 +17,8 @@ import numpy as np
 
 from final_project.chunks import in_chunks
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import AS_NAMED, HowToRead, add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.files.predictions import prediction_writer, require_known_form
 from final_project.data.files.tables import iter_pairs, read_and_log_pairs
 from final_project.data.records import Pair
@@ -88,7 +89,7 @@ def predict_file(
 
 
 def count_rows(source: Path, world: World, how: HowToRead) -> int:
-    """Rows of the file, every one of them checked by the first rank, which says how they were read."""
+    """Rows of the file, every one of them checked by the first rank, which logs how they were read."""
     n_rows = world.run_on_all_ranks(
         lambda: sum(1 for _ in read_and_log_pairs(source, how=how)) if world.is_first else 0
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import add_reading_arguments, how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, RecipeError

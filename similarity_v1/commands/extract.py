@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from final_project.data.files.how_to_read import how_from
+from final_project.commands.reading_options import how_from
 from final_project.errors import RecipeError
 from similarity_v1.commands.options import (
     BULK_OPTIONS,

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from final_project.data.files.how_to_read import how_from
-from final_project.prepare.explained_rows import read_explained
+from final_project.commands.reading_options import how_from
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.commands.options import add_pairs_argument, answer
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import add_reading_arguments
+from final_project.commands.reading_options import add_reading_arguments
 from final_project.errors import RecipeError
 from final_project.settings import SimilarityV1
 

@@ -7,8 +7,8 @@ import logging
 import time
 from pathlib import Path
 
-from final_project.data.files.how_to_read import how_from
-from final_project.prepare.explained_rows import read_explained
+from final_project.commands.reading_options import how_from
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.commands.options import add_pairs_argument, answer
 from similarity_v1.rationales.clean_chain import ORDERS

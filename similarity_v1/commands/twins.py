@@ -7,7 +7,7 @@ import logging
 import time
 from pathlib import Path
 
-from final_project.data.files.how_to_read import how_from
+from final_project.commands.reading_options import how_from
 from similarity_v1.commands.options import add_pairs_argument, answer
 from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS
 

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.files.how_to_read import how_from
-from final_project.prepare.explained_rows import read_explained
+from final_project.commands.reading_options import how_from
+from final_project.prepare.rows_to_explain import read_explained
 from similarity_v1.commands.options import add_pairs_argument
 
 log = logging.getLogger(__name__)

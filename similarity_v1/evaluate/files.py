@@ -15,7 +15,7 @@ from typing import Any
 from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
-from final_project.prepare.explained_rows import read_explained
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.evaluate import baselines, metrics
 from similarity_v1.evaluate.figures import (

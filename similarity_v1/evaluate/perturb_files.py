@@ -11,7 +11,7 @@ from final_project import strict_json
 from final_project.artifacts import write_atomic
 from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.records import SegmentedPair
-from final_project.prepare.explained_rows import read_explained
+from final_project.prepare.rows_to_explain import read_explained
 from similarity_v1.evaluate.perturb import PerturbedPair, perturb_pair
 
 

@@ -26,7 +26,7 @@ from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.files.pair_file import PairFile
 from final_project.data.records import SegmentedPair
 from final_project.errors import ArtifactError, DataError
-from final_project.prepare.explained_rows import iter_explained
+from final_project.prepare.rows_to_explain import iter_explained
 
 log = logging.getLogger(__name__)
 
