@@ -14,6 +14,7 @@ from final_project.commands.reading_options import add_reading_arguments, how_fr
 from final_project.errors import ArtifactError
 from final_project.model.decision import load_decision
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.model_folder import write_model_folder
 from final_project.model.model_inputs import inspect_inputs
 from similarity_v0.export.check import Scorer, compare, labelled_pairs, torch_scorer
 from similarity_v0.export.model_card import exported_card
