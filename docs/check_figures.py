@@ -1,4 +1,4 @@
-"""Does every measured figure on our pages stand in a result file? Says which do not, all at once, and ends with 2.
+"""Check that every measured figure on the pages is in a result file. Lists all that are not, and exits with 2.
 
     python docs/check_figures.py [PAGE.md ...]
 
@@ -14,7 +14,7 @@ A block without the comment holds no decimal, percentage, ratio such as 3x or nu
 set and not measured is written as inline code with its name: `torch 2.13`, `lr 5e-4`, `95 % interval`. A bare figure in
 inline code is refused. Code blocks, addresses of links and versions such as 3.11.7 are not read.
 
-What this cannot see: whether a figure stands beside the right words.
+What this cannot see: whether the words around a figure describe it rightly.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ Problem = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number as printed. line: 1-based in its page; signed: whether a plus or minus stands before it."""
+class StatedFigure:
+    """A number as printed. line: 1-based in its page; signed: whether a plus or minus precedes it."""
 
     text: str
     value: Decimal
@@ -77,13 +77,13 @@ class Figure:
         return abs(size - self.value) <= half or (self.percentage and abs(100 * size - self.value) <= half)
 
 
-def figures_in(text: str, line: int = 1) -> Iterator[Figure]:
+def figures_in(text: str, line: int = 1) -> Iterator[StatedFigure]:
     for found in NUMBER.finditer(text):
         if not (digits := found["digits"]):
             continue
         sign = (found["sign"] or "").replace("\u2212", "-")
         unit = (found["unit"] or "").strip()
-        yield Figure(
+        yield StatedFigure(
             found[0].strip(),
             Decimal(sign + digits.replace(",", "") + (found["exponent"] or "")),
             line + text.count("\n", 0, found.start()),
@@ -135,7 +135,7 @@ def numbers_in(result: Json) -> Iterator[Decimal]:
 
 
 def named(result: Json, name: str) -> Iterator[Json]:
-    """The parts of a result that bear this name: what stands under it as a key, and objects that have it as a text."""
+    """The parts of a result with this name: the values under it as a key, and objects that hold it as a text."""
     if isinstance(result, dict):
         if name in (value for value in result.values() if isinstance(value, str)):
             yield result
@@ -146,7 +146,7 @@ def named(result: Json, name: str) -> Iterator[Json]:
         yield from named(value, name)
 
 
-def pool_of(results: Sequence[Json], names: Iterable[str]) -> set[Decimal]:
+def numbers_below(results: Sequence[Json], names: Iterable[str]) -> set[Decimal]:
     """The numbers below all of those names that the results know."""
     parts = list(results)
     for name in names:
@@ -166,11 +166,11 @@ class Passage:
     names: tuple[str, ...] = ()
 
 
-def passages_of(block: SyntaxTreeNode) -> Iterator[Passage]:
+def iter_passages(block: SyntaxTreeNode) -> Iterator[Passage]:
     for node in block.walk():
         if node.type == "inline":
             first_cell = node.parent.parent.children[0] if node.parent.type in ("td", "th") else None
-            yield Passage(*_read(node), names_of(first_cell) if first_cell else ())
+            yield Passage(*_read(node), cell_names(first_cell) if first_cell else ())
 
 
 def _read(inline: SyntaxTreeNode) -> tuple[str, int, tuple[tuple[str, int], ...]]:
@@ -183,17 +183,17 @@ def _read(inline: SyntaxTreeNode) -> tuple[str, int, tuple[tuple[str, int], ...]
             text += node.content
         elif node.type == "code_inline":
             codes.append((node.content, first_line + text.count("\n")))
-            text += "`"  # what stands before and behind stays apart
+            text += "`"  # keeps the texts before and after it apart
     return text, first_line, tuple(codes)
 
 
-def names_of(cell: SyntaxTreeNode) -> tuple[str, ...]:
+def cell_names(cell: SyntaxTreeNode) -> tuple[str, ...]:
     words = [node for node in cell.walk() if node.type in ("text", "code_inline")]
     whole = "".join(node.content for node in words)
     return tuple(dict.fromkeys([whole, *(node.content for node in words if node.type == "code_inline")]))
 
 
-def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
+def find_problems(page: Path, root: Path = ROOT) -> Iterator[str]:
     """What is wrong on one page, as `file:line: what`. Sources are looked for below root."""
     where = page.relative_to(root) if page.is_relative_to(root) else page
     try:
@@ -211,7 +211,7 @@ def problems_of(page: Path, root: Path = ROOT) -> Iterator[str]:
         if mark:
             sources, marked_at = mark["sources"].split(), block.map[0] + 1
             continue
-        passages = list(passages_of(block))
+        passages = list(iter_passages(block))
         problems = _hidden(block, passages)
         problems += _unsourced(passages) if sources is None else _unfounded(passages, sources, marked_at, root)
         yield from (f"{where}:{line}: {what}" for line, what in problems)
@@ -248,7 +248,7 @@ def _unfounded(passages: Iterable[Passage], sources: list[str], marked_at: int, 
     results, problems = read_sources(sources, root)
     if problems:
         return [(marked_at, problem) for problem in problems]
-    pools = [(passage, pool_of(results, passage.names)) for passage in passages]
+    pools = [(passage, numbers_below(results, passage.names)) for passage in passages]
     figures = [(figure, pool) for passage, pool in pools for figure in figures_in(passage.text, passage.line)]
     if not figures:
         return [(marked_at, "the comment names sources, and the block after it holds no figure")]
@@ -263,10 +263,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", type=Path, default=[ROOT / page for page in PAGES], metavar="PAGE.md")
     pages = parser.parse_args(arguments).pages
-    problems = [problem for page in pages for problem in problems_of(page.resolve())]
+    problems = [problem for page in pages for problem in find_problems(page.resolve())]
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{len(pages)} pages: " + (f"{len(problems)} problems" if problems else "every figure stands in its file"))
+    print(f"{len(pages)} pages: " + (f"{len(problems)} problems" if problems else "every figure is in its result file"))
     return 2 if problems else 0
 
 

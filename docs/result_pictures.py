@@ -4,7 +4,7 @@
 
 Reads docs/results/lcqmc_curve.json, a list of {name, minutes, dev_accuracy} (points of one name are joined),
 docs/results/ablation.json, the results.json of a sweep, and docs/results/posttraining_helps.json, that bench's; each
-picture is drawn where its file is there. Black on white, told apart by shapes and words. matplotlib comes with captum.
+picture is drawn if its file exists. Black on white; shapes and words, not colours. matplotlib comes with captum.
 """
 
 from __future__ import annotations

@@ -159,15 +159,14 @@ def damage_of(folder: Path) -> str:
 
 def _quick_digest(path: Path) -> str:
     """A digest against damage, not against malice: checkpoints of gigabytes are read at the speed of memory."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return _digest_of_file(path, xxhash.xxh3_128())
 
 
 def file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
+    return _digest_of_file(path, hashlib.sha256())
+
+
+def _digest_of_file(path: Path, digest: Any) -> str:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

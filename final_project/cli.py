@@ -53,11 +53,11 @@ def run_main(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | 
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a full disk, a folder without permission: the user's to mend, not ours
+    except OSError as error:  # a full disk, a folder without permission: the user must act, the program is right
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command continues from the last checkpoint", file=sys.stderr)
+        print("interrupted; the same command resumes from the last checkpoint", file=sys.stderr)
         return 130
 
 
@@ -129,7 +129,7 @@ def set_up_logging() -> None:
     """Log lines to standard error; ranks other than the first only warn."""
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
-    for chatty in ("httpx", "filelock", "torch.distributed", "datasets", "fsspec"):
+    for chatty in ("httpx", "httpx2", "filelock", "torch.distributed", "datasets", "fsspec"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
@@ -164,13 +164,13 @@ class Parser(argparse.ArgumentParser):
         if not dashed:
             return ""
         if "expected one argument" in message:
-            return f"; a value that begins with a dash is joined to its option: --OPTION={dashed[0]}"
+            return f"; join a value that begins with a dash to its option: --OPTION={dashed[0]}"
         if dashed[0].startswith("--") and (close := difflib.get_close_matches(dashed[0], known, n=1, cutoff=0.8)):
             return f"; did you mean {close[0]}?"
         name, equals, _ = dashed[0].lstrip("-").partition("=")
         if equals and name in dotted_fields():
-            return f"; a setting has no dashes and goes behind --, as in: -- {dashed[0].lstrip('-')}"
-        return f"; what begins with a dash and is no option goes behind --, as in: -- {dashed[0]}"
+            return f"; write settings without dashes, after --, as in: -- {dashed[0].lstrip('-')}"
+        return f"; write an argument that begins with a dash after --, as in: -- {dashed[0]}"
 
 
 def stage_arguments(
@@ -207,7 +207,7 @@ class _HelpAll(argparse.Action):
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="demo", help="name in recipes/ or a YAML file (default: demo)")
-    parser.add_argument("--force", action="store_true", help="run the stage again although it is up to date")
+    parser.add_argument("--force", action="store_true", help="run the stage again even if it is up to date")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, after --")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class ProjectError(Exception):
-    """Something the user can mend. The command line prints it as one message and ends with `exit_status`."""
+    """A problem that the user can fix. The command line prints it as one message and ends with `exit_status`."""
 
     exit_status = 2
 
@@ -40,7 +40,7 @@ class ArtifactError(ProjectError):
 
 
 class TrainingError(ProjectError):
-    """Training cannot go on with these settings on this data: the loss or the gradient is not finite."""
+    """Training cannot continue with these settings on this data: the loss or the gradient is not finite."""
 
 
 class EnvironmentProblem(ProjectError):
@@ -51,5 +51,5 @@ class EnvironmentProblem(ProjectError):
 
 def first_line(error: Exception) -> str:
     """A library's error in one line, for a message of ours: its type and the first line of what it says."""
-    said = str(error).strip()
-    return f"{type(error).__name__}: {said.splitlines()[0] if said else 'no message'}"
+    message = str(error).strip()
+    return f"{type(error).__name__}: {message.splitlines()[0] if message else 'no message'}"

@@ -1,8 +1,7 @@
 """Options as Python takes them, checked where they are declared, each problem in one sentence.
 
 An attribution method is a dataclass that inherits `Options`: its fields are its options, with their types, and `option`
-adds the bounds. The recipe's settings declare the same names, choices and bounds for themselves, since the core imports
-no stage; a test holds the two together.
+adds the bounds (method_options.py).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from final_project.errors import RecipeError
 
-Baseline = Literal["zero", "mask", "pad"]
-Reduce = Literal["l2", "sum"]
 MOST_SEEDS = 2**63 - 1
 
 
@@ -37,20 +34,20 @@ class Options:
             raise RecipeError(problems)
 
     def problems(self) -> Iterator[str]:
-        kinds = kinds_of(type(self))  # type: ignore[arg-type]  # mypy takes the instances' __hash__ for the class's
+        kinds = field_types(type(self))  # type: ignore[arg-type]  # mypy takes the instances' __hash__ for the class's
         for its_field in fields(self):
             value = getattr(self, its_field.name)
-            if said := problem_of(kinds[its_field.name], its_field.metadata, value):
-                yield f"{its_field.name}: {said}"
+            if fault := find_problem(kinds[its_field.name], its_field.metadata, value):
+                yield f"{its_field.name}: {fault}"
 
 
 @cache
-def kinds_of(options: type) -> dict[str, Any]:
+def field_types(options: type) -> dict[str, Any]:
     """The types of a method's fields."""
     return get_type_hints(options)
 
 
-def problem_of(kind: Any, bounds: Mapping[str, float], value: Any) -> str | None:
+def find_problem(kind: Any, bounds: Mapping[str, float], value: Any) -> str | None:
     """What is wrong with a value; None where nothing is. kind: int, float, a Literal of words; any of them | None."""
     kinds = get_args(kind) if NoneType in get_args(kind) else (kind,)
     if value is None and NoneType in kinds:
@@ -65,8 +62,8 @@ def problem_of(kind: Any, bounds: Mapping[str, float], value: Any) -> str | None
     fits = isinstance(value, wanted) and not isinstance(value, bool) and math.isfinite(value)
     if fits and all(_HOLDS[name](value, bound) for name, bound in bounds.items()):
         return None
-    said = " and ".join(f"{_SAID[name]} {bound:,}" for name, bound in bounds.items())
-    return f"expected {what}{' ' if said else ''}{said}, found {value!r}"
+    bounds_text = " and ".join(f"{_BOUND[name]} {bound:,}" for name, bound in bounds.items())
+    return f"expected {what}{' ' if bounds_text else ''}{bounds_text}, found {value!r}"
 
 
 def hint(given: Any, known: Any) -> str:
@@ -77,4 +74,4 @@ def hint(given: Any, known: Any) -> str:
 
 
 _HOLDS = {"ge": lambda x, bound: x >= bound, "gt": lambda x, bound: x > bound, "le": lambda x, bound: x <= bound}
-_SAID = {"ge": "of at least", "gt": "above", "le": "at most"}
+_BOUND = {"ge": "of at least", "gt": "above", "le": "at most"}

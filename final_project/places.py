@@ -1,4 +1,4 @@
-"""Where the project's own files are: beside the packages in a checkout, inside them in an installation.
+"""Where the project's own files are: next to the packages in a checkout, inside them in an installation.
 
 What users bring (data/, models/) and what a run writes (runs/) is looked for in the current folder, recipes aside.
 """

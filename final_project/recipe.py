@@ -11,7 +11,7 @@ import difflib
 import re
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -22,8 +22,9 @@ from final_project.data.texts import why_unreadable
 from final_project.errors import RecipeError
 from final_project.places import RECIPE_DIR
 from final_project.settings import Recipe
-from final_project.settings.section import facts_of
+from final_project.settings.section import setting_facts
 
+Model = TypeVar("Model", bound=BaseModel)
 SWEEP_DIR = RECIPE_DIR / "sweeps"  # no recipes themselves: lists of them, or of settings to try
 STAGES = ("prepare", "posttrain", "similarity_v0", "similarity_v1")
 
@@ -69,13 +70,20 @@ def load_recipe(name_or_file: str, overrides: list[str] | tuple[str, ...] = ()) 
         problems += _lay_override(override, values, origins)
     _drop_unknown_keys(values, origins, problems)
     values.setdefault("name", path.stem)
+    return validated(Recipe, values, origins, path, problems)
+
+
+def validated(
+    model: type[Model], values: dict[str, Any], origins: dict[str, str], path: Path, problems: list[str]
+) -> Model:
+    """The values as a model; raises RecipeError with these problems and all that the model finds."""
     try:
-        recipe = Recipe.model_validate(values)
+        found = model.model_validate(values)
     except ValidationError as error:
-        problems += [line for problem in error.errors() for line in say(problem, origins, path)]
+        problems = problems + [line for problem in error.errors() for line in format_problem(problem, origins, path)]
     if problems:
         raise RecipeError(problems)
-    return recipe
+    return found
 
 
 def dotted_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, FieldInfo]:
@@ -96,12 +104,12 @@ def describe_fields(*sections: str, common_only: bool = False) -> str:
         section = key.split(".")[0] if "." in key else ""
         if sections and section and section not in sections:
             continue
-        extra = facts_of(field)
+        extra = setting_facts(field)
         if common_only and not extra.get("common"):
             continue
         unit = extra.get("unit")
         kind = _kind(field.annotation)
-        default = repr(field.default) if field.default == "" else field.default
+        default = "null" if field.default is None else field.default if field.default != "" else "''"
         lines.append(f"  {key}={default}  ({kind}{', ' + unit if unit else ''})\n      {field.description}")
     return "\n".join(lines)
 
@@ -112,12 +120,15 @@ def _kind(annotation: Any) -> str:
         return f"[{_kind(get_args(annotation)[0])}, ...]"
     if get_origin(annotation) is dict:
         return "{name: name, ...}"
-    choices = ["null" if choice in (None, NoneType) else choice for choice in get_args(annotation) if choice != ""]
-    return "|".join(getattr(choice, "__name__", str(choice)) for choice in choices) or annotation.__name__
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if choices := [choice for choice in get_args(annotation) if choice != ""]:
+        return "|".join(_kind(choice) for choice in choices)
+    return "null" if annotation in (None, NoneType) else getattr(annotation, "__name__", str(annotation))
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dict[str, str], list[str]]:
-    """The recipe of a file, laid over the recipe that its key `base` names, which may have a base of its own."""
+    """The recipe of a file, merged into the recipe that its key `base` names, which may have a base itself."""
     values, origins, problems = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
@@ -127,17 +138,17 @@ def _read_with_base(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict, dic
         raise RecipeError([f"{origins['base']}: base {base} is built on this recipe itself"])
     below, base_origins, base_problems = _read_with_base(base_path, (*above, path))
     below.pop("name", None)
-    return _laid_over(below, values), {**base_origins, **origins}, base_problems + problems
+    return _merge(below, values), {**base_origins, **origins}, base_problems + problems
 
 
-def _laid_over(below: dict, above: dict) -> dict:
-    """`above`, and what only `below` has; sections are laid over each other key by key."""
+def _merge(below: dict, above: dict) -> dict:
+    """`above`, and what only `below` has; sections are merged key by key."""
     both = {key: value for key, value in below.items() if isinstance(value, dict) and isinstance(above.get(key), dict)}
-    return {**below, **above, **{key: _laid_over(value, above[key]) for key, value in both.items()}}
+    return {**below, **above, **{key: _merge(value, above[key]) for key, value in both.items()}}
 
 
 def read_yaml(path: Path) -> tuple[dict, dict[str, str], list[str]]:
-    """The file's values, where each dotted key stands (`file:line`), and what is wrong with the file itself."""
+    """The file's values, the place of each dotted key (`file:line`), and what is wrong with the file itself."""
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
@@ -199,7 +210,7 @@ def _lay_override(override: str, values: dict, origins: dict[str, str]) -> list[
 
 def _drop_unknown_keys(values: dict, origins: dict[str, str], problems: list[str]) -> None:
     known = set(dotted_fields())
-    sections = {key.split(".")[0] for key in known if "." in key}
+    sections = {key[:end] for key in known for end in range(len(key)) if key[end] == "."}
 
     def walk(mapping: dict, prefix: str) -> None:
         for name in list(mapping):
@@ -210,7 +221,7 @@ def _drop_unknown_keys(values: dict, origins: dict[str, str], problems: list[str
             elif key not in known and key not in sections:
                 del mapping[name]
                 hint = _nearest(key, sorted(known | sections))
-                problems.append(f"{origin_of(key, origins) or 'recipe'}: unknown key {key}{hint}")
+                problems.append(f"{find_origin(key, origins) or 'recipe'}: unknown key {key}{hint}")
 
     walk(values, "")
 
@@ -223,7 +234,7 @@ def _nearest(word: str, candidates: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def say(problem: ErrorDetails, origins: dict[str, str], path: Path) -> list[str]:
+def format_problem(problem: ErrorDetails, origins: dict[str, str], path: Path) -> list[str]:
     """One line for a wrong value; one for each conflict between settings of a section, with the origin of each."""
     key = ".".join(str(part) for part in problem["loc"])
     messages = problem["msg"].removeprefix("Value error, ").split("\n")
@@ -231,10 +242,10 @@ def say(problem: ErrorDetails, origins: dict[str, str], path: Path) -> list[str]
     if isinstance(problem["input"], (dict, BaseModel)) and problem["type"] == "value_error":
         return [f"{_origins_of_conflict(message, key, origins, path)}: {label}{message}" for message in messages]
     found = "" if isinstance(problem["input"], (dict, BaseModel)) else f", found {problem['input']!r}"
-    return [f"{origin_of(key, origins) or path}: {label}{messages[0]}{found}"]
+    return [f"{find_origin(key, origins) or path}: {label}{messages[0]}{found}"]
 
 
-def origin_of(key: str, origins: dict[str, str]) -> str:
+def find_origin(key: str, origins: dict[str, str]) -> str:
     """Where a dotted key was set: the origin of its longest known prefix, so that an element of a list has its list's;
     empty if it was set nowhere."""
     while key and key not in origins:
@@ -251,12 +262,12 @@ def _origins_of_conflict(message: str, section: str, origins: dict[str, str], pa
     places = {key: _set_at(key, origins) for key in keys if key in dotted_fields()}
     found = sorted({*places.values()} - {""}, key=lambda place: (not place.startswith("override "), place))
     if not found:
-        return origin_of(section, origins) or str(path)
+        return find_origin(section, origins) or str(path)
     defaults = [key.removeprefix(prefix) for key, place in places.items() if not place]
     return ", ".join(found) + (f" (default: {', '.join(defaults)})" if defaults else "")
 
 
 def _set_at(key: str, origins: dict[str, str]) -> str:
     """Where a setting got its value: its own line, or an override of it or of its whole section; empty: a default."""
-    place = origin_of(key, origins)
+    place = find_origin(key, origins)
     return place if key in origins or place.startswith("override ") else ""

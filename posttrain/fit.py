@@ -30,9 +30,9 @@ from final_project.tokens.tokenizer import (
     with_special_tokens,
     with_special_tokens_as_text,
 )
-from final_project.tokens.vocabulary import teach, unknown_units
+from final_project.tokens.vocabulary import add_units, unknown_units
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.loop import run_loop
 from final_project.training.precision import resolve_precision
 from final_project.training.throughput import count_model_work
@@ -104,10 +104,10 @@ def start_model(recipe: Recipe, text_path: Path) -> tuple[PreTrainedTokenizerBas
         return with_special_tokens_as_text(tokenizer), masked_lm_from_scratch(encoder, tokenizer, recipe.seed)
     place = resolve_init(encoder.init, encoder.allow_download)
     tokenizer = load_init_tokenizer(place, encoder.allow_download)
-    model = masked_lm_from(place, tokenizer, encoder.allow_download)
+    model = masked_lm_from(place, tokenizer, encoder.allow_download, trains=recipe.posttrain.epochs > 0)
     if encoder.extend_vocab:
         units = unknown_units(plain_texts(text_path), tokenizer, encoder.extend_vocab)
-        teach(units, model, tokenizer)
+        add_units(units, model, tokenizer)
         log.info("posttrain: %d unknown characters and words join the vocabulary", len(units))
     return tokenizer, model
 
@@ -136,7 +136,7 @@ def export(
         return []
     if fault := weights_at_fault(full.items()):
         raise TrainingError(f"posttrain: nothing is exported: {fault}: the training has diverged; a lower lr or a "
-                            "longer warm-up keeps it finite, and --force starts afresh")  # fmt: skip
+                            "longer warm-up keeps it finite, and --force starts over")  # fmt: skip
     weights = {**with_ties(full, engine.model, model), **pooler}
     with folder_atomic(folder.path / target) as partial:
         # special tokens are read in a text: users of a masked-LM model write [MASK] into it

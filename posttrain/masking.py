@@ -1,7 +1,7 @@
 """RoBERTa's dynamic masking: each time a row is seen, other tokens are masked.
 
 Of the tokens that may be predicted, a share `mask_prob` is drawn; of those 80 % become [MASK], 10 % a random token,
-10 % stay. (Devlin et al. 2019, section 3.1; drawn anew every epoch as in Liu et al. 2019, section 4.1.) With whole
+10 % stay. (Devlin et al. 2019, section 3.1; drawn again every epoch, as in Liu et al. 2019, section 4.1.) With whole
 words the draw is the word's: all its tokens are predicted or none, and 80/10/10 is still decided for each token, as in
 BERT's create_pretraining_data.py and Chinese-BERT-wwm (Cui et al. 2021).
 

@@ -16,7 +16,7 @@ from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import open_token_table
 from final_project.training.batching import MicroBatch, batches_by_length, share_of_rank
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.guard import describe_rows
 from posttrain.batches import BatchMaker, MaskedBatch
 from posttrain.corpus import split_held_out

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from final_project.training.batching import seed_of
-from final_project.training.engines.base import Engine
+from final_project.training.batching import derive_seed
+from final_project.training.engines.engine import Engine
 from final_project.training.precision import at_least_float32
 from posttrain.batches import MaskedBatch
 
@@ -20,7 +20,7 @@ def train_step(
     """
     loss_sum = torch.zeros((), dtype=torch.float64, device=engine.world.device)
     for position, batch in enumerate(batches):
-        torch.manual_seed(seed_of(seed, step, batch.index))  # dropout: the same on any rank, and after a resume
+        torch.manual_seed(derive_seed(seed, step, batch.index))  # dropout: the same on any rank, and after a resume
         with engine.backward_pass(synchronise=position == len(batches) - 1):
             logits_MV = engine(**batch.inputs, masked_M=batch.masked_M)
             loss = (

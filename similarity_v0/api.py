@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from final_project.chunks import in_chunks
-from final_project.data.given_rows import given_rows, texts_of
+from final_project.data.given_rows import given_rows, texts_of_row
 from final_project.data.texts import why_no_text
 from final_project.errors import ArtifactError, CallError, RecipeError
 from final_project.model.cls_only_layer import use_cls_only_last_layer
@@ -25,7 +25,7 @@ from final_project.parallel.world import World
 from final_project.tokens.token_table import Row, tokenised
 from final_project.training.precision import autocast, resolve_precision
 from similarity_v0.model import PairModel
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 
 EXAMPLE = "[(a, b)], a list of pairs of texts"
 Precision = Literal["fp32", "bf16"]
@@ -100,7 +100,7 @@ class PairClassifier:
         return self.decide(np.concatenate(parts))
 
     def score(self, rows: list[Row], first_row: int = 0) -> Scored:
-        """Probabilities of the rows of one chunk; which rows stand beside each other in a batch is up to it.
+        """Probabilities of the rows of one chunk; it chooses which rows share a batch.
 
         first_row: the number of the chunk's first row, for messages. Raises NotFinite.
         """
@@ -110,7 +110,7 @@ class PairClassifier:
             try:
                 probabilities_NC = predict_probabilities(self._model, table, given.pad_id, self._world, given)
             except NotFinite as error:
-                raise NotFinite(first_row + error.row, error.said) from error
+                raise NotFinite(first_row + error.row, error.fault) from error
         return Scored(probabilities_NC, n_truncated)
 
     def decide(self, probabilities_NC: np.ndarray) -> Predictions:
@@ -120,7 +120,7 @@ class PairClassifier:
 
 def _rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
     for number, pair in enumerate(given_rows(pairs, EXAMPLE)):
-        texts = texts_of(f"pair {number}", pair, "two strings", EXAMPLE)
+        texts = texts_of_row(f"pair {number}", pair, "two strings", EXAMPLE)
         if len(texts) != 2:
             raise CallError(f"pair {number}", f"expected two strings, found {len(texts)}")
         for text in texts:

@@ -17,9 +17,9 @@ from final_project.training.batching import MicroBatch
 
 @dataclass(frozen=True)
 class PairBatch:
-    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1, or the number of a
-    label, int64; or the scores of each row, (B, C) float32, NaN where unknown. weights_B: what each
-    pair's loss is multiplied by, 0 in a stand-in. counts: whether it is none. index: its place within the step."""
+    """inputs: what PairModel's forward takes, one line or several pairs a line. labels_B: 0 or 1, or
+    the number of a label, int64; or the scores of each row, (B, C) float32, NaN where unknown. weights_B: factor of
+    each row's loss, 0 in a filler micro-batch. counts: false for a filler. index: its position within the step."""
 
     inputs: dict[str, torch.Tensor]
     labels_B: torch.Tensor
@@ -61,7 +61,7 @@ def labels_of(labels_B: np.ndarray, device: torch.device) -> torch.Tensor:
 
 
 def packed_inputs(rows: TokenRows, pad_id: int, device: torch.device, lines: Lines) -> dict[str, torch.Tensor]:
-    """The tensors of pack_rows, (P, line), and `places_BT`: where each pair's tokens stand in the flattened lines, -1
+    """The tensors of pack_rows, (P, line), and `places_BT`: positions of each pair's tokens in the flattened lines, -1
     beyond its end."""
     packed = pack_rows(rows, lines.tokens, pad_id, lines.first_position)
     places_BT = np.full((len(rows.lengths_B), int(rows.lengths_B.max())), -1, dtype=np.int64)

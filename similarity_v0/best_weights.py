@@ -1,4 +1,4 @@
-"""The weights that were best on dev so far, in a folder of their own beside the checkpoints.
+"""The weights that were best on dev so far, in a folder next to the checkpoints.
 
 best/model.safetensors    what the best evaluation saw, averaged where the recipe averages
 best/best.json            its step and score

@@ -12,6 +12,7 @@ from final_project.model.folder import load_tokenizer
 from final_project.model.start_folder import resolve_init
 from final_project.parallel.world import World
 from final_project.run.previous_runs import RECORD_NAME
+from final_project.run.result_files import ResultFiles
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
@@ -39,7 +40,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         tokenise(folder, target, tokenizer, settings.max_length)
         target.require_fit()
     world.barrier()
-    # tokenizer.json tells how its last call was cut; one call here makes it the same where tables were there already
+    # tokenizer.json stores how its last call was cut; this call makes it the same if the tables existed already
     tokenizer(*[""] * target.n_texts, truncation="longest_first", max_length=settings.max_length)
     tables = {split: open_token_table(folder.path / f"{split}_tokens") for split in NAMES}
     material = Material(recipe, place, tokenizer, tables, precision, world, target)
@@ -56,7 +57,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
     )  # fmt: skip
     per_epoch = fitted.updates / max(1, settings.epochs)
     target.review(Trained(folder.path, tables["train"], rows, per_epoch, fitted.best_step))
-    result = folder.path / "result"
+    result = ResultFiles.of_stage(folder.path).folder
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}
 

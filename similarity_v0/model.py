@@ -18,18 +18,27 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.errors import ArtifactError
+from final_project.model.adapters.lora import add_lora, merged
 from final_project.model.custom_parts import add_custom_embeddings
+from final_project.model.encoder_dropout import dropout_options
+from final_project.model.folder import load_tokenizer
+from final_project.model.fresh_layers import draw_top_layers
 from final_project.model.heads.classifier import PooledClassifier
 from final_project.model.heads.multi_dropout import MultiDropout, Reduce
 from final_project.model.heads.outputs import Outputs
+from final_project.model.heads.pools import POOLS
+from final_project.model.heads.span_ends import span_ends
 from final_project.model.loading import load_start
 from final_project.model.model_inputs import takes_token_types
 from final_project.settings import SimilarityV0
 from final_project.tokens.packing import block_mask, score_dtype
+from final_project.training.batching import derive_seed
 from final_project.training.weights import with_ties
 
 LABELS = {1: {0: "same"}, 2: {0: "different", 1: "same"}}
 """Names of the outputs, by their number."""
+REINIT = 1
+"""Part of the seed of layers that are drawn anew, so that they share no random numbers with the head."""
 
 
 class PairModel(nn.Module):
@@ -115,7 +124,7 @@ class PairModel(nn.Module):
             pooled = self.classifier
             hidden_states = pooled.hidden_states(**inputs, attention_mask=mask, position_ids=position_ids)
             rows = [hidden_PSH.flatten(0, 1)[places_BT.clamp(min=0)] for hidden_PSH in hidden_states]
-            return pooled.head(rows, places_BT >= 0)
+            return pooled.head(rows, places_BT >= 0, input_ids.flatten()[places_BT.clamp(min=0)])
         encoder = self._encoder
         embedded_PSH = encoder.embeddings(**inputs, position_ids=position_ids)
         hidden_PSH = encoder.encoder(embedded_PSH, attention_mask=mask).last_hidden_state
@@ -144,6 +153,10 @@ class PairModel(nn.Module):
     def replace_output_layer(self, layer: nn.Linear) -> None:
         setattr(self._head, self._output_name, layer)
 
+    def set_head_dropout(self, share: float) -> None:
+        """Also where the configuration does not name it, as DeBERTa's does not."""
+        self._head.dropout.p = share
+
     def use_multi_dropout(self, n_samples: int, reduce: Reduce) -> None:
         """Replace the dropout before the last layer by K dropout masks whose outputs are combined."""
         self.replace_output_layer(MultiDropout(self.output_layer, self._head.dropout.p, n_samples, reduce))
@@ -166,7 +179,7 @@ class PairModel(nn.Module):
         if self.factor_C is not None and self.mean_C is not None:  # likewise the scale of scores
             mean_C, factor_C = (part.to(state[bias].device) for part in (self.mean_C, self.factor_C))
             state |= {weight: factor_C[:, None] * state[weight], bias: factor_C * state[bias] + mean_C}
-        self.classifier.save_pretrained(folder, state_dict=state)
+        self.classifier.save_pretrained(folder, state_dict=merged(state, self.classifier))
 
     @property
     def _encoder(self) -> Any:
@@ -190,22 +203,45 @@ def pair_model_from(place: str, seed: int, settings: SimilarityV0, outputs: Outp
     the folder or the encoder is unfit."""
     outputs = outputs or Outputs(tuple(LABELS[settings.n_outputs].values()))
     torch.manual_seed(seed)
-    if settings.pool == "cls":
-        model = PairModel(add_custom_embeddings(standard_classifier(place, settings, outputs), place))
+    is_standard = settings.pool == "cls"
+    options = dropout_options(place, settings.encoder_dropout, settings.head_dropout if is_standard else None)
+    classifier: PreTrainedModel | PooledClassifier
+    if is_standard:
+        classifier = standard_classifier(place, outputs, options)
+        draw_top_layers(classifier.base_model, settings.reinit_layers, derive_seed(seed, REINIT))
     else:
-        encoder = load_start(AutoModel, place, use_safetensors=True)
+        encoder = load_start(AutoModel, place, use_safetensors=True, **options)
+        draw_top_layers(encoder, settings.reinit_layers, derive_seed(seed, REINIT))
         dropout = encoder.config.hidden_dropout_prob if settings.head_dropout is None else settings.head_dropout
-        pooled = PooledClassifier(encoder, settings.pool, len(outputs), dropout)
+        chosen = pool_options(place, settings)
+        classifier = PooledClassifier(encoder, settings.pool, len(outputs), dropout, chosen)
         if outputs.problem_type:
             encoder.config.update(outputs.options)
-        model = PairModel(add_custom_embeddings(pooled, place))
+    model = PairModel(add_custom_embeddings(classifier, place))
     model.require_trainable(place)
+    if settings.head_dropout is not None:
+        model.set_head_dropout(settings.head_dropout)
     if settings.multi_dropout_samples > 1:
         model.use_multi_dropout(settings.multi_dropout_samples, settings.multi_dropout_reduce)
+    if settings.reinit_layers and settings.reinit_layers + settings.freeze_layers > len(model.layers):
+        raise ArtifactError(
+            f"reinit_layers {settings.reinit_layers} and freeze_layers {settings.freeze_layers}: the encoder has "
+            f"{len(model.layers)} layers, so a layer would stay random"
+        )
     model.freeze(settings.freeze_embeddings, settings.freeze_layers)
+    if settings.lora_rank:
+        add_lora(model.classifier.base_model, settings)
     return model
 
 
-def standard_classifier(place: str, settings: SimilarityV0, outputs: Outputs) -> PreTrainedModel:
-    options: dict[str, Any] = {} if settings.head_dropout is None else {"classifier_dropout": settings.head_dropout}
+def pool_options(place: str, settings: SimilarityV0) -> dict[str, Any]:
+    """What the recipe's pool is built with; a pool of spans asks the tokenizer at `place` what ends them."""
+    if settings.pool == "spans":
+        return {"span": settings.span, "span_ends": span_ends(load_tokenizer(place), settings.span)}
+    given = {"layers_from": settings.layers_from, "pool_width": settings.pool_width, "pool_share": settings.pool_share}
+    return {name: given[name] for name in POOLS[settings.pool].options}
+
+
+def standard_classifier(place: str, outputs: Outputs, options: dict[str, Any]) -> PreTrainedModel:
+    """options: entries of the configuration that replace those at `place`, beside those of the outputs."""
     return load_start(AutoModelForSequenceClassification, place, **options, **outputs.options)

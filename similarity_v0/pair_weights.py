@@ -1,8 +1,8 @@
-"""How much each training pair counts: all alike, or so that they come as dev's do.
+"""Loss weight of each training pair: equal, or such that labels and overlap are distributed as in dev.
 
 In LCQMC's training file nine of ten pairs whose characters nearly all agree are the same question; among those that
 people are then asked about, two of three. A model learns that rule before anything else, and it misleads. Importance
-weighting (Shimodaira 2000) mends it: pairs are sorted into cells by label and by how much their texts overlap, and
+weighting (Shimodaira 2000) corrects it: pairs are sorted into cells by label and by how much their texts overlap, and
 weigh by how frequent their cell is in dev over how frequent it is in training. Of dev it takes those counts alone.
 Shapes: N pairs.
 """
@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from final_project.tokens.token_table import TokenTable
 
 PairWeights = Literal["equal", "like_dev"]
+ClassWeights = Literal["", "balanced"]
 
 N_BINS = 10
 PRIOR = 20
@@ -26,11 +27,27 @@ ROWS_AT_A_TIME = 50_000
 
 
 def pair_weights(
-    kind: PairWeights, tables: dict[str, TokenTable], rows_N: np.ndarray, tokenizer: PreTrainedTokenizerBase
+    kind: PairWeights,
+    tables: dict[str, TokenTable],
+    rows_N: np.ndarray,
+    tokenizer: PreTrainedTokenizerBase,
+    class_weights: ClassWeights = "",
 ) -> np.ndarray:
     """(N,) float32 weights of some rows of the train table; their mean is 1."""
-    if kind == "equal":
-        return np.ones(len(rows_N), dtype=np.float32)
+    weights_N = like_dev(tables, rows_N, tokenizer) if kind == "like_dev" else np.ones(len(rows_N))
+    if class_weights == "balanced":
+        weights_N = weights_N * balanced(tables["train"].labels[rows_N])
+    return (weights_N / weights_N.mean()).astype(np.float32) if len(weights_N) else weights_N.astype(np.float32)
+
+
+def balanced(labels_N: np.ndarray) -> np.ndarray:
+    """(N,) N / (C n_c) for each row, n_c the rows of its label: all labels count alike, as in scikit-learn."""
+    _, label_of_N, counts_C = np.unique(labels_N, return_inverse=True, return_counts=True)
+    return len(labels_N) / (len(counts_C) * counts_C[label_of_N])
+
+
+def like_dev(tables: dict[str, TokenTable], rows_N: np.ndarray, tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
+    """(N,) weights with which the cells come as often as in dev, smoothed and bounded."""
     train, dev = tables["train"], tables["dev"]
     marks = [tokenizer.cls_token_id, tokenizer.sep_token_id]
     cells_N = cells(train, rows_N, marks)
@@ -38,8 +55,7 @@ def pair_weights(
     in_train = np.bincount(cells_N, minlength=count) / len(rows_N)
     in_dev = np.bincount(cells(dev, np.arange(len(dev)), marks), minlength=count) / len(dev)
     prior = PRIOR / len(dev)
-    weights_N = ((in_dev + prior) / (in_train + prior)).clip(SMALLEST, LARGEST)[cells_N]
-    return (weights_N / weights_N.mean()).astype(np.float32)
+    return ((in_dev + prior) / (in_train + prior)).clip(SMALLEST, LARGEST)[cells_N]
 
 
 def cells(table: TokenTable, rows_N: np.ndarray, marks: list[int]) -> np.ndarray:

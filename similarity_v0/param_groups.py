@@ -4,8 +4,10 @@
     thirds     lower third of the layers lr/2.6, middle lr, upper lr*2.6, at any depth
     published  the same for layers 0-11 alone, four each; layers above at lr, as in the published solution
     decay      lr * d^(L-l): the top layer (l = L) at lr, each below it at d times that; l = 0 are the embeddings
-Beside the layers: embeddings (but in decay) and pooler at lr, the head's last layer at lr*alpha. Patterns of the recipe
-take weights out of these groups, at factors of their own. Each group falls in two, with decay and without.
+Outside the layers: embeddings (except in decay) and pooler at lr, the head's last layer at lr*alpha, LoRA's matrices at
+their own factor under every rule. Other weights of an encoder (relative positions, its own LayerNorm) feed all layers:
+they are grouped with the embeddings. Patterns of the recipe take weights out of these groups, each with its factor.
+Each group is split in two, with decay and without; the head may have its own decay.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from final_project.errors import RecipeError
+from final_project.model.adapters.lora import is_adapter
 from final_project.settings import SimilarityV0, Training
 from final_project.training.optim import ParameterGroup, split_by_decay
 from similarity_v0.model import PairModel
@@ -29,6 +32,8 @@ PUBLISHED_LAYERS = 12
 
 Rate = tuple[str, float]
 """A group's name, and its rate over lr."""
+OF_HEAD = ("head", "pooler")
+"""The parts that head_weight_decay is for."""
 
 
 def pair_groups(model: nn.Module, settings: Training) -> list[ParameterGroup]:
@@ -38,13 +43,16 @@ def pair_groups(model: nn.Module, settings: Training) -> list[ParameterGroup]:
     rates = dict(assign_rates(model, settings))
     trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
     rates |= match_patterns(trained, settings.lr_patterns)
-    members: dict[Rate, list[str]] = {}
+    parts = dict(locate_parts(model))
+    of_head = settings.weight_decay if settings.head_weight_decay is None else settings.head_weight_decay
+    members: dict[tuple[Rate, float], list[str]] = {}
     for name in trained:
-        members.setdefault(rates[name], []).append(name)
+        decay = of_head if parts[name] in OF_HEAD else settings.weight_decay
+        members.setdefault((rates[name], decay), []).append(name)
     groups = [
         group
-        for (name, factor), names in members.items()
-        for group in split_by_decay(model, name, names, settings.lr * factor, settings.weight_decay)
+        for ((name, factor), decay), names in members.items()
+        for group in split_by_decay(model, name, names, settings.lr * factor, decay)
     ]
     log.info("similarity_v0: rates\n%s", format_rates(model, groups))
     return groups
@@ -58,13 +66,15 @@ def assign_rates(model: PairModel, settings: SimilarityV0) -> Iterator[tuple[str
             [f"similarity_v0.lr_groups: published names layers 0 to 11, this encoder has {n_layers}: use thirds"]
         )
     for name, part in locate_parts(model):
-        if settings.lr_groups == "flat":
+        if part == "lora":
+            yield name, ("lora", settings.lora_lr_factor)
+        elif settings.lr_groups == "flat":
             yield name, ("all", 1.0)
         elif part == "head":
             yield name, ("head", settings.head_lr_factor)
         elif isinstance(part, int):
             yield name, layer_rate(part, n_layers, settings)
-        elif part == "embeddings" and settings.lr_groups == "decay":
+        elif part in ("embeddings", "encoder") and settings.lr_groups == "decay":
             yield name, ("embeddings", settings.lr_decay**n_layers)
         else:
             yield name, (part, 1.0)
@@ -80,7 +90,8 @@ def layer_rate(layer: int, n_layers: int, settings: SimilarityV0) -> Rate:
 
 
 def locate_parts(model: PairModel) -> Iterator[tuple[str, str | int]]:
-    """(weight's name, its part): embeddings, the number of a layer, pooler, head, or encoder for what else it has."""
+    """(weight's name, its part): embeddings, the number of a layer, pooler, head, lora, or encoder for what else it
+    has. An own pool counts as the pooler."""
     owners: dict[int, str | int] = {id(weight): "head" for weight in model.output_layer.parameters()}
     owners |= {id(weight): "embeddings" for weight in model.embeddings.parameters()}
     for number, layer in enumerate(model.layers):
@@ -90,7 +101,10 @@ def locate_parts(model: PairModel) -> Iterator[tuple[str, str | int]]:
     if pooler is not None:
         encoder -= {id(weight) for weight in pooler.parameters()}
     for name, weight in model.named_parameters():
-        yield name, owners.get(id(weight), "encoder" if id(weight) in encoder else "pooler")
+        if is_adapter(name):
+            yield name, "lora"
+        else:
+            yield name, owners.get(id(weight), "encoder" if id(weight) in encoder else "pooler")
 
 
 def match_patterns(names: list[str], patterns: list[str]) -> dict[str, Rate]:

@@ -23,20 +23,20 @@ def append_record(path: Path, recipe: Recipe, scores: dict[str, dict[str, float]
         row |= {f"{section}.{key}": value for key, value in getattr(recipe, section).model_dump().items()}
     row |= {"augment": recipe.prepare.augment, "corpus": recipe.prepare.pairs_name}
     table = pd.DataFrame([row])
-    if (before := _rows_of(path)) is not None:
+    if (before := _read_table(path)) is not None:
         table = pd.concat([before, table], ignore_index=True)
     with write_atomic(path) as file:
         table.to_csv(file, index=False, lineterminator="\n")
 
 
-def _rows_of(path: Path) -> pd.DataFrame | None:
-    """The rows so far. A file that is no table is put aside aloud: the run that has just ended is not lost with it."""
+def _read_table(path: Path) -> pd.DataFrame | None:
+    """The rows so far. A file that is not a table is renamed with a warning: the new row must not be lost."""
     try:
         return pd.read_csv(path) if path.is_file() else None
     except EmptyDataError:
         return None
     except ValueError as error:  # pandas' ParserError, and text that is not UTF-8
         aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
-        log.warning("%s: no table (%s); it is now %s, and a new record begins", path, error, aside.name)
+        log.warning("%s: not a readable table (%s); renamed to %s, and a new one is begun", path, error, aside.name)
         path.replace(aside)
         return None

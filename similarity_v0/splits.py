@@ -1,4 +1,4 @@
-"""What the splits must be like before anything is trained on them, and which training pairs a recipe takes."""
+"""Check the splits before anything is trained on them, and take the training pairs that the recipe wants."""
 
 from __future__ import annotations
 
@@ -66,4 +66,4 @@ def require_fit_for_decision(folder: Path, settings: SimilarityV0) -> None:
             dev, f"{shared}: a threshold or a calibration found on test data is refused; give other dev pairs, or take "
             "a fixed cut with threshold=half and calibration=none",
         )  # fmt: skip
-    log.warning("%s: %s, so its figures say a little too much", dev, shared)
+    log.warning("%s: %s, so its metrics are slightly optimistic", dev, shared)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.artifacts import folder_atomic, write_text
+from final_project.artifacts import folder_atomic
 from final_project.errors import TrainingError
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.finite import NotFinite, weights_at_fault
+from final_project.model.model_folder import write_model_folder
+from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from final_project.tokens.packing import first_position_of
 from final_project.tokens.token_table import TokenTable
 from final_project.training.batching import MicroBatch, steps_per_epoch
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.guard import describe_rows
 from similarity_v0.batches import Lines, pair_batch
 from similarity_v0.best_weights import BestWeights
@@ -27,7 +30,7 @@ from similarity_v0.decision.row_target import Target
 from similarity_v0.export.text_card import card_of
 from similarity_v0.model import PairModel
 from similarity_v0.pair_weights import pair_weights
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v0.train_step import Step, train_step
 from similarity_v0.tricks.chosen import build_tricks
 from similarity_v0.two_labels import TwoLabels
@@ -72,7 +75,9 @@ class PairTask:
         self.train_rows = train_rows
         self.lengths = tables["train"].lengths[self.train_rows]
         self.weights = np.zeros(len(tables["train"]), dtype=np.float32)  # of the pairs to learn from; the rest unseen
-        self.weights[train_rows] = pair_weights(self.settings.pair_weights, tables, train_rows, tokenizer)
+        self.weights[train_rows] = pair_weights(
+            self.settings.pair_weights, tables, train_rows, tokenizer, self.settings.class_weights
+        )
         self.labels = {split: self.target.truth(table) for split, table in tables.items()}
         per_epoch = steps_per_epoch(len(self.lengths), self.settings.step_rows, self.settings.micro_rows)
         n_updates = self.settings.epochs * per_epoch
@@ -94,7 +99,7 @@ class PairTask:
         n_pairs, n_computed = map(int, self.engine.world.sum(n_pairs, n_computed))
         taken = Step(batches, n_pairs, self.seed, step)
         figures = train_step(self.engine, taken, self.settings.max_grad_norm, self.tricks)
-        return {**figures, "padded_tokens": n_computed}
+        return {**figures, "padded_tokens": n_computed, "passes": self.tricks.at(step).n_passes}
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Score dev with the weights that would be saved; keep them where they are the best so far."""
@@ -129,13 +134,11 @@ class PairTask:
         if world.is_first:
             if fault := weights_at_fault(full.items()):
                 raise TrainingError(f"similarity_v0: nothing is exported: {fault}: {DIVERGED}")
-            with folder_atomic(self.folder / "result") as result:
-                self.model.save(result / "model", full)
-                self.tokenizer.save_pretrained(result / "model")
-                rule.save(result / "model")
+            with folder_atomic(ResultFiles.of_stage(self.folder).folder) as result:
                 rows = {split: len(table) for split, table in self.tables.items()} | {"train": len(self.train_rows)}
                 card = card_of(self.recipe, scores, rule, rows, custom_embeddings(self.model.classifier))
-                write_text(result / "model" / "README.md", card)
+                save = partial(self.model.save, full=full)
+                write_model_folder(ResultFiles(result).model, save, self.tokenizer, rule, card)
                 self.target.write_results(result, rule, answers, self.labels)
             for split, values in scores.items():
                 shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())

@@ -25,7 +25,7 @@ from final_project.tokens.token_table import Row, tokenised
 from final_project.training.precision import autocast, resolve_precision
 from similarity_v0.api import CHUNK_ROWS, Precision
 from similarity_v0.model import PairModel
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 
 EXAMPLE = "[text, text], a list of texts"
 
@@ -99,7 +99,7 @@ class TextScorer:
                     self._model, table, given.pad_id, self._world, given, lambda logits: logits.double().cpu().numpy()
                 )
             except NotFinite as error:
-                raise NotFinite(first_row + error.row, error.said) from error
+                raise NotFinite(first_row + error.row, error.fault) from error
         return values_NC, n_truncated
 
 

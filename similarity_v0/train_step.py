@@ -18,8 +18,8 @@ from typing import cast
 import torch
 
 from final_project.model.score_loss import ScoreLoss, StepSums
-from final_project.training.batching import seed_of
-from final_project.training.engines.base import Engine
+from final_project.training.batching import derive_seed
+from final_project.training.engines.engine import Engine
 from similarity_v0.batches import PairBatch
 from similarity_v0.tricks.chosen import Tricks
 from similarity_v0.tricks.mixup import Blend
@@ -44,6 +44,7 @@ class Step:
 
 def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks) -> dict[str, float]:
     """Take one step; returns the mean clean loss (R-Drop's term included) and the gradient norm."""
+    tricks = tricks.at(step.number)
     attack = tricks.attack
     attack.begin_step()
     clean_sum = torch.zeros((), dtype=torch.float64, device=engine.world.device)
@@ -79,10 +80,14 @@ def train_step(engine: Engine, step: Step, max_grad_norm: float, tricks: Tricks)
                     with engine.backward_pass(synchronise=is_last), attack.applied():
                         engine.backward(pair_loss(engine, batch, tricks) / step.n_pairs * adversarial_pass.share)
 
-    # 4. clip and update
+    # 4. flooding: where the loss is below its level, the step is to raise it
+    if tricks.flood and engine.world.sum(float(clean_sum))[0] < tricks.flood:
+        engine.reverse_gradients()
+
+    # 5. clip and update
     grad_norm = engine.step(max_grad_norm)
 
-    # 5. average the weights, unless a gradient that is not finite has prevented the update
+    # 6. average the weights, unless a gradient that is not finite has prevented the update
     if tricks.average and math.isfinite(grad_norm):
         tricks.average.update()
     return {"loss": engine.world.sum(float(clean_sum))[0], "grad_norm": grad_norm}
@@ -152,4 +157,4 @@ def seeds(step: Step, batch: PairBatch, number: int) -> tuple[int, ...]:
 
 def seed_masks(step: Step, batch: PairBatch, number: int) -> None:
     """Seed torch's generator, so that a pass's dropout masks do not depend on what ran before."""
-    torch.manual_seed(seed_of(*seeds(step, batch, number)))
+    torch.manual_seed(derive_seed(*seeds(step, batch, number)))

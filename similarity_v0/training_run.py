@@ -43,7 +43,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Trained:
-    """The task stands at the last update, its best weights in its folder. seconds: of this process, after a resume."""
+    """The task is at the last update; its best weights are in its folder. seconds: of this process, after a resume."""
 
     task: PairTask
     updates: int
@@ -52,7 +52,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the manifest and the record say of a training. scores: by split. n_train: pairs that were learnt from."""
+    """What the manifest and the record hold about a training. scores: by split. n_train: pairs that were trained on."""
 
     scores: dict[str, dict[str, float]]
     n_train: int
@@ -69,7 +69,7 @@ class Fitted:
 
 
 def train_model(material: Material, rows: np.ndarray, folder: Path, label: str) -> Trained:
-    """Train on some rows of the train table, on every rank; goes on from what an interrupted run has left in folder."""
+    """Train on some rows of the train table, on every rank; resumes what an interrupted run left in folder."""
     recipe, world = material.recipe, material.world
     if world.is_first:
         end_replacement(folder / "best")

@@ -15,6 +15,7 @@ from final_project.data.files.tables import read_pairs
 from final_project.model.decision import Decision, probabilities_of
 from final_project.model.heads.outputs import Outputs
 from final_project.model.learning import Learning
+from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from final_project.tokens.token_table import WHOLE_NUMBERS, LabelColumn, Row, TokenTable
 from similarity_v0.decision import results
@@ -89,13 +90,13 @@ def warn_of_nothing_learnt(stage: Path, prepare: Path, train_labels_R: np.ndarra
         return
     _, labels_N = labelled(prepare / "dev.csv")
     assert labels_N is not None, "require_labels has checked dev"
-    _, decided_N = read_predictions(stage / "result" / "dev_predictions.csv")
+    _, decided_N = read_predictions(ResultFiles.of_stage(stage).predictions("dev"))
     statistics = prepare / "statistics.json"
     known = json.loads(statistics.read_text(encoding="utf-8")) if statistics.is_file() else {}
     overlap = known.get("overlap_baseline", {}).get("dev_accuracy")
     learning = Learning.of(decided_N, labels_N, overlap)
     if learning.is_nothing:
         log.warning(
-            "similarity_v0: WARNING: this model has learnt nothing that a simple rule does not know: %s. "
-            "Its rationales say nothing about the pairs", learning,
+            "similarity_v0: WARNING: this model has learnt nothing beyond a simple rule: %s. "
+            "Do not use its rationales: they say nothing about the pairs", learning,
         )  # fmt: skip

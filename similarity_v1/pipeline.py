@@ -11,11 +11,12 @@ from final_project.artifacts import write_json
 from final_project.data.files.contest import read_segmented
 from final_project.data.records import Rationale
 from final_project.parallel.world import World
+from final_project.run.result_files import ResultFiles
 from final_project.settings import Recipe
 from similarity_v1.evaluate.figures import References, measure, measure_baselines, n_repeating, to_numbers
 from similarity_v1.evaluate.files import read_references
 from similarity_v1.evaluate.metrics import intervals
-from similarity_v1.extract.job import Job, share_of
+from similarity_v1.extract.job import Job, plan_share
 from similarity_v1.rationales.chains import RAW_FILE, ZIP_FILE, write_clean_chain, write_published_chain
 from similarity_v1.rationales.published_chain import read_source_rows
 from similarity_v1.rationales.submission import align_rows, read_submission, validate
@@ -35,16 +36,16 @@ class StageResult:
 
 
 def explain(recipe: Recipe, folder: Path, world: World) -> None:
-    """The raw rationales and their scores, in the stage's folder; the work of all processes. It goes on where an
+    """The raw rationales and their scores, in the stage's folder; the work of all processes. It resumes where an
     interrupted run of the same settings was."""
     job = Job(
-        model=folder.parent / "similarity_v0" / "result" / "model",
+        model=ResultFiles.of_stage(folder.parent / "similarity_v0").model,
         pairs=folder.parent / "prepare" / "explain.jsonl",
         output=folder / "submit" / RAW_FILE,
         scores=folder / "scores.jsonl",
         settings=recipe.similarity_v1,
     )
-    share_of(job, world).work()
+    plan_share(job, world).work()
 
 
 def produce(recipe: Recipe, folder: Path) -> StageResult:

@@ -149,8 +149,10 @@ def by_names(rows: list[list[str]]) -> list[Pair]:
 
 
 def label_of(value) -> int | None:
-    text = "" if value is None else str(value).strip()
-    assert text in ("", "0", "1") and not isinstance(value, bool)
+    """Of a file in which mutations leave one label or another as it was; what the mutations may make a label of."""
+    text = "" if value is None else str(value).strip().lower()
+    text = {"1.0": "1", "0.0": "0", "true": "1", "false": "0", "y": "1", "n": "0"}.get(text, text)
+    assert text in ("", "0", "1")
     return int(text) if text else None
 
 

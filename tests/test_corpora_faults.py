@@ -24,7 +24,7 @@ EVERYWHERE = {
     "an empty file": (b"", None, "the file is empty"),
     "blank lines": (b"\n \r\n", None, "the file holds no text"),
     "only a BOM": (b"\xef\xbb\xbf", None, "the file holds no text"),
-    "another encoding": (PLAIN.encode("gb18030"), 1, "not UTF-8"),
+    "another encoding": ("Où est l'été\tcafé\t1\n".encode("latin-1"), 1, "not UTF-8"),
     "UTF-16": (PLAIN.encode("utf-16-le"), 1, "NUL byte: not a text file"),
     "an encoding that changes": (PLAIN.encode() + PLAIN.encode("gb18030"), 3, "not UTF-8"),
     "a NUL byte": (PLAIN.encode() + b"a\0\tb\t1\n", 3, "NUL byte: not a text file"),
@@ -91,7 +91,7 @@ def test_a_line_of_100_megabytes_is_refused(corpus, file_of_one_long_line):
 
 
 @pytest.mark.parametrize("corpus", READERS)
-def test_a_folder_or_nothing_in_place_of_a_file_is_said(tmp_path, corpus):
+def test_a_folder_or_nothing_in_place_of_a_file_is_reported(tmp_path, corpus):
     with pytest.raises(DataError, match="cannot read: Is a directory"):
         read(corpus, tmp_path)
     with pytest.raises(DataError, match="cannot read: No such file"):
@@ -100,7 +100,7 @@ def test_a_folder_or_nothing_in_place_of_a_file_is_said(tmp_path, corpus):
 
 @pytest.mark.parametrize("corpus", [name for name in READERS if name != "Chinese-MNLI"])
 def test_a_file_where_only_some_rows_have_a_label_is_refused(tmp_path, corpus):
-    with pytest.raises(DataError, match=r"train\.txt:3: no label, as rows before"):
+    with pytest.raises(DataError, match=r"train\.txt:3: no label, but earlier rows have one: label all rows or none"):
         read_text(tmp_path, corpus, PLAIN + "甲\t乙\t\n")
 
 

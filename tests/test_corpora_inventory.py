@@ -111,7 +111,7 @@ def test_a_part_inside_a_larger_one_is_read_only_where_all_larger_ones_are_absen
 
 
 @pytest.mark.parametrize("place", ["Tiny.tsv", "corpora/Tiny.csv", "Tiny/Tiny.txt", "corpora/tiny_mirror/Tiny.tsv"])
-def test_the_collections_own_file_stands_in_for_the_parts(tmp_path, place):
+def test_the_collections_own_file_replaces_the_parts(tmp_path, place):
     path, folders = write(tmp_path / place), data_folders(tmp_path)
     test = write(tmp_path / "tiny" / "test.tsv")
     corpus = a_corpus(TRAIN, DEV, TEST)
@@ -295,7 +295,7 @@ def test_the_counts_of_the_parts_add_up_to_those_of_the_corpus(corpus):
 
 @pytest.mark.stage
 @pytest.mark.skipif(not SHARED.is_file(), reason=f"{SHARED} is not at hand")
-def test_every_corpus_at_hand_agrees_as_far_as_it_goes(tmp_path):
+def test_the_counts_of_every_corpus_found_agree_with_the_published_ones(tmp_path):
     subprocess.run(["tar", "-xJf", SHARED, "-C", tmp_path], check=True)
     states = {name: str(take_stock(corpus, data_folders(tmp_path))) for name, corpus in CORPORA.items()}
     whole = {"DIAC2019", "AFQMC", "THS2021", "CHIP2019", "COVID19", "XF2021", "Chinese-STS-B"}

@@ -12,8 +12,8 @@ import pytest
 
 from final_project.__main__ import main
 from final_project.cli import run_main
-from final_project.data.augment import augment_pairs, implied_pairs
 from final_project.data.files.tables import read_pairs, write_pairs_csv
+from final_project.data.implied_pairs import augment_pairs, implied_pairs
 from final_project.data.records import Pair
 from final_project.errors import DataError
 

@@ -70,7 +70,7 @@ def test_a_pair_that_reads_like_names_stays_a_pair(tmp_path, row):
 @pytest.mark.parametrize(
     "order", [[2, 0, 1], [1, 0, 2], [3, 1, 2, 0], [0, 3, 1, 2, 4]], ids=["label first", "swapped", "id last", "mixed"]
 )
-def test_columns_are_found_by_name_wherever_they_stand(tmp_path, separator, order):
+def test_columns_are_found_by_name_in_any_order(tmp_path, separator, order):
     def cells(a, b, label):
         return [(a, b, label, "17", "医疗")[place] for place in order]
 
@@ -84,7 +84,7 @@ def test_columns_are_found_by_name_wherever_they_stand(tmp_path, separator, orde
     assert read_pairs(path) == LABELLED == read("LCQMC", path)
 
 
-def test_source_beside_other_names_says_where_a_row_comes_from(tmp_path):
+def test_a_column_source_among_text_columns_is_the_origin_of_a_row(tmp_path):
     header, row = "source,sentence1,sentence2,target", "新闻,甲,乙,1"
     (tmp_path / "a.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
     (tmp_path / "a.jsonl").write_text(json.dumps(dict(zip(header.split(","), row.split(","), strict=True))) + "\n")
@@ -105,7 +105,7 @@ def test_source_beside_other_names_says_where_a_row_comes_from(tmp_path):
         ("a.tsv", "甲\t乙\nquery\ttitle\n丙\t丁\n", 2, "a header between rows, 'query' and 'title': leave it out"),
         ("a.tsv", "query\ttitle\n甲\t乙\n\ufeffquery\ttitle\n", 3, "the header of line 1 again"),
         ("a.csv", "text1,text2,id\n甲,乙,1\ntext1,text2,id\n", 3, "the header of line 1 again"),
-        ("a.tsv", '"query"\t"title"\n"甲"\t"乙"\n', 1, "quotes around names mean that texts are quoted too"),
+        ("a.tsv", '"query"\t"title"\n"甲"\t"乙"\n', 1, "the header is quoted, so texts may be too"),
         ("a.jsonl", '{"query": "甲", "text2": "乙"}\n', 1, "missing key 'text1'; found query, text2"),
         ("a.jsonl", '{"premise": "甲"}\n', 1, "missing key 'hypothesis'"),
         ("a.jsonl", '{"甲": "乙"}\n', 1, "missing key 'sentence1'; found 甲"),
@@ -137,6 +137,6 @@ def test_what_we_write_ourselves_is_never_taken_for_a_header_between_rows(tmp_pa
     assert read_pairs(tmp_path / "a.csv") == pairs
 
 
-def test_names_that_go_together_or_stand_in_front_make_a_header():
+def test_two_names_of_one_kind_or_two_leading_names_make_a_header():
     assert is_header(["id", "Text A", "文本", "text_b"]) and is_header(["query", "sentence2"])
     assert not is_header(["id", "query", "sentence2"]) and not is_header(["甲", "乙"]) and not is_header([])

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from final_project.data.demo import grammar
 from final_project.data.demo.meanings import ALL_ROLES, conflicting_roles, entity_split, frame_split, frame_text
 from final_project.data.demo.pairs import N_DEV, N_PERTURBED, N_SOURCE_ROWS, build_demo
-from final_project.data.demo.sentences import PERTURBATIONS, Piece, text_of
+from final_project.data.demo.sentences import PERTURBATIONS, Piece, join_pieces
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.overlap_baseline import overlap_baseline
 from final_project.data.quality.statistics import describe, overlaps
@@ -83,7 +83,7 @@ def test_character_overlap_does_not_solve_it(demo):
 
 
 @pytest.mark.parametrize("side", ["sentence1", "sentence2"])
-def test_one_side_alone_tells_nothing_about_the_label(demo, side):
+def test_one_side_alone_does_not_predict_the_label(demo, side):
     model = make_pipeline(CountVectorizer(analyzer="char", ngram_range=(1, 2)), LogisticRegression(max_iter=300, C=0.3))
     model.fit([getattr(pair, side) for pair in demo.train], [pair.label for pair in demo.train])
     held_out = demo.dev + demo.source_pairs
@@ -91,7 +91,7 @@ def test_one_side_alone_tells_nothing_about_the_label(demo, side):
     assert 0.45 < score < 0.55
 
 
-def test_the_difference_in_length_tells_next_to_nothing_about_the_label(demo):
+def test_the_difference_in_length_hardly_predicts_the_label(demo):
     def difference(pairs):
         return [[abs(len(pair.sentence1) - len(pair.sentence2))] for pair in pairs]
 
@@ -157,7 +157,7 @@ def test_a_reversed_route_is_a_negative_that_marks_both_ends(demo):
         assert row.label == 0 and {"a", "b"} <= row.gold_roles
 
 
-def test_twins_keep_label_and_gold_words_and_change_the_text(demo):
+def test_perturbed_rows_keep_label_and_gold_words_and_change_the_text(demo):
     gold = {row.id: row for row in demo.gold}
     assert len(demo.pair_map) == N_PERTURBED == len({perturbed for _, perturbed in demo.pair_map})
     changed_gold = 0
@@ -182,7 +182,7 @@ def test_a_perturbation_changes_the_text_and_leaves_entity_and_number(perturb):
     sentence = (Piece("请问"), Piece("怎么"), Piece("退", "ask"), Piece("蓝牙", "a"), Piece("耳机", "b"), Piece("？"))
     for _ in range(20):
         after = perturb(rng, sentence)
-        assert text_of(after) != text_of(sentence)
+        assert join_pieces(after) != join_pieces(sentence)
         kept = [piece for piece in after if piece.role in ("a", "b", "n")]
         assert kept == [Piece("蓝牙", "a"), Piece("耳机", "b")]
         assert any(piece.role == "ask" for piece in after)

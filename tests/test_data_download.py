@@ -31,7 +31,7 @@ def target(tmp_path) -> Path:
     return tmp_path / "OCNLI" / "corpus.json"
 
 
-def test_a_file_arrives_whole_and_leaves_nothing_beside_it(server, target):
+def test_a_file_arrives_whole_and_leaves_no_partial_files(server, target):
     fetch(remote(server), target)
     assert target.read_bytes() == CONTENT and beside(target) == []
 
@@ -68,13 +68,13 @@ def test_a_cut_connection_is_continued_from_where_it_broke(server, target, n_byt
     ]
 
 
-def test_a_long_row_of_cuts_ends_with_one_message_and_the_next_run_goes_on(server, target):
+def test_many_broken_connections_end_with_one_message_and_the_next_run_resumes(server, target):
     server.moods = ["cut"] * 3
     with pytest.raises(EnvironmentProblem, match=r"after [\d,]+ of [\d,]+ bytes; gave up after 3 attempts") as raised:
         fetch(remote(server), target, AT_ONCE)
     assert not target.exists() and beside(target) == ["corpus.json.part", "corpus.json.part.json"]
     here = (target.parent / "corpus.json.part").stat().st_size
-    assert f"goes on from the {here:,} bytes" in str(raised.value)
+    assert f"again to resume after the {here:,} bytes already downloaded" in str(raised.value)
     fetch(remote(server), target)
     assert target.read_bytes() == CONTENT and ranges(server)[-1] == (f"bytes={here}-", 206)
 
@@ -173,7 +173,9 @@ def test_a_wrong_size_is_refused_before_it_is_downloaded(server, target):
 
 def test_a_size_that_only_the_list_knows_is_enough_and_none_at_all_is_not(server, target):
     server.claimed = "nothing"
-    with pytest.raises(DataError, match="expected to hear how long the file is, the server does not say"):
+    with pytest.raises(
+        DataError, match="the server does not state the size of the file: try later, or place the file by hand"
+    ):
         fetch(remote(server), target)
     fetch(remote(server, n_bytes=len(CONTENT)), target)
     assert target.read_bytes() == CONTENT

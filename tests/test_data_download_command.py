@@ -25,9 +25,10 @@ from download_server import (
 )
 
 from final_project.cli import run_main
+from final_project.commands.prepare import add_download_arguments, download_from
 from final_project.data.corpora.inventory import find_part
 from final_project.data.corpora.registry import find_corpus
-from final_project.data.download import add_download_arguments, download, download_from
+from final_project.data.download import download
 from final_project.data.download.offers import OFFERS, Item, Offer
 from final_project.data.download.transfer import RemoteFile
 from final_project.errors import ProjectError
@@ -98,7 +99,7 @@ def test_a_misspelt_name_gets_a_suggestion_and_one_that_is_not_served_a_way(caps
 def test_nothing_happens_unless_asked(tmp_path):
     arguments = argparse.Namespace(download=None, accept_licence=[], data=None)
     assert download_from(arguments, tmp_path / "data") == [] and list(tmp_path.iterdir()) == []
-    with pytest.raises(ProjectError, match="--accept-licence goes with --download"):
+    with pytest.raises(ProjectError, match="--accept-licence needs --download"):
         download_from(argparse.Namespace(download=None, accept_licence=["all"], data=None), tmp_path)
 
 

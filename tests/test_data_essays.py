@@ -12,7 +12,7 @@ from targets_support import write_csv
 
 from final_project.data.demo.essays import build_essays
 from final_project.errors import DataError
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 from final_project.settings import Targets
 

@@ -54,7 +54,7 @@ def test_the_order_of_the_sides_says_nothing_of_a_pair():
     assert len({tuple(row) for row in prints.exact_N2.tolist()}) == 3
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_reading_in_chunks_gives_the_same_fingerprints(monkeypatch):
     pairs = awkward_pairs(3)
     whole = fingerprints(pairs)
     monkeypatch.setattr(module, "CHUNK", 7)

@@ -12,7 +12,7 @@ from final_project.data.files.tables import read_pairs, write_pairs_csv
 from final_project.data.records import Pair
 from final_project.errors import DataError, ProjectError, RecipeError
 from final_project.model.decision import Decision
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 from similarity_v0.__main__ import main as similarity_v0
 from similarity_v0.export.model_card import model_card
@@ -88,7 +88,7 @@ def text_of(folder):
     return [tuple(line.split("\t")) for line in (folder / "text.tsv").read_text(encoding="utf-8").splitlines()]
 
 
-def test_what_is_held_out_unasked_is_said_in_the_log_and_what_is_asked_for_is_not(tmp_path, own, caplog):
+def test_held_out_pairs_are_logged_only_if_the_recipe_did_not_ask_for_them(tmp_path, own, caplog):
     caplog.set_level("INFO")
     prepare(recipe_of(tmp_path, own, ["train"], ["dev"]))
     assert f"no test pairs are named: 0.1 of {own('train')} are held out (set prepare.test_file or" in caplog.text

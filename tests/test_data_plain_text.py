@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from final_project.data.files.plain_text import LONGEST, sentences_of, text_pairs
+from final_project.data.files.plain_text import LONGEST, split_sentences, text_pairs
 from final_project.errors import DataError
 
 
@@ -43,13 +43,13 @@ def test_every_string_of_json_is_text_and_no_key_is(tmp_path, name, content):
 
 @pytest.mark.parametrize("text", ["", "2014", "https://a.b/c", "好", "OK！是"])
 def test_what_has_fewer_than_two_chinese_characters_is_no_sentence(text):
-    assert list(sentences_of(text)) == []
+    assert list(split_sentences(text)) == []
 
 
 def test_long_sentences_are_cut_at_commas_and_short_ones_are_not():
     part = "这是一句很长很长的话"
-    assert list(sentences_of(f"{part}，{part}")) == [f"{part}，{part}"]
-    assert list(sentences_of("，".join([part] * 5))) == [f"{part}，"] * 4 + [part]
+    assert list(split_sentences(f"{part}，{part}")) == [f"{part}，{part}"]
+    assert list(split_sentences("，".join([part] * 5))) == [f"{part}，"] * 4 + [part]
 
 
 @given(st.text(alphabet="天地玄黄，。？！\t\n a1：", max_size=200))
@@ -57,7 +57,7 @@ def test_no_chinese_character_of_a_sentence_is_lost_moved_or_made_up(text):
     def chinese(of: str) -> str:
         return re.sub("[^天地玄黄]", "", of)
 
-    found = list(sentences_of(text))
+    found = list(split_sentences(text))
     places, at = chinese(text), 0
     for sentence in found:
         at = places.index(chinese(sentence), at) + len(chinese(sentence))
@@ -83,4 +83,4 @@ def test_a_broken_file_is_named_with_its_line(tmp_path, name, content, said):
 
 def test_a_row_is_seldom_longer_than_post_training_reads():
     text = "第一部分说的是开头，" * 9 + "最后一部分说的是结尾。"
-    assert all(len(sentence) <= LONGEST for sentence in sentences_of(text))
+    assert all(len(sentence) <= LONGEST for sentence in split_sentences(text))

@@ -18,7 +18,7 @@ from final_project.data.files.contest import read_segmented
 from final_project.data.files.tables import read_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 from final_project.run.stage_folder import StageFolder
 
@@ -204,7 +204,7 @@ def test_all_missing_files_are_listed_at_once_with_the_way_out(tmp_path, monkeyp
     assert not (tmp_path / "runs").exists()
 
 
-def test_corpora_beside_the_data_folder_are_found_too(tmp_path, monkeypatch):
+def test_corpora_next_to_the_data_folder_are_found_too(tmp_path, monkeypatch):
     monkeypatch.setattr(inventory, "CHECKOUT_CORPORA", tmp_path / "corpora")
     write_corpus(tmp_path / "corpora")
     folder = prepare(corpus_recipe(tmp_path, "prepare.contest_set=B"))

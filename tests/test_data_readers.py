@@ -99,7 +99,7 @@ BAD = {
     "columns lost in a csv": ("x.csv", CSV.encode() + "甲,乙\n".encode(), 4, "expected 3 comma-separated columns"),
     "label out of range": ("x.tsv", TSV.encode() + "甲\t乙\t2\n".encode(), 3, "label must be 0 or 1, found '2'"),
     "label as a word": ("x.csv", CSV.encode() + "甲,乙,yes\n".encode(), 4, "label must be 0 or 1"),
-    "label true in json": ("x.jsonl", b'{"sentence1": "a", "sentence2": "b", "label": true}\n', 1, "label must be"),
+    "label a list in json": ("x.jsonl", b'{"sentence1": "a", "sentence2": "b", "label": [1]}\n', 1, "label must be"),
     "label missing in one row": ("x.csv", CSV.encode() + "甲,乙,\n".encode(), 4, "no label"),
     "empty sentence": ("x.tsv", TSV.encode() + "甲\t  \t1\n".encode(), 3, "sentence 2 is empty"),
     "empty sentence in json": ("x.jsonl", b'{"sentence1": "", "sentence2": "b"}\n', 1, "sentence 1 is empty"),
@@ -152,7 +152,7 @@ def test_a_header_can_be_demanded_or_refused(tmp_path):
         read_pairs(tmp_path / "without.tsv", header=True)
 
 
-def test_a_missing_file_and_a_folder_are_said(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     with pytest.raises(DataError, match="cannot read: No such file"):
         read_pairs(tmp_path / "absent.tsv")
     with pytest.raises(DataError, match="cannot read: Is a directory"):
@@ -176,7 +176,7 @@ def test_an_output_that_cannot_be_written_leaves_nothing(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "in.tsv"]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, monkeypatch):
     class FullDisk(io.StringIO):
         def fileno(self):
             raise OSError(28, "No space left on device")

@@ -94,7 +94,7 @@ def test_the_table_has_one_line_a_set_and_one_a_comparison():
     assert table.splitlines()[-1].split() == ["train/dev", "1", "1", "1"]
 
 
-def test_stats_answers_with_one_json_object_and_a_table_beside_it(tmp_path, capsys):
+def test_stats_prints_one_json_object_and_a_table_on_standard_error(tmp_path, capsys):
     path = tmp_path / "in.tsv"
     path.write_text("甲\t乙\t1\n丙\t丁\t0\n", encoding="utf-8")
     assert run_main(main, ["stats", "--input", str(path)]) == 0

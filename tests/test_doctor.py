@@ -11,7 +11,7 @@ from conftest import call
 pytestmark = pytest.mark.stage
 
 
-def test_doctor_answers_with_one_json_object_and_a_table_beside_it():
+def test_doctor_prints_one_json_object_and_a_table_on_standard_error():
     done = call("final_project", "doctor", "--recipe", "demo")
     answer = json.loads(done.stdout)
     assert done.returncode == (0 if answer["fit"] else 1)
@@ -43,7 +43,7 @@ def package(folder: Path, *modules: str) -> str:
         (("normalization/__init__.py", "normalization/fused_layer_norm.py"), "nvidia"),
     ],
 )
-def test_the_unrelated_package_named_apex_is_told_apart_and_refused(modules, status, tmp_path):
+def test_the_unrelated_package_named_apex_is_recognised_and_refused(modules, status, tmp_path):
     done = call("final_project", "doctor", PYTHONPATH=f"{package(tmp_path, *modules)}:.")
     answer = json.loads(done.stdout)
     assert answer["facts"]["apex"] == status

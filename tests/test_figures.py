@@ -50,7 +50,7 @@ def page(tmp_path):
 
     def problems(text: str) -> list[str]:
         (tmp_path / "README.md").write_text(text, encoding="utf-8")
-        return list(check.problems_of(tmp_path / "README.md", tmp_path))
+        return list(check.find_problems(tmp_path / "README.md", tmp_path))
 
     problems.root = tmp_path
     return problems
@@ -133,7 +133,7 @@ def test_code_addresses_versions_and_names_are_not_figures(page):
     assert page(text + "    lr=0.5\n\n```\naccuracy 0.9\n```\n<!-- 0.5 -->\n") == []
 
 
-def test_figures_beside_chinese_text_and_in_emphasis_are_read(page):
+def test_figures_next_to_chinese_text_and_in_emphasis_are_read(page):
     assert page(f"{MARK}准确率0.952，共4,167对，**.806**。\n") == []
     assert len(page("准确率0.953，共4,168对，**.807**，5％，[0.1](x)，![图 0.2](x)。\n")) == 6
 
@@ -191,7 +191,7 @@ def test_the_readmes_and_docs_print_no_figure_that_is_not_in_a_result_file():
 
 
 @pytest.mark.stage
-def test_the_command_ends_with_2_and_tells_all_problems_of_all_pages(tmp_path):
+def test_the_command_exits_with_2_and_lists_all_problems_of_all_pages(tmp_path):
     for name in ("a.md", "b.md"):
         (tmp_path / name).write_text("One 0.1\n\nTwo 0.2\n", encoding="utf-8")
     pages = [str(tmp_path / name) for name in ("a.md", "b.md", "none.md")]
@@ -211,7 +211,7 @@ def test_both_readmes_print_the_same_figures():
 def passages_of(page: str) -> list:
     """All text of a page, in its order."""
     markdown = check.MarkdownIt("commonmark").enable("table").parse((ROOT / page).read_text(encoding="utf-8"))
-    return list(check.passages_of(check.SyntaxTreeNode(markdown)))
+    return list(check.iter_passages(check.SyntaxTreeNode(markdown)))
 
 
 def figures_of(passage) -> list[str]:
@@ -227,7 +227,7 @@ def test_a_wrong_last_digit_would_be_noticed_for_most_figures_of_our_pages(tmp_p
         wrong, n_figures = re.subn(r"(?<=\| )(-?\d*\.\d+)(?= \|)", lambda found: other_digit(found[0]), text)
         copy.write_text(wrong, encoding="utf-8")
         tried += n_figures
-        missed += n_figures - sum("is in none" in problem for problem in check.problems_of(copy))
+        missed += n_figures - sum("is in none" in problem for problem in check.find_problems(copy))
     assert tried > 50 and missed / tried < 0.15
 
 

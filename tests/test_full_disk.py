@@ -13,7 +13,7 @@ pytestmark = pytest.mark.stage
 
 
 @pytest.mark.parametrize("spare_kb", [40, 400])
-def test_training_on_a_full_disk_ends_in_one_message_and_goes_on_when_there_is_room(
+def test_training_on_a_full_disk_ends_in_one_message_and_resumes_when_there_is_room(
     spare_kb, prepared, posttrained, small_disk
 ):
     """spare_kb: what is free when training starts: too little for the tokens, or for the first checkpoint."""
@@ -29,7 +29,7 @@ def test_training_on_a_full_disk_ends_in_one_message_and_goes_on_when_there_is_r
     assert weights_digest(runs, "posttrain") == weights_digest(posttrained, "posttrain")
 
 
-def test_with_room_for_one_checkpoint_training_warns_and_goes_on_to_the_same_bits(prepared, posttrained, small_disk):
+def test_with_room_for_one_checkpoint_training_warns_and_continues_to_the_same_bits(prepared, posttrained, small_disk):
     runs = small_disk(used_kb(prepared) + 900)
     shutil.copytree(prepared / "demo", runs / "demo")
     done = stage("posttrain", runs)
@@ -38,7 +38,7 @@ def test_with_room_for_one_checkpoint_training_warns_and_goes_on_to_the_same_bit
 
 
 @pytest.mark.parametrize(("name", "spare_kb"), [("similarity_v0", 700), ("similarity_v0", 1300), ("posttrain", 650)])
-def test_without_room_for_the_best_weights_or_the_model_a_stage_ends_in_one_message_and_goes_on_later(
+def test_without_room_for_the_best_weights_or_the_model_a_stage_ends_in_one_message_and_resumes_later(
     name, spare_kb, posttrained, prepared, small_disk
 ):
     source = prepared if name == "posttrain" else posttrained

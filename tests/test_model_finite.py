@@ -29,7 +29,7 @@ from posttrain.fit import export
 from similarity_v0.__main__ import main as v0
 from similarity_v0.api import PairClassifier
 from similarity_v0.export.check import compare
-from similarity_v0.folds.soup import mean_weights
+from similarity_v0.folds.model_soup import mean_weights
 from similarity_v0.model import pair_model_from
 from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.explain.explainer import Explainer

@@ -17,7 +17,7 @@ from final_project.training.batching import batches_by_length
 from similarity_v0.api import PairClassifier
 from similarity_v0.export.check import compare, torch_scorer
 from similarity_v0.model import PairModel
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.explain.explainer import Explainer
 

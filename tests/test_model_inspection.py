@@ -102,7 +102,7 @@ def test_what_is_no_pair_classifier_is_refused_by_predict_and_explained_by_expla
     assert Explainer.from_folder(folder).explain(PAIRS)[0].words
 
 
-def test_all_faults_are_told_at_once(tmp_path):
+def test_all_faults_are_listed_at_once(tmp_path):
     tokenizer = tiny_tokenizer("wordpiece_lower")
     model = tiny_sequence_classifier("bert", tokenizer, num_labels=3)
     tokenizer.add_tokens(["开通"])
@@ -141,7 +141,7 @@ def test_a_model_without_token_types_is_not_given_any(architecture, tmp_path):
     assert PairClassifier.load(folder).predict(PAIRS).probabilities == pytest.approx(expected.numpy(), abs=1e-6)
 
 
-def test_masked_lm_training_of_roberta_takes_a_tokenizer_that_tells_types(tmp_path):
+def test_masked_lm_training_of_roberta_takes_a_tokenizer_that_gives_token_types(tmp_path):
     folder = tiny_masked_lm_folder(tmp_path / "start", "roberta")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = MaskedLm(masked_lm_from(str(folder), tokenizer, allow_download=False))

@@ -112,7 +112,7 @@ def test_a_classifier_with_a_layer_too_few_in_its_config_is_refused_and_a_start_
     assert "layers that config.json does not ask for are left out: bert.encoder.layer.1." in caplog.text
 
 
-def test_what_is_new_is_told_by_name_in_one_line(tmp_path, caplog):
+def test_new_weights_are_named_in_one_log_line(tmp_path, caplog):
     folder = tiny_masked_lm_folder(tmp_path / "start")
     with caplog.at_level(logging.INFO):
         load_start(AutoModelForSequenceClassification, folder)
@@ -138,7 +138,7 @@ def test_an_encoder_of_another_shape_is_still_refused(tmp_path):
         load_start(AutoModelForSequenceClassification, folder)
 
 
-def test_a_trained_pooler_is_found_whatever_stands_around_it(tmp_path):
+def test_a_trained_pooler_is_found_under_any_prefix(tmp_path):
     classifier = tiny_folder(tmp_path / "classifier")
     weights = load_file(classifier / "model.safetensors")
     tokenizer = tiny_tokenizer("wordpiece_lower")

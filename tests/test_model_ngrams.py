@@ -59,7 +59,7 @@ def embedded_by_hand(words, ids: list[int], borders: set[int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("pair", TEXTS)
-def test_a_token_is_its_word_and_the_two_pairs_it_stands_in(tokenizer, model, pair):
+def test_a_token_is_its_word_and_the_two_pairs_it_is_part_of(tokenizer, model, pair):
     ids = tokenizer(*pair)["input_ids"]
     expected = embedded_by_hand(model.get_input_embeddings(), ids, {tokenizer.cls_token_id, tokenizer.pad_token_id})
     found = model.get_input_embeddings()(torch.tensor([ids]))[0]

@@ -29,7 +29,7 @@ def test_every_verb_is_listed_and_known_to_the_package_that_runs_it(tmp_path):
         assert done.returncode == 0 and "usage:" in done.stdout, verb
 
 
-def test_a_slip_of_the_pen_is_told_the_nearest_verb_and_ends_with_2():
+def test_a_misspelt_verb_exits_with_2_and_names_the_nearest_one():
     done = door("explian")
     assert done.returncode == 2 and "did you mean explain?" in done.stderr and "Traceback" not in done.stderr
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stage
 EXTRAS = {
     "deepspeed", "fairscale", "lion_pytorch", "optuna", "opencc", "rensa", "onnx", "onnxscript", "onnxruntime",
     "fastapi", "uvicorn", "ray", "pytest", "hypothesis", "ruff", "nltk", "sentence_transformers", "playwright",
-    "axe_playwright_python", "httpx", "build", "apex",
+    "axe_playwright_python", "httpx", "build", "apex", "openpyxl", "peft", "modelscope",
 }  # fmt: skip
 NEEDS_AN_EXTRA = {
     "final_project.training.engines.fairscale_oss": "fairscale",  # imported when that engine is chosen

@@ -15,7 +15,7 @@ from final_project.recipe import load_recipe
 from final_project.run.stage_folder import StageFolder
 from final_project.tokens.token_table import open_token_table, write_token_table
 from final_project.tokens.tokenizer import build_tokenizer
-from final_project.tokens.vocabulary import teach, unknown_units
+from final_project.tokens.vocabulary import add_units, unknown_units
 from posttrain.fit import fit, start_model
 
 TEXTS = ["手机怎么截图", "苹果手机怎么样", "手机壳怎么选", "怎么样才能截图", "囧囧的手机ωφ好", "ωφ手机囧"]
@@ -67,7 +67,7 @@ def test_what_a_tokenizer_does_not_know_is_found_by_frequency():
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_taught_words_start_from_their_pieces_and_stay_tied_and_saved(kind, tmp_path):
+def test_added_words_start_from_their_pieces_and_stay_tied_and_saved(kind, tmp_path):
     tokenizer = known_tokenizer()
     torch.manual_seed(0)
     size = {"vocab_size": len(tokenizer) + 3}  # some weights have more rows than their tokenizer
@@ -79,7 +79,7 @@ def test_taught_words_start_from_their_pieces_and_stay_tied_and_saved(kind, tmp_
     with torch.no_grad():
         outputs.bias.normal_()
     before, bias = model.get_input_embeddings().weight.detach().clone(), outputs.bias.detach().clone()
-    teach(["囧", "机ω"], model, tokenizer)
+    add_units(["囧", "机ω"], model, tokenizer)
     new, word = tokenizer.convert_tokens_to_ids(["囧", "机ω"])
     unknown, known = tokenizer.unk_token_id, tokenizer.convert_tokens_to_ids("机")
     after = model.get_input_embeddings().weight
@@ -97,7 +97,7 @@ def test_taught_words_start_from_their_pieces_and_stay_tied_and_saved(kind, tmp_
     torch.testing.assert_close(again.eval()(**inputs).logits, model.eval()(**inputs).logits)
 
 
-def test_unknown_words_are_taught_when_a_recipe_asks_for_it(tmp_path):
+def test_unknown_words_join_the_vocabulary_when_a_recipe_asks_for_it(tmp_path):
     tokenizer = known_tokenizer()
     place = saved(tmp_path / "start", tiny_masked_lm(vocab_size=len(tokenizer)), tokenizer)
     text = tmp_path / "text.tsv"

@@ -14,7 +14,7 @@ from final_project.data.quality.fingerprints import normal_form
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError, ProjectError
 from final_project.prepare.inputs import find_inputs
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora.tar.xz"
@@ -161,7 +161,7 @@ def test_everything_dropped_is_an_error_and_not_an_empty_file(data):
     assert not (data.parent / "runs" / "demo" / "prepare").exists()
 
 
-def test_more_sets_can_be_kept_out_and_one_that_is_absent_is_said(data, caplog):
+def test_more_sets_can_be_kept_out_and_an_absent_one_is_logged(data, caplog):
     caplog.set_level("INFO")
     row = {"id": 1, "query": "买股票", "title": "标题", "text_q_seg": list("买股票"), "text_t_seg": ["标题"]}
     (data / "sim_interpretation_A.txt").write_text(json.dumps(row) + "\n", encoding="utf-8")

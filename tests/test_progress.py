@@ -109,7 +109,7 @@ def test_figures_that_are_not_finite_are_null(tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text().startswith('{"bad_steps": 1, "grad_norm": null, "loss": null,')
 
 
-def test_weights_and_biases_is_asked_for_by_name_and_its_absence_said():
+def test_weights_and_biases_is_used_on_request_and_its_absence_reported():
     require_wandb("", "fit")
     if importlib.util.find_spec("wandb") is not None:
         pytest.skip("wandb is installed here")
@@ -141,7 +141,7 @@ def with_wandb(folder: Path, first_step: int, **variables: str) -> subprocess.Co
     return subprocess.run(code, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
 
 
-def test_weights_and_biases_gets_every_figure_and_a_resumed_stage_goes_on_in_its_run(tmp_path):
+def test_weights_and_biases_gets_every_figure_and_a_resumed_stage_continues_its_run(tmp_path):
     runs = []
     for first_step, loss, accuracy in ((0, "0.5", "0.5"), (2, "0.25", "0.7")):
         done = with_wandb(tmp_path, first_step, WANDB_MODE="offline")

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, call
 
 from final_project.errors import RecipeError
-from final_project.recipe import dotted_fields, load_recipe, recipe_names
+from final_project.recipe import describe_fields, dotted_fields, load_recipe, recipe_names
 from similarity_v1.explain.from_settings import SETTING_NAMES
 
 
@@ -47,7 +47,7 @@ def test_every_field_says_what_it_means():
     assert [key for key, field in dotted_fields().items() if not field.description] == []
 
 
-def test_all_problems_of_a_recipe_are_said_at_once_with_file_and_line(tmp_path):
+def test_all_problems_of_a_recipe_are_listed_at_once_with_file_and_line(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "seed: 1\nsimilarity_v0:\n  epoch: 3\n  lr: high\n  fgm_eps: -1\n"
@@ -124,3 +124,12 @@ def test_wrong_use_ends_with_status_2_and_no_traceback(arguments):
     done = call(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_help_shows_types_and_defaults_as_a_recipe_writes_them():
+    text = describe_fields()
+    assert "similarity_v1.baseline=null  (zero|mask|pad|null)" in text
+    assert "similarity_v1.target=predicted  (predicted|both|int)" in text
+    assert "posttrain.zero_stage=null  (null|0|1|2|3)" in text and "similarity_v0.lr_patterns=[]  ([str, ...]" in text
+    heads = [line for line in text.splitlines() if not line.startswith("      ")]
+    assert not [head for head in heads if "None" in head or "Literal" in head or "Annotated" in head]

@@ -10,7 +10,7 @@ from test_house import imported_by, modules
 EVERYWHERE = tuple(
     f"final_project.{name}"
     for name in (
-        *("errors", "artifacts", "strict_json", "places", "option_checks", "chunks"),
+        *("errors", "artifacts", "strict_json", "places", "option_checks", "method_options", "chunks"),
         *("settings", "recipe", "data.texts"),
     )
 )
@@ -21,12 +21,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "final_project/text": (),
     "final_project/tokens": (),
     "final_project/model": ("final_project.tokens",),
+    "final_project/weights": (
+        "final_project.data.files", "final_project.model", "final_project.tokens",
+    ),
     "final_project/run": ("final_project.parallel", "final_project.model.start_folder"),
     "final_project/data/quality": (RECORDS,),
     "final_project/data/files": (RECORDS, "final_project.data.quality"),
     "final_project/data/demo": (RECORDS,),
     "final_project/data/corpora": (RECORDS, FILES),
-    "final_project/data/augment.py": (RECORDS, FILES),
+    "final_project/data/implied_pairs.py": (RECORDS, FILES),
     "final_project/data/download": ("final_project.run.progress", "final_project.data.files.zips"),
     "final_project/training": (
         "final_project.tokens", "final_project.model", "final_project.parallel", "final_project.run",
@@ -39,7 +42,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "similarity_v0/export": (*CORE, "similarity_v0.model", "similarity_v0.losses"),
     "similarity_v0/folds": (
         *CORE, "similarity_v0.decision", "similarity_v0.export.model_card", "similarity_v0.model",
-        "similarity_v0.predict", "similarity_v0.training_run",
+        "similarity_v0.probabilities", "similarity_v0.training_run",
     ),
     "similarity_v1/rationales": CORE,
     "similarity_v1/explain": (*CORE, "similarity_v1.rationales.selection"),

@@ -80,7 +80,7 @@ def checked(run_dir: Path, kept: Kept, setting: str, force: bool, end: str, numb
         return kept
     assert result != "skipped"
     if force:
-        assert result is None, "a forced run starts afresh"
+        assert result is None, "a forced run starts over"
     elif kept.half_done and kept.half_done[0] == setting:
         assert result == kept.half_done[1], "the newest interrupted run is resumed"
     elif result is not None:

@@ -95,7 +95,7 @@ def test_an_evaluation_that_a_signal_has_kept_from_coming_is_made_up_for(tmp_pat
     assert steps == [0, 3, 6, 9, 12, 15]
 
 
-def test_on_a_full_disk_training_goes_on_beside_the_checkpoint_that_is_there(small_disk, caplog):
+def test_on_a_full_disk_training_continues_and_keeps_the_last_checkpoint(small_disk, caplog):
     disk = small_disk(3000)
     filler = disk / "filler"
 

@@ -61,7 +61,7 @@ FILES = ("model.safetensors", "exp_avg.safetensors", "exp_avg_sq.safetensors", "
 
 @pytest.mark.parametrize("spoil", [cut, empty, flip, dangle])
 @pytest.mark.parametrize("name", FILES)
-def test_a_checkpoint_with_any_file_damaged_is_passed_over_aloud(name, spoil, tmp_path, caplog):
+def test_a_checkpoint_with_any_file_damaged_is_skipped_with_a_warning(name, spoil, tmp_path, caplog):
     interrupted_at(7, tmp_path)
     spoil(tmp_path / "checkpoints" / "step-00000007" / name)
     second = Scored(engine_in_evaluation_mode())

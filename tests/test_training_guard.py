@@ -49,7 +49,7 @@ def same(a: dict, b: dict) -> bool:
 
 
 @pytest.mark.stage
-def test_a_bad_step_changes_nothing_and_the_next_one_goes_on(tmp_path, caplog):
+def test_a_bad_step_changes_nothing_and_the_next_one_continues(tmp_path, caplog):
     task = NotANumber(engine_in_evaluation_mode(), bad_steps={3})
     run_loop(task, task.engine, SETTINGS, 1, 0, tmp_path, "fit")
     assert same(task.weights[1], task.weights[2]) and not same(task.weights[2], task.weights[3])
@@ -88,14 +88,14 @@ def test_an_overflow_of_the_loss_scale_is_no_fault_until_the_scale_is_at_its_end
         guard.check(21, {"loss": 1.0, "grad_norm": math.inf}, list)
 
 
-def test_a_resumed_run_goes_on_counting():
+def test_a_resumed_run_continues_the_count_of_bad_steps():
     guard, other = FiniteGuard(5, None, "fit"), FiniteGuard(5, None, "fit")
     guard.check(1, {"loss": NAN}, list)
     other.restore(json.loads(json.dumps(guard.state())))
     assert (other.bad, other.in_a_row) == (1, 1)
 
 
-def test_rows_are_told_with_their_text(tmp_path):
+def test_rows_of_a_bad_step_are_stored_with_their_text(tmp_path):
     from final_project.tokens.token_table import open_token_table, write_token_table
     from final_project.tokens.tokenizer import build_tokenizer
     from final_project.training.guard import describe_rows

@@ -72,7 +72,7 @@ def test_evaluation_comes_every_so_many_updates_and_at_the_end(every, expected, 
     assert task.evaluations == expected
 
 
-def test_an_interrupted_loop_goes_on_after_its_last_checkpoint(tmp_path):
+def test_an_interrupted_loop_resumes_after_its_last_checkpoint(tmp_path):
     first = Recorder(engine_in_evaluation_mode(), stop_at=11)
     with pytest.raises(KeyboardInterrupt):
         run_loop(first, first.engine, SETTINGS, 1, 0, tmp_path, "test")

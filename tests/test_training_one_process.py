@@ -10,10 +10,10 @@ import pytest
 from conftest import call, stage
 from training_support import settings_of
 
-from final_project.commands import plan
 from final_project.errors import EnvironmentProblem
 from final_project.parallel.world import started_world
 from final_project.recipe import load_recipe
+from final_project.run.launch import nodes_from_environment, stage_command
 
 pytestmark = pytest.mark.engines
 
@@ -42,8 +42,7 @@ def command_of(nproc: int, monkeypatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     recipe = load_recipe("demo", ["posttrain.engine=deepspeed", f"nproc={nproc}"])
-    arguments = type("Arguments", (), {"recipe": "demo", "force": False, "overrides": []})
-    return " ".join(plan.stage_command(recipe, "posttrain", arguments, plan.nodes_from_environment()))
+    return " ".join(stage_command(recipe, "posttrain", "demo", False, [], nodes_from_environment()))
 
 
 def test_two_runs_on_one_machine_take_two_free_ports(bare, monkeypatch):

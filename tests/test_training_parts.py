@@ -19,8 +19,8 @@ from final_project.tokens.token_table import open_token_table, pad_rows, write_t
 from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.batching import (
     batches_by_length,
+    derive_seed,
     epoch_steps,
-    seed_of,
     share_of_rank,
     steps_per_epoch,
 )
@@ -79,7 +79,7 @@ def test_evaluation_batches_keep_to_the_token_budget():
 
 
 def test_seeds_differ_wherever_one_part_differs():
-    seeds = {seed_of(a, b, c) for a in range(6) for b in range(6) for c in range(6)}
+    seeds = {derive_seed(a, b, c) for a in range(6) for b in range(6) for c in range(6)}
     assert len(seeds) == 216
     assert all(0 <= seed < 2**63 for seed in seeds)
 

@@ -90,7 +90,7 @@ def test_a_stage_killed_at_random_ends_with_the_bits_of_an_undisturbed_one(
     assert steps == sorted(steps), "no step stands twice in the journal"
 
 
-def test_a_run_may_go_on_with_another_engine_and_number_of_ranks(prepared, copy_of):
+def test_a_run_may_resume_with_another_engine_and_number_of_ranks(prepared, copy_of):
     calm, disturbed = copy_of(prepared, "calm"), copy_of(prepared, "disturbed")
     stage("posttrain", calm, *LONGER)
     for moment, engine, nproc in ((5, "zero3", 2), (12, "ddp", 1)):
@@ -101,7 +101,7 @@ def test_a_run_may_go_on_with_another_engine_and_number_of_ranks(prepared, copy_
     assert largest_difference(*both) < 1e-6
 
 
-def test_a_damaged_newest_checkpoint_is_passed_over_aloud(prepared, copy_of):
+def test_a_damaged_newest_checkpoint_is_skipped_with_a_warning(prepared, copy_of):
     calm, disturbed = copy_of(prepared, "calm"), copy_of(prepared, "disturbed")
     stage("posttrain", calm, *LONGER)
     kill_at(disturbed, "posttrain", 8)

@@ -181,7 +181,7 @@ def test_a_resumed_run_ends_with_the_same_bits(name, found):
     assert largest_difference(found[name, 1]["weights"], found[name, 1]["resumed"]) == 0
 
 
-def test_a_run_may_go_on_with_any_engine_and_number_of_ranks(found):
+def test_a_run_may_resume_with_any_engine_and_number_of_ranks(found):
     for file in ("model", "exp_avg", "exp_avg_sq"):
         passed_on = load_file(found["folder"] / f"chain-{len(CHAIN) - 1}" / f"{file}.safetensors")
         assert largest_difference(passed_on, load_file(found["folder"] / "single-1" / f"{file}.safetensors")) < 1e-6

@@ -84,7 +84,7 @@ def rank(process: subprocess.Popen, number: int) -> psutil.Process:
 
 
 @pytest.mark.usefixtures("environment_of_run_sh")
-def test_a_stage_that_is_told_to_end_is_resumed_to_the_same_bits(prepared, posttrained, copy_of):
+def test_a_stage_ended_by_a_signal_resumes_to_the_same_bits(prepared, posttrained, copy_of):
     """SIGTERM to run.sh, as a cluster sends it: passed on, the state written, the status says what ended it."""
     runs = copy_of(prepared)
     process = started(runs)

@@ -110,7 +110,7 @@ def test_scores_that_fall_with_the_label_are_not_turned_around(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_pairs_that_can_be_told_apart_without_a_fault_do_not_become_certain(method):
+def test_perfectly_separable_pairs_do_not_become_certain(method):
     p, labels = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1])
     values = fit_calibration(method, p, labels)(p)
     assert np.isfinite(np.log(values)).all() and np.isfinite(np.log1p(-values)).all()

@@ -35,7 +35,7 @@ def cut_weights(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lambda folder: shutil.rmtree(folder / "best"), cut_weights], ids=["gone", "cut"])
-def test_without_the_best_weights_nothing_goes_out_under_their_name(spoil, killed, copy_of):
+def test_without_the_best_weights_nothing_is_exported_under_their_name(spoil, killed, copy_of):
     runs = copy_of(killed)
     folder = runs / "demo" / NAME
     spoil(folder)
@@ -103,6 +103,6 @@ def test_a_damaged_record_costs_the_run_that_has_just_ended_nothing(content, tmp
     assert not content or aside.read_bytes() == content
 
 
-def test_the_score_of_the_best_weights_stands_beside_them(killed):
+def test_the_score_of_the_best_weights_is_stored_next_to_them(killed):
     best = json.loads((killed / "demo" / NAME / "best" / "best.json").read_text())
     assert best["step"] in (7, 14, 21) and 0 < best["score"] <= 1

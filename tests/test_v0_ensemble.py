@@ -24,8 +24,8 @@ from final_project.tokens.tokenizer import build_tokenizer
 from final_project.training.weights import save_tensors
 from similarity_v0.__main__ import main
 from similarity_v0.api import PairClassifier
-from similarity_v0.folds.ensemble import combined, fitted_weights
-from similarity_v0.folds.soup import greedy_choice
+from similarity_v0.folds.ensemble_methods import combined, fitted_weights
+from similarity_v0.folds.model_soup import greedy_choice
 
 PAIRS = [
     ("今天天气好吗", "天气好不好"),
@@ -184,7 +184,7 @@ def test_what_is_wrong_is_one_message_and_nothing_is_written(files, tmp_path, ca
         ([a], (), "two files or more"),
         ([a, fewer], (), f"fewer.csv: 1 rows of {a} are missing, the first of them row 1"),
         ([a, more], (), f"more.csv: 2 rows are not in {a}, the first of them row 4"),
-        ([twice, a], (), "twice.csv:4: row 0 stands here and on line 2"),
+        ([twice, a], (), "twice.csv:4: row 0 again; the first is on line 2"),
         ([above, a], (), "above.csv:3: expected a probability from 0 to 1, found '1.5'"),
         ([nan, a], (), "nan.csv:3: expected a probability"),
         ([headless, a], (), "headless.csv:1: expected a header with row or id, and probability"),
@@ -301,7 +301,7 @@ def test_what_cannot_be_averaged_is_one_message_and_nothing_is_written(models, d
         ((first, models[1], *output, "--greedy"), "give them with --dev"),
         ((first, models[1], *output, "--dev", test), "a choice by test data is refused"),
         ((first, models[1], *output, "--dev", one_label), "all 1 pairs have label 1"),
-        ((first, models[1], "--output", full), "is there already"),
+        ((first, models[1], "--output", full), "already exists"),
         ((first, tmp_path / "nowhere", *output), "expected a model folder or a checkpoint"),
         ((tmp_path / "nowhere", first, *output), "no such model folder"),
         ((first, other_tokenizer, *output), f"not the tokenizer of {first} (tokenizer.json differs)"),

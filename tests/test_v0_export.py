@@ -36,13 +36,15 @@ def classifier_folder(folder: Path, **settings) -> Path:
     """A random classifier whose probabilities differ from pair to pair, its tokenizer and its decision."""
     tokenizer = build_tokenizer((text for pair in PAIRS for text in (pair.sentence1, pair.sentence2)), 200)
     tokenizer.model_max_length = LONGEST
-    own = settings.pop("own_parts", False)
+    own, n_layers = settings.pop("own_parts", False), settings.pop("n_layers", 2)
     parts = {"match_types": describe_matches(tokenizer), "ngrams": describe_ngrams(tokenizer, 50)}
     more = {"type_vocab_size": 4, **parts} if own else {}
-    start = add_custom_embeddings(tiny_masked_lm(vocab_size=len(tokenizer), initializer_range=0.2, **more), None)
+    more |= {"vocab_size": len(tokenizer), "num_hidden_layers": n_layers}
+    start = add_custom_embeddings(tiny_masked_lm(initializer_range=0.2, **more), None)
     if own:
         start.get_input_embeddings().ngrams.weight.data.normal_(std=0.2)
     start.save_pretrained(folder / "start")
+    tokenizer.save_pretrained(folder / "start")
     model = pair_model_from(str(folder / "start"), 3, SimilarityV0(**settings))
     inputs = tokenizer(*map(list, zip(*texts(), strict=True)), truncation=True, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -173,7 +175,7 @@ def test_parts_of_our_own_are_refused_where_they_would_be_lost(tmp_path):
 def test_a_folder_that_is_there_is_not_written_over(standard, tmp_path):
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "mine.txt").write_text("precious")
-    with pytest.raises(ArtifactError, match="already there; name a new folder"):
+    with pytest.raises(ArtifactError, match="already exists; name a new folder"):
         exported(standard, "onnx", tmp_path)
     assert [path.name for path in (tmp_path / "onnx").iterdir()] == ["mine.txt"]
 
@@ -202,7 +204,7 @@ def loaded(text: str, folder: Path):
     return ModelCard.load(folder / "README.md")
 
 
-def test_a_model_card_loads_and_tells_data_scores_threshold_loading_and_limits(tmp_path):
+def test_a_model_card_loads_and_states_data_scores_threshold_loading_and_limits(tmp_path):
     card = loaded(card_of(), tmp_path)
     assert card.data.library_name == "transformers" and card.data.language == ["zh"]
     for words in ("100 pairs of train", "0.9123", "P(1) >= 0.4", "PairClassifier.load", "## Limits", "transformers 5"):
@@ -215,7 +217,7 @@ def test_an_exports_card_loads_too(form, tmp_path):
     assert "How to load it" in card.text and "higher probability" in card.text
 
 
-def test_a_card_tells_no_path_of_this_machine_and_escapes_what_others_wrote():
+def test_a_card_names_no_path_of_this_machine_and_escapes_what_others_wrote():
     text = card_of("similarity_v0.init=/home/someone/models/base-model", "name=<b>x</b> | *y*")
     assert "/home" not in text and "base-model" in text
     assert "<b>" not in text and r"\*y\*" in text

@@ -167,7 +167,7 @@ def test_the_stage_counts_as_one_with_its_outputs_and_its_record(finished):
     assert not list(finished.glob("folds/*/checkpoints"))
 
 
-def test_a_run_goes_on_with_the_fold_where_it_was_stopped_and_ends_alike(start, finished, tmp_path):
+def test_a_run_resumes_in_the_fold_where_it_was_stopped_and_ends_alike(start, finished, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(finished.parent.parent, runs)
     folder = runs / "demo" / "similarity_v0"
@@ -186,7 +186,7 @@ def test_a_run_goes_on_with_the_fold_where_it_was_stopped_and_ends_alike(start, 
     assert set(different) <= {"result/folds.json"}, "only seconds differ"
 
 
-def test_the_soup_of_the_folds_stands_for_the_stage_where_asked(start, tmp_path):
+def test_the_soup_of_the_folds_becomes_the_model_of_the_stage_on_request(start, tmp_path):
     runs = write_run(tmp_path)
     assert fine_tune(runs, start, "folds=2", "epochs=1", "fold_model=soup", "ensemble=rank") == 0
     folder = runs / "demo" / "similarity_v0"

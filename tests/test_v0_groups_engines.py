@@ -112,7 +112,7 @@ def test_grouped_rates_on_two_ranks_are_those_of_one_process(key, found):
 
 
 @pytest.mark.parametrize("key", cases(*(("single", name) for name in MOMENTS)))
-def test_a_run_with_any_optimizer_goes_on_from_its_checkpoint_with_the_same_bits(key, found):
+def test_a_run_with_any_optimizer_resumes_from_its_checkpoint_with_the_same_bits(key, found):
     assert largest_difference(found[key]["weights"], found[key]["resumed"]) == 0
 
 

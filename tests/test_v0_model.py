@@ -44,24 +44,74 @@ from similarity_v0.tricks.r_drop import doubled
 
 CPU = torch.device("cpu")
 N_LAYERS = 5
+SPAN_ENDS = [*range(6, 24)]  # a third of the ids of random inputs
+OPTIONS = {
+    "weighted_layers_mean": {"layers_from": 2},
+    "mean_and_cls": {"pool_width": 3, "pool_share": 0.3},
+    "spans": {"span": "sentence", "span_ends": SPAN_ENDS},
+}
+"""What pools are built with, where they need more than the encoder's size."""
 
 
 def pooled_model(pool: str, n_outputs: int = 2, seed: int = 0) -> PairModel:
     torch.manual_seed(seed)
     encoder = BertModel(tiny_config(num_hidden_layers=N_LAYERS))
-    model = PairModel(PooledClassifier(encoder, pool, n_outputs, dropout=0.0)).double()
+    classifier = PooledClassifier(encoder, pool, n_outputs, dropout=0.0, options=OPTIONS.get(pool))
+    model = PairModel(classifier).double()
     for weight in model.classifier.pool.parameters():
         weight.data.normal_()  # also where it starts at zero
     return model
 
 
-def pooled_by_hand(pool: str, parameters: dict, layers: list[np.ndarray], n_tokens: int) -> np.ndarray:
-    """One pair's vector. layers: hidden states (T, H) of all layers, the lowest first."""
+def spans_of(ids: list[int]) -> list[list[int]]:
+    """Positions by span: a span ends behind a run of the tokens that end one."""
+    spans = [[0]]
+    for at in range(1, len(ids)):
+        if ids[at - 1] in SPAN_ENDS and ids[at] not in SPAN_ENDS:
+            spans.append([])
+        spans[-1].append(at)
+    return spans
+
+
+def affine(parameters: dict, name: str, vector: np.ndarray) -> np.ndarray:
+    return parameters[f"{name}.weight"] @ vector + parameters[f"{name}.bias"]
+
+
+def gelu(x: float) -> float:
+    return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
+
+
+def pooled_by_hand(pool: str, parameters: dict, layers: list[np.ndarray], ids: list[int]) -> np.ndarray:
+    """One pair's vector. layers: hidden states (T, H) of all layers, the lowest first. ids: of its real tokens."""
+    n_tokens = len(ids)
     last = layers[-1][:n_tokens]
-    if pool == "mean":
-        return np.array([sum(column) / n_tokens for column in last.T])
-    if pool == "max":
-        return np.array([max(column) for column in last.T])
+    simple = {
+        "mean": np.array([sum(column) / n_tokens for column in last.T]),
+        "max": np.array([max(column) for column in last.T]),
+        "min": np.array([min(column) for column in last.T]),
+    }
+    if pool in simple:
+        return simple[pool]
+    if pool in ("mean_max", "mean_max_min"):
+        return np.concatenate([simple[part] for part in pool.split("_")])
+    if pool == "mean_and_cls":
+        inner = np.tanh(affine(parameters, "pooler", last[0]))
+        return 0.3 * affine(parameters, "of_mean", simple["mean"]) + 0.7 * affine(parameters, "of_cls", inner)
+    if pool == "weighted_layers_mean":
+        shares = [math.exp(score) for score in parameters["layer_scores"]]
+        means = [layer[:n_tokens].mean(0) for layer in layers[1:]]
+        return sum(share / sum(shares) * mean for share, mean in zip(shares, means, strict=True))
+    if pool == "attention_mlp":
+        scores = []
+        for state in last:
+            inner = affine(parameters, "dense", state)
+            normal = (inner - inner.mean()) / math.sqrt(inner.var() + 1e-5)
+            normal = normal * parameters["norm.weight"] + parameters["norm.bias"]
+            scores.append(float(np.dot(parameters["score.weight"][0], [gelu(x) for x in normal])))
+        shares = [math.exp(score) for score in scores]
+        return sum(share / sum(shares) * state for share, state in zip(shares, last, strict=True))
+    if pool == "spans":
+        last = np.array([last[span].mean(0) for span in spans_of(ids)])
     if pool == "last_four":
         return np.concatenate([layer[0] for layer in layers[-4:]])
     if pool == "weighted_layers":
@@ -87,7 +137,8 @@ def test_a_pool_is_what_its_formula_says(pool):
     parameters = {name: value.detach().numpy() for name, value in model.pool.named_parameters()}
     output = model.output_layer
     for pair, n_tokens in enumerate(inputs["attention_mask"].sum(1).tolist()):
-        vector = pooled_by_hand(pool, parameters, [layer[pair].numpy() for layer in states], n_tokens)
+        ids = inputs["input_ids"][pair, :n_tokens].tolist()
+        vector = pooled_by_hand(pool, parameters, [layer[pair].numpy() for layer in states], ids)
         expected = output.weight.detach().numpy() @ vector + output.bias.detach().numpy()
         np.testing.assert_allclose(logits_BC[pair].numpy(), expected, rtol=0, atol=1e-12)
 
@@ -227,7 +278,7 @@ def test_multi_sample_dropout_keeps_the_weights_names_and_its_folder_needs_no_tr
 
 
 def tokenizer_for(folder) -> None:
-    build_tokenizer(["你好吗", "天气不错"], 60).save_pretrained(folder)
+    build_tokenizer(["你好吗。", "天气不错"], 60).save_pretrained(folder)
 
 
 # --- folders ----------------------------------------------------------------------------------------------------------
@@ -238,6 +289,7 @@ def tokenizer_for(folder) -> None:
 @pytest.mark.parametrize("pool", ["cls", *POOLS])
 def test_a_saved_model_answers_as_before(pool, n_outputs, tmp_path):
     tiny_masked_lm(num_hidden_layers=4).save_pretrained(tmp_path / "start")
+    tokenizer_for(tmp_path / "start")
     settings = SimilarityV0(pool=pool, n_outputs=n_outputs, loss="bce" if n_outputs == 1 else "ce")
     model, inputs = pair_model_from(str(tmp_path / "start"), 7, settings).eval(), random_inputs()
     model.save(tmp_path / "model", model.state_dict())

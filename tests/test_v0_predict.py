@@ -251,7 +251,7 @@ def test_what_cannot_be_written_or_read_is_refused_first(model_folder, tmp_path,
     rows[["sentence1"]].to_parquet(tmp_path / "one_side.parquet")
     cases = [
         (pairs, tmp_path / "out.xlsx", "written as .csv or .parquet, found '.xlsx'"),
-        (pairs, pairs, "is the input; name another file"),
+        (pairs, pairs, "is also the input; name another"),
         (damaged, tmp_path / "out.csv", "damaged.parquet: not a readable Parquet file"),
         (half_labelled, tmp_path / "out.csv", "half.parquet:3: no label; expected 0 or 1"),
         (numbers, tmp_path / "out.csv", "numbers.parquet:1: sentence2 must be a string, found 0"),

@@ -33,7 +33,7 @@ def test_a_threshold_from_test_data_is_refused_however_it_looks(tmp_path, look):
     require_fit_for_decision(tmp_path, SimilarityV0(threshold="half", calibration="none"))
 
 
-def test_some_pairs_of_test_in_dev_are_said_and_other_pairs_are_not(tmp_path, caplog):
+def test_some_pairs_of_test_in_dev_cause_a_warning_and_other_pairs_do_not(tmp_path, caplog):
     others = [Pair(f"{pair.sentence1}呢", pair.sentence2, pair.label) for pair in TEST]
     write_pairs_csv(tmp_path / "test.csv", TEST)
     write_pairs_csv(tmp_path / "dev.csv", [*map(LOOKS["all at once"], TEST[:2]), *others[2:]])

@@ -60,7 +60,7 @@ def test_a_list_of_recipes_is_tried_by_what_they_change_in_the_base(tmp_path):
     }
 
 
-def test_all_problems_of_a_sweep_are_said_before_anything_starts(tmp_path):
+def test_all_problems_of_a_sweep_are_listed_before_anything_starts(tmp_path):
     bad = write_sweep(tmp_path, "recipe: demo\nseed: 1\nseeds: [one]\noptuna:\n  trials: 0\n  space: {}\n")
     with pytest.raises(RecipeError) as error:
         read_sweep(bad)
@@ -98,7 +98,7 @@ def test_what_cannot_be_swept_is_refused(text, message, tmp_path):
         read_sweep(write_sweep(tmp_path, text))
 
 
-def test_a_recipe_may_stand_on_another_and_changes_only_what_it_names(tmp_path):
+def test_a_recipe_may_build_on_another_and_changes_only_what_it_names(tmp_path):
     (tmp_path / "low.yaml").write_text("name: other\nbase: demo\nseed: 5\nsimilarity_v0:\n  lr: 1e-3\n")
     (tmp_path / "high.yaml").write_text(f"base: {tmp_path / 'low.yaml'}\nsimilarity_v0:\n  epochs: 1\n")
     recipe, demo = load_recipe(str(tmp_path / "high.yaml")), load_recipe("demo")
@@ -159,7 +159,7 @@ class MadeUpRunner(Runner):
         return TrialResult(trial, {"dev": {"accuracy": float(1 - off**2 / 10) - trial.seed / 1000}})
 
 
-def test_a_search_goes_on_where_it_was_ended_and_finds_the_best_rate(tmp_path):
+def test_a_search_resumes_where_it_was_ended_and_finds_the_best_rate(tmp_path):
     text = (
         "recipe: demo\nseeds: [1, 2]\noptuna:\n  trials: 12\n  space:\n"
         "    similarity_v0.lr: {low: 1e-5, high: 1e-1, log: true}\n    similarity_v0.epochs: {low: 1, high: 3}\n"

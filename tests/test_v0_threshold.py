@@ -93,7 +93,7 @@ def test_the_sweep_does_not_depend_on_the_order_of_rows():
         assert best_threshold(scores, labels, measure) == best_threshold(scores[order], labels[order], measure)
 
 
-def test_neighbouring_floats_are_still_told_apart():
+def test_neighbouring_floats_are_still_separated():
     low = 0.5
     high = np.nextafter(low, 1)
     threshold, value = best_threshold([low, high], [0, 1])
@@ -111,7 +111,7 @@ def test_no_scores_or_nan_are_refused(scores):
         best_threshold(scores, [1] * len(scores))
 
 
-def test_the_original_margin_is_the_probability_it_stands_for():
+def test_the_published_margin_equals_its_probability():
     assert margin_to_threshold(0.94) == pytest.approx(0.7191, abs=1e-4)
     assert margin_to_threshold(0.0) == 0.5
 

@@ -8,7 +8,7 @@ import torch
 from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.tricks.ema import Ema
 from similarity_v0.tricks.swa import Swa
 
@@ -41,7 +41,7 @@ def test_ema_without_decay_is_the_weights_themselves():
         assert torch.equal(model.weight, own)
 
 
-def test_ema_goes_on_from_its_state_and_leaves_the_weights_alone():
+def test_ema_resumes_from_its_state_and_leaves_the_weights_alone():
     model, decay = torch.nn.Linear(3, 3), 0.5
     first = Ema(engine_of(model), decay)
     model.weight.data.normal_()
@@ -97,7 +97,7 @@ def test_swa_is_the_newest_weights_before_it_begins():
     assert values_averaged([4.0, -1.0, 2.5], first=7) == 2.5
 
 
-def test_swa_goes_on_from_its_state():
+def test_swa_resumes_from_its_state():
     model, again = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
     first, second = engine_of(model), engine_of(again)
     whole = Swa(first, first=2)

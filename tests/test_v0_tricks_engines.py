@@ -19,11 +19,13 @@ TRICKS = {
     "pgd_dropout": (*PGD, "multi_dropout_samples=4", "multi_dropout_reduce=sum", "label_smoothing=0.1"),
     "freelb": ("freelb_eps=0.2", "mixup=pool", "freeze_layers=1", "loss=focal"),
     "awp": ("awp_gamma=0.01", "mixup=layer", "swa_start=0.5", "r_drop=1"),
+    "flood": ("flood=9", "class_weights=balanced", "fgm_eps=1", "attack_from=0.1", "lr_floor=0.5", "pool=mean_and_cls"),
+    "reinit": ("reinit_layers=1", "pool=attention_mlp", "head_weight_decay=0.1", "mixup=pool", "lr_groups=decay"),
     "accumulated": ("fgm_eps=1", "mixup=embeddings", "freeze_embeddings=true", "pool=mean", "ema_decay=0.5"),
 }
 DROPOUT = {"pgd_dropout": 0.1, "freelb": 0.1, "awp": 0.1}
 LONG = ("fgm", "pgd", "pgd_dropout")  # these for thirty updates, the others for seven
-QUICK_TRICKS = {"fsdp2": "pgd_dropout", "zero2": "awp"}
+QUICK_TRICKS = [("fsdp2", "pgd_dropout"), ("zero2", "awp"), ("zero2", "flood")]
 EVIDENCE = {
     "ddp": {"wrapper": "DistributedDataParallel", "weights_held": 1.0},
     "fsdp2": {"wrapper": "FSDPPairModel", "weights": "DTensor", "weights_held": 0.5},
@@ -40,7 +42,7 @@ def cases(thorough: bool) -> list[tuple[str, str]]:
     """Engines and sets of tricks that are tried. ZeRO 0 and 1 and offload share the code of the others, so what goes
     beyond a plain pass is tried with them."""
     if not thorough:
-        return list(QUICK_TRICKS.items())
+        return QUICK_TRICKS
     main = [name for name in ENGINES if name not in ("zero0", "zero1")]
     others = ["zero0", "zero1", *OFFLOADED]
     return [(e, name) for e in main for name in TRICKS] + [(e, name) for e in others for name in ("pgd", "awp")]

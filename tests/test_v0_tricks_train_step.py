@@ -11,9 +11,9 @@ from tiny_models import random_inputs, tiny_classifier
 
 from final_project.parallel.world import World
 from final_project.settings import SimilarityV0
-from final_project.training.batching import seed_of
+from final_project.training.batching import derive_seed
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.batches import PairBatch
 from similarity_v0.model import PairModel
 from similarity_v0.train_step import Step, train_step
@@ -102,7 +102,7 @@ def test_ten_updates_equal_slow_training(name):
         train(engine, tricks, range(number, number + 1))
         slow.step(
             [(batch.inputs, batch.labels_B, batch.weights_B, batch.index) for batch in batches],
-            lambda index, which, number=number: torch.manual_seed(seed_of(SEED, number, index, which)),
+            lambda index, which, number=number: torch.manual_seed(derive_seed(SEED, number, index, which)),
             blends_of(model, tricks, batches, number),
         )
         found, bound = weights_of(engine), 1e-10 if number == 1 else 1e-8
@@ -145,7 +145,7 @@ def test_the_bias_of_attention_keys_has_no_say_and_is_left_out_of_training():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_stand_in_micro_batch_changes_nothing(name):
+def test_a_filler_micro_batch_changes_nothing(name):
     ends = []
     for n_stand_ins in (0, 2):
         engine, tricks = ready(double_model(), **RECIPES[name])
@@ -185,7 +185,7 @@ def test_a_step_leaves_no_gradient_no_hook_and_no_moved_weight(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_logits_that_are_not_finite_update_nothing_and_the_next_step_goes_on(name):
+def test_logits_that_are_not_finite_update_nothing_and_the_next_step_continues(name):
     model = double_model()
     engine, tricks = ready(model, **RECIPES[name], ema_decay=0.5)
     handle = model.classifier.classifier.register_forward_hook(lambda module, inputs, output: output * float("nan"))

@@ -14,7 +14,7 @@ from final_project.settings import SimilarityV1
 from similarity_v1.explain.alignment import align, word_spans
 from similarity_v1.explain.encoding import encode
 from similarity_v1.explain.explainer import Explainer as AnyExplainer
-from similarity_v1.explain.segmentation import RULES, words_of
+from similarity_v1.explain.segmentation import RULES, split_words
 from similarity_v1.rationales.selection import select
 
 
@@ -145,7 +145,7 @@ def test_any_text_has_words_that_join_to_it(rule):
     @given(ANY_TEXT)
     @settings(max_examples=60, deadline=None)
     def holds(text):
-        words = words_of(text, rule)
+        words = split_words(text, rule)
         assert "".join("".join(words).split()) == "".join(text.split())
         assert bool(words) == bool(text) and all(words)
 
@@ -153,12 +153,12 @@ def test_any_text_has_words_that_join_to_it(rule):
 
 
 def test_words_follow_their_rule():
-    assert words_of("a👨‍👩‍👧b e\u0301", "characters") == ("a", "👨‍👩‍👧", "b", "e\u0301")
-    assert words_of("花呗abc 12。", "contest") == ("花", "呗", "abc", "12", "。")
-    assert words_of("怎么打开手机 now", "jieba") == ("怎么", "打开", "手机", "now")
-    assert "👨‍👩‍👧" in words_of("手机👨‍👩‍👧坏了", "jieba")
-    assert words_of(" to be  not ", "whitespace") == ("to", "be", "not")
-    assert words_of("\u3000", "whitespace") == ("\u3000",)
+    assert split_words("a👨‍👩‍👧b e\u0301", "characters") == ("a", "👨‍👩‍👧", "b", "e\u0301")
+    assert split_words("花呗abc 12。", "contest") == ("花", "呗", "abc", "12", "。")
+    assert split_words("怎么打开手机 now", "jieba") == ("怎么", "打开", "手机", "now")
+    assert "👨‍👩‍👧" in split_words("手机👨‍👩‍👧坏了", "jieba")
+    assert split_words(" to be  not ", "whitespace") == ("to", "be", "not")
+    assert split_words("\u3000", "whitespace") == ("\u3000",)
 
 
 def test_every_tokenizer_conserves_the_mass_of_any_text_and_ranks_every_word(tokenizer):
@@ -166,7 +166,7 @@ def test_every_tokenizer_conserves_the_mass_of_any_text_and_ranks_every_word(tok
     @settings(max_examples=150, deadline=None)
     def holds(text_a, text_b, rule, single):
         texts = (text_a,) if single else (text_a, text_b)
-        words = tuple(words_of(text, rule) for text in texts)
+        words = tuple(split_words(text, rule) for text in texts)
         (row,) = encode(tokenizer, 48, [texts], [words], ["input_ids", "attention_mask"])
         assert len(row) <= 48
         scores_T = np.random.default_rng(len(text_a)).random(len(row)) + 0.1
@@ -185,7 +185,7 @@ def test_units_are_whole_words_and_carry_all_tokens_of_the_texts(tokenizer):
     @given(ANY_TEXT, ANY_TEXT)
     @settings(max_examples=60, deadline=None)
     def holds(text_a, text_b):
-        words = (words_of(text_a, "contest"), words_of(text_b, "contest"))
+        words = (split_words(text_a, "contest"), split_words(text_b, "contest"))
         (row,) = encode(tokenizer, 48, [(text_a, text_b)], [words], ["input_ids", "attention_mask"])
         units = row.units_T
         inside = sorted({unit for unit in units if unit >= 0})

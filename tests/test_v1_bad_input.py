@@ -12,7 +12,7 @@ LINE = '{"id": 3, "query": "怎么", "title": "如何", "text_q_seg": ["怎么"]
 
 BAD_PAIRS = {
     "folder": (None, "cannot read: Is a directory"),
-    "not utf-8": (LINE.encode("gbk"), ":1: not UTF-8"),
+    "not utf-8": (LINE.encode() + LINE.encode("gbk"), ":2: not UTF-8"),
     "nul": (LINE.encode() + b"\0\n", ":2: NUL byte"),
     "blank": (b"\n \n", "the file holds no text"),
     "broken json": (LINE.encode() + b'{"id": 4,\n', ":2: broken JSON"),

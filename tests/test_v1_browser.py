@@ -207,11 +207,11 @@ def test_filters_order_and_pages_show_what_they_say(opened, large):
     assert len(numbers(page)) == 100
 
 
-def test_an_opened_pair_shows_both_sentences_chains_methods_scores_and_its_twin(opened, large):
+def test_an_opened_pair_shows_both_sentences_chains_methods_scores_and_its_perturbed_row(opened, large):
     page = opened(large)
     page.click("text='#2'")
     cards = page.locator("#pair-2 .card")
-    assert cards.count() == 2 and "perturbed twin of #2" in cards.nth(1).inner_text()
+    assert cards.count() == 2 and "perturbed row of #2" in cards.nth(1).inner_text()
     record = json.loads(page.locator("#pairs-data").text_content())[1]
     text = cards.nth(0).inner_text()
     for name in ("leave one out", "raw", "published", "clean", "gold"):
@@ -330,7 +330,7 @@ def test_print_is_light_without_controls_and_cuts_nothing(opened, small):
     assert page.locator("#rationales").is_visible() and page.locator("tr.pair").first.is_visible()
 
 
-def test_shades_are_told_apart_without_colour_vision(opened, large):
+def test_shades_are_distinguishable_without_colour_vision(opened, large):
     """For and against differ by a line, right and wrong by their signs, curves by their dashes."""
     page = opened(large)
     page.locator(".open").first.click()

@@ -143,7 +143,7 @@ def test_ray_gives_the_rows_of_one_process(model, pairs_file, tmp_path, rows_of_
 
 @pytest.mark.engines
 @pytest.mark.thorough
-def test_what_is_wrong_on_all_processes_is_said_once(model, tmp_path):
+def test_a_fault_on_all_processes_is_reported_once(model, tmp_path):
     broken = tmp_path / "pairs.jsonl"
     broken.write_text("{\n", encoding="utf-8")
     for folder, message in ((model, f"error: {broken}:1: broken JSON"), (tmp_path, "config.json is missing")):
@@ -259,6 +259,29 @@ def test_a_file_that_changed_under_the_work_is_named_with_its_line(tmp_path):
         shards.read(1)
 
 
-def test_ray_goes_with_one_process_and_its_address_with_ray(model, pairs_file, tmp_path, capsys):
+def test_ray_needs_one_process_and_its_address_needs_ray(model, pairs_file, tmp_path, capsys):
     status, _, err = run_cli(capsys, *arguments(model, pairs_file, tmp_path / "rows.txt", "--ray-address", "here"))
     assert status == 2 and "--ray-address goes with --engine ray" in err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv", "pairs.jsonl"])
+def test_any_file_of_pairs_is_explained_as_the_same_rows_of_the_contest_are(model, tmp_path, name):
+    """A table between semicolons, a TSV in GB18030 and JSONL without words: numbered from 1, characters as words."""
+    from final_project.cli import run_main
+    from similarity_v1.__main__ import main
+
+    rows = random_pairs(70)
+    same = write_pairs(tmp_path / "same.jsonl", rows)
+    spelled = [json.dumps({"甲": row.query, "乙": row.title}, ensure_ascii=False) for row in rows]
+    text = {
+        "pairs.csv": "甲;乙\n" + "".join(f"{row.query};{row.title}\n" for row in rows),
+        "pairs.tsv": "甲\t乙\n" + "".join(f"{row.query}\t{row.title}\n" for row in rows),
+        "pairs.jsonl": "\n".join(spelled),
+    }[name]
+    (tmp_path / name).write_bytes(text.encode("gb18030" if name == "pairs.tsv" else "utf-8"))
+    given = ("--columns", "sentence1=甲,sentence2=乙")
+    assert run_main(main, arguments(model, same, tmp_path / "same.txt")) == 0
+    assert run_main(main, arguments(model, tmp_path / name, tmp_path / "own.txt", *given)) == 0
+    assert same_rows(tmp_path / "own.txt", tmp_path / "same.txt")
+    is_readable = name == "pairs.tsv"  # two columns without a known header are pairs, the first row as well
+    assert (run_main(main, arguments(model, tmp_path / name, tmp_path / "none.txt")) == 0) == is_readable

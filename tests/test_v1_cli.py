@@ -109,7 +109,7 @@ def test_a_model_folder_with_a_part_missing_is_refused(pairs_file, tmp_path, cap
     [
         (None, "cannot read: No such file or directory"),
         ("", "the file is empty"),
-        ("sentence1,sentence2,label\n", ":1: broken JSON"),
+        ("sentence1,sentence2,label\n", ":1: a header and no rows"),
         ('{"id": 1, "query": "a"}\n', ":1: missing key 'title'"),
         ("[1]\n", ":1: expected a JSON object"),
     ],

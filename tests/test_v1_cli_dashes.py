@@ -8,7 +8,7 @@ from final_project.cli import run_main
 from posttrain.__main__ import main as posttrain
 from similarity_v0.__main__ import main as similarity_v0
 
-BEHIND = "what begins with a dash and is no option goes behind --, as in: -- {}"
+BEHIND = "write an argument that begins with a dash after --, as in: -- {}"
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def run(capsys, main, *arguments):
 )
 def test_a_setting_given_as_an_option_is_named_with_the_way_to_give_it(capsys, main, arguments, setting):
     status, err = run(capsys, main, *arguments)
-    assert status == 2 and f"a setting has no dashes and goes behind --, as in: -- {setting}" in err
+    assert status == 2 and f"write settings without dashes, after --, as in: -- {setting}" in err
 
 
 def test_other_mistakes_have_their_own_hints_or_none(capsys):
     status, _, err = run_cli(capsys, "explain", "--modle", "DIR", "怎么", "如何")
     assert status == 2 and "did you mean --model?" in err and "behind" not in err
     status, err = run(capsys, similarity_v0, "predict", "--model", "-dir", "--input", "a", "--output", "b")
-    assert status == 2 and "a value that begins with a dash is joined to its option: --OPTION=-dir" in err
+    assert status == 2 and "join a value that begins with a dash to its option: --OPTION=-dir" in err
     status, _, err = run_cli(capsys, "explain", "怎么", "如何")
     assert status == 2 and err.rstrip().endswith("required: --model")

@@ -48,7 +48,7 @@ def test_blocks_do_not_change_draws_and_edges_are_points(monkeypatch):
     assert resampling.intervals({"none": values([]), "one": values([0.7])}) == {"none": (0, 0), "one": (0.7, 0.7)}
 
 
-def test_the_paired_test_tells_a_real_difference_from_none():
+def test_the_paired_test_separates_a_real_difference_from_none():
     chance = np.random.default_rng(1)
     base = chance.random(200)
     better = compare(values(base + 0.1 + 0.05 * chance.random(200)), values(base))
@@ -180,7 +180,7 @@ def scores_file(tmp_path):
     return path
 
 
-def test_scores_are_measured_against_gold_beside_random_ones(files, scores_file, capsys):
+def test_scores_and_random_ones_are_measured_against_gold(files, scores_file, capsys):
     status, out, _ = evaluate(capsys, files, "--scores", scores_file)
     answer = json.loads(out)
     # the marked word is the first: it scores highest on one side, like all others on the other

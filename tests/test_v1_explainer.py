@@ -12,7 +12,7 @@ from final_project.model.heads.classifier import PooledClassifier
 from similarity_v1.explain.embedding_calls import embedding_block
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.methods import METHODS
-from similarity_v1.explain.probe import evaluating, frozen
+from similarity_v1.explain.probe import evaluation_mode, frozen
 
 PAIRS = [("怎么开通花呗", "如何关闭花呗"), ("How do I open it", "how to close it"), ("手机", "手机号码是多少 abc 123")]
 KIND = {"roberta": "byte_bpe", "xlm-roberta": "unigram"}
@@ -140,11 +140,18 @@ def test_the_rule_of_decision_decides_what_is_explained(tokenizer):
     assert numbers(never).tolist() == numbers(Explainer(model, tokenizer, target=0).explain(PAIRS)).tolist()
 
 
+OF_POOLS = {
+    "mean_and_cls": {"pool_width": 5, "pool_share": 0.5},
+    "weighted_layers_mean": {"layers_from": 1},
+    "spans": {"span": "sentence", "span_ends": [3, 7, 9]},
+}
+
+
 @pytest.mark.stage
-@pytest.mark.parametrize("pool", ["mean", "attention"])
+@pytest.mark.parametrize("pool", ["mean", "attention", "mean_max_min", "mean_and_cls", "weighted_layers_mean", "spans"])
 def test_a_head_of_our_own_is_explained_from_its_folder(tokenizer, tmp_path, pool):
     encoder = tiny_sequence_classifier("bert", tokenizer).bert
-    PooledClassifier(encoder, pool, 2, 0.1).eval().save_pretrained(tmp_path)
+    PooledClassifier(encoder, pool, 2, 0.1, OF_POOLS.get(pool)).eval().save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     for method in ("gradient_x_input", "attention", "kernel_shap"):
         explainer = Explainer.from_folder(tmp_path, method)
@@ -197,7 +204,7 @@ def test_wrong_options_are_refused_with_what_there_is(tokenizer):
     ):
         with pytest.raises(RecipeError, match=message):
             Explainer(model, tokenizer, **options)
-    with pytest.raises(RecipeError, match="both takes two classes"):
+    with pytest.raises(RecipeError, match="both needs two classes"):
         Explainer(tiny_sequence_classifier("bert", tokenizer, num_labels=1), tokenizer, target="both")
 
 
@@ -211,7 +218,7 @@ def test_a_model_without_embeddings_is_refused(tokenizer):
 def test_what_is_lent_comes_back_as_it_was():
     module = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(2, 2)).train()
     module[1].bias.requires_grad_(False)
-    with evaluating(module), frozen(module):
+    with evaluation_mode(module), frozen(module):
         assert not module[0].training and not module[1].weight.requires_grad
     assert module[0].training and module[1].weight.requires_grad and not module[1].bias.requires_grad
 

@@ -112,7 +112,7 @@ def test_whatever_a_row_of_a_request_raises_its_neighbours_are_asked_again(error
 
 
 @pytest.mark.stage
-def test_the_local_page_answers_the_others_and_tells_the_one(explainer):
+def test_the_local_page_answers_the_other_rows_and_reports_the_failing_one(explainer):
     with serving(explainer.explain) as address:
         answers = [
             httpx.post(f"{address}/api/explain", json={"text_a": a, "text_b": b}) for a, b in (PAIR.values(), PAIRS[2])

@@ -181,7 +181,7 @@ def test_a_perturbed_gold_row_that_no_original_names_counts_in_the_denominator_o
     assert score(rows, References.of(gold, gold, pair_map=[(1, 2)]))["map"] == 1
 
 
-def test_a_figure_without_its_reference_is_left_out_and_repeats_are_told_apart():
+def test_a_figure_without_its_reference_is_left_out_and_repeats_are_counted_apart():
     pairs = [pair(1, "怎么", "如何"), pair(2, "怎么", "如何")]
     rows = [Rationale(1, 1, (0, 1), (0,)), Rationale(2, 1, (1, 0, 0), (0,))]
     assert set(score(rows, References.of(pairs))) == {"share_chosen", "rows_with_repeated_index"}

@@ -15,7 +15,7 @@ from final_project.data.records import Rationale
 from final_project.errors import DataError, EnvironmentProblem, RecipeError
 from final_project.model.decision import Decision
 from final_project.model.device import chosen_device
-from final_project.option_checks import kinds_of
+from final_project.option_checks import field_types
 from final_project.settings import SimilarityV1
 from final_project.settings.similarity_v1 import OPTIONS, MethodName
 from similarity_v0.api import PairClassifier
@@ -75,7 +75,7 @@ def test_recipe_and_method_agree_in_names_choices_and_bounds(method):
     fields = {field.name: field for field in dataclasses.fields(METHODS[method]) if field.name not in PYTHON_ALONE}
     assert [SETTING.get(name, name) for name in fields] == list(OPTIONS[method])
     for name, field in fields.items():
-        setting, kind = SETTING.get(name, name), kinds_of(METHODS[method])[name]
+        setting, kind = SETTING.get(name, name), field_types(METHODS[method])[name]
         annotation = SimilarityV1.model_fields[setting].annotation
         assert words_of(kind) == words_of(annotation), name
         if not words_of(kind):

@@ -12,7 +12,7 @@ from final_project.data.records import SegmentedPair
 from final_project.model.reliability import reliability
 from similarity_v1.pages.safe_json import safe_json
 from similarity_v1.pages.wording import Text
-from similarity_v1.report import pictures
+from similarity_v1.report import decision_pictures
 from similarity_v1.report.content import spread
 from similarity_v1.report.curves import chart
 from similarity_v1.report.reliability_chart import reliability_chart
@@ -121,7 +121,7 @@ def test_the_report_holds_scores_baselines_chains_and_pairs(finished):
     assert [len(side) for side in scores] == [6, 6] and first["chosen"]["gold"] == [[0], [0]]
 
 
-def test_every_text_of_ours_stands_there_in_both_languages(finished):
+def test_every_text_of_the_report_is_there_in_both_languages(finished):
     html = html_of(finished)
     english, chinese = html.count('class="en"'), html.count('class="zh"')
     assert english == chinese > 60
@@ -174,7 +174,7 @@ def test_curves_are_drawn_from_the_metrics_of_the_training_stages(finished, copy
     assert page.tags.count("polyline") == 2 and "accuracy 25: 0.75" in page.text
 
 
-def test_other_methods_stand_beside_the_first_and_their_agreement_is_shown(finished, copy_of, capsys):
+def test_other_methods_are_next_to_the_first_and_their_agreement_is_shown(finished, copy_of, capsys):
     run_dir = copy_of(finished)
     (run_dir / "similarity_v1" / "methods").mkdir()
     scores = [json.loads(line) for line in (run_dir / "similarity_v1" / "scores.jsonl").read_text().splitlines()]
@@ -188,7 +188,7 @@ def test_other_methods_stand_beside_the_first_and_their_agreement_is_shown(finis
     assert "Agreement of methods" in page.text and "-1.00" in page.text
 
 
-def test_a_pair_map_says_which_rows_are_twins(finished, copy_of, tmp_path, capsys):
+def test_a_pair_map_names_the_perturbed_rows(finished, copy_of, tmp_path, capsys):
     run_dir, pair_map = copy_of(finished), tmp_path / "map.jsonl"
     pair_map.write_text('{"ori": 2, "disturb": 3}')
     status, _, err = run_cli(capsys, "report", "--run", run_dir, "--pair-map", pair_map)
@@ -201,7 +201,7 @@ def test_a_pair_map_says_which_rows_are_twins(finished, copy_of, tmp_path, capsy
     assert status == 2 and "none.jsonl" in err
 
 
-def test_intervals_stand_beside_the_figures(finished):
+def test_intervals_are_next_to_the_figures(finished):
     evaluation = json.loads((finished / "similarity_v1" / "evaluation.json").read_text())
     for name, figures in {**evaluation["systems"], **evaluation["baselines"]}.items():
         low, high = evaluation["intervals"][name]["token_f1"]
@@ -279,7 +279,7 @@ def test_predictions_that_do_not_fit_their_set_are_one_message(finished, copy_of
         assert status == 2 and expected in err
 
 
-def test_listed_pairs_are_spread_and_twins_stand_beside_their_originals():
+def test_listed_pairs_are_spread_and_perturbed_rows_are_next_to_their_source_rows():
     def ids(rows, most):
         return [row["id"] for row in spread(rows, most)]
 
@@ -298,15 +298,17 @@ def test_agreement_of_methods_is_the_mean_of_spearmans_correlations():
     expected = np.mean(
         [spearmanr(row["scores"]["one"][side], row["scores"]["two"][side]).statistic for row in rows for side in (0, 1)]
     )
-    heat = pictures.agreement_of_methods(rows)
+    heat = decision_pictures.agreement_of_methods(rows)
     assert heat.rows[0][1][1].title.endswith(f"{expected:.3f}") and heat.rows[0][1][0].kind == "own"
-    assert pictures.agreement_of_methods([{"scores": {"one": [[1.0], [2.0]]}}]) is None
+    assert decision_pictures.agreement_of_methods([{"scores": {"one": [[1.0], [2.0]]}}]) is None
     flat = [{"scores": {"one": [[1, 1], [2]], "two": [[1, 2], [3]]}}]
-    assert pictures.agreement_of_methods(flat).rows[0][1][1].text == "–", "one score for all words has no order"
+    assert decision_pictures.agreement_of_methods(flat).rows[0][1][1].text == "–", (
+        "one score for all words has no order"
+    )
 
 
 def test_agreement_of_chains_is_what_both_chose_of_what_either_chose():
-    heat = pictures.agreement_of_chains([{"chosen": {"raw": [[0, 1], [2]], "clean": [[1, 1, 2], [2]]}}])
+    heat = decision_pictures.agreement_of_chains([{"chosen": {"raw": [[0, 1], [2]], "clean": [[1, 1, 2], [2]]}}])
     assert heat.rows[0][1][1].text == f"{(1 / 3 + 1) / 2:.2f}"
 
 

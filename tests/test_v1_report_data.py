@@ -72,7 +72,7 @@ def test_the_report_shows_what_prepare_has_counted(tmp_path, capsys):
 
 def test_sets_corpora_labels_and_what_was_left_out_are_all_there(tmp_path, capsys):
     html, text = report_of(tmp_path, capsys, statistics())
-    assert "Training pairs : 3; made from them by augmentation : 2; pairs of text for post-training : 3" in text
+    assert "Training pairs : 3; added by augmentation : 2; pairs of text for post-training : 3" in text
     assert "from corpora : 2" in text
     assert "label 1: 1 (33.3%)" in text and "no label: 1 (50.0%)" in text
     assert "repeated: 1 (50.0%)" in text and "dev: 1 (33.3%)" in text, "the bars of what was left out"
@@ -81,13 +81,13 @@ def test_sets_corpora_labels_and_what_was_left_out_are_all_there(tmp_path, capsy
 
 
 @pytest.mark.stage
-def test_refused_corpora_sets_that_are_absent_and_cleaning_are_told(tmp_path, capsys):
+def test_refused_corpora_absent_sets_and_cleaning_are_shown(tmp_path, capsys):
     cleaned = {"train": {"half_width": 7, "nfkc": 0}, "text": {"half_width": 1234, "nfkc": 5}}
     facts = statistics(refused={"GAIIC": "a.tsv: integers"}, not_kept_out=["B"], cleaned_rows=cleaned)
     _, text = report_of(tmp_path, capsys, facts)
-    assert "refused : a.tsv: integers" in text and "B is not at hand" in text
+    assert "refused : a.tsv: integers" in text and "B was not found" in text
     assert "half width nfkc train 7 0 text 1,234 5" in text
-    assert "no step of cleaning" in report_of(tmp_path, capsys, statistics())[1]
+    assert "names no cleaning step" in report_of(tmp_path, capsys, statistics())[1]
 
 
 @pytest.mark.stage
@@ -103,7 +103,7 @@ def test_names_of_sets_are_shown_as_text_and_nothing_outside_is_referred_to(tmp_
 @pytest.mark.parametrize("facts", [{}, {"sets": {}, "overlap_baseline": {"dev_accuracy": 0.5}}])
 def test_statistics_of_an_earlier_version_are_not_run(tmp_path, capsys, facts):
     _, text = report_of(tmp_path, capsys, facts)
-    assert "Data Not run, or run by a version that took fewer figures" in text
+    assert "Data Not run, or run by an older version that measured less" in text
 
 
 def test_what_people_read_first_comes_first():
@@ -114,7 +114,7 @@ def test_what_people_read_first_comes_first():
     assert shown.faults[1][1] == (0, None, None, None), "the text was not searched for contradictions"
 
 
-def test_one_corpus_is_not_shown_beside_the_training_pairs_that_it_is():
+def test_one_corpus_is_not_shown_next_to_the_training_pairs_that_it_is():
     facts = statistics()
     facts["corpora"].pop("other")
     shown = data_pictures(facts)

@@ -10,7 +10,7 @@ from v1_support import CHARACTERS, run_cli, tiny_classifier
 from final_project.data.files.contest import read_segmented
 from final_project.data.records import Pair
 from final_project.prepare.material import segment_by_script
-from final_project.prepare.stage import prepare
+from final_project.prepare.prepare_pairs import prepare
 from final_project.recipe import load_recipe
 from final_project.settings import SimilarityV1
 from final_project.text.script_words import words_by_script
@@ -18,7 +18,7 @@ from similarity_v1.evaluate.faithfulness import join_words
 from similarity_v1.explain.alignment import blanks_after
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.from_settings import build_explainer
-from similarity_v1.explain.segmentation import words_of
+from similarity_v1.explain.segmentation import split_words
 
 TEXTS = {
     "How do I reset my password?": "How do I reset my password ?",
@@ -40,7 +40,7 @@ ENGLISH = ("How do I open it?", "iPhone手机 5G怎么开通")
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_words_follow_the_script(text):
-    assert words_by_script(text) == tuple(TEXTS[text].split(" ")) == words_of(text, "script")
+    assert words_by_script(text) == tuple(TEXTS[text].split(" ")) == split_words(text, "script")
 
 
 def test_chinese_rows_are_taken_apart_as_ever():
@@ -49,9 +49,9 @@ def test_chinese_rows_are_taken_apart_as_ever():
 
 
 def test_jieba_finds_chinese_words_and_leaves_those_of_other_scripts_whole():
-    assert words_of("怎么打开手机 пароль", "jieba") == ("怎么", "打开", "手机", "пароль")
-    assert words_of("비밀번호 手机", "jieba") == ("비밀번호", "手机")
-    assert words_of("don't كيف", "jieba") == ("don't", "كيف")
+    assert split_words("怎么打开手机 пароль", "jieba") == ("怎么", "打开", "手机", "пароль")
+    assert split_words("비밀번호 手机", "jieba") == ("비밀번호", "手机")
+    assert split_words("don't كيف", "jieba") == ("don't", "كيف")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_own_english_test_pairs_are_prepared_in_words(tmp_path):
     assert found and all(row.words_q[:4] == ("How", "do", "I", "open") for row in found)
 
 
-def test_a_blank_stands_where_it_stood_in_the_text():
+def test_a_blank_stays_at_its_position_in_the_text():
     assert blanks_after("How do  I?", ("How", "do", "I", "?")) == (0, 1)
     assert blanks_after(" 怎么 开通", ("怎么", "开", "通")) == (0,)
     assert blanks_after("a b", ("a ", "b")) == (), "the word brings its own"

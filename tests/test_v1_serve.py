@@ -119,7 +119,7 @@ def test_other_ways_of_asking_are_refused_with_their_reason(address):
     for answer in (httpx.get(ask), httpx.get(f"{address}/nothing"), httpx.get(f"{address}/docs")):
         assert answer.status_code in (404, 405) and answer.json()["error"]
     foreign = httpx.get(address, headers={"Host": "foreign.example"})
-    assert foreign.status_code == 400 and "under that name" in foreign.json()["error"]
+    assert foreign.status_code == 400 and "to that host name" in foreign.json()["error"]
 
 
 def test_a_body_that_never_comes_is_not_waited_for():
@@ -190,7 +190,7 @@ def test_two_hundred_requests_of_one_client_are_held_to_its_rate_and_to_the_line
         assert httpx.get(f"{address}/health").status_code == 200
 
 
-def test_a_defect_is_told_without_its_insides_and_the_server_lives_on():
+def test_a_defect_is_reported_without_its_insides_and_the_server_continues():
     def explain(rows):
         raise ZeroDivisionError("secret")
 
@@ -274,9 +274,9 @@ def test_a_signal_ends_the_server_within_seconds(model):
 
 def test_only_a_loopback_address_is_asked_for_by_its_own_names(caplog):
     with contextlib.closing(server.bind("localhost", 0)) as place:
-        assert {"127.0.0.1", "localhost", "[::1]"} <= set(server.own_names("localhost", place))
+        assert {"127.0.0.1", "localhost", "[::1]"} <= set(server.allowed_hosts("localhost", place))
     with contextlib.closing(server.bind("0.0.0.0", 0)) as place:
-        assert server.own_names("0.0.0.0", place) == [] and "asks for no password" in caplog.text
+        assert server.allowed_hosts("0.0.0.0", place) == [] and "asks for no password" in caplog.text
 
 
 def test_addresses_that_cannot_be_had_are_one_message(model, tmp_path, capsys):

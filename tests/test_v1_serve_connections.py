@@ -43,7 +43,7 @@ def test_headers_that_never_end_are_refused_with_their_reason_after_the_deadline
         began = time.monotonic()
         answer = all_that_comes(line)
         assert 0.3 < time.monotonic() - began < 5
-        assert answer.startswith(b"HTTP/1.1 408 ") and b'{"error": "the headers did not come within 0.4 s"}' in answer
+        assert answer.startswith(b"HTTP/1.1 408 ") and b'{"error": "the headers did not arrive within 0.4 s"}' in answer
 
 
 def test_headers_that_dribble_have_the_same_deadline():

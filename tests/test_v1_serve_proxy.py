@@ -25,7 +25,7 @@ from similarity_v1.serve.app import Served, create_app
 def serving(explain=list, threshold=None, texts=None, allowed=(), root_path=""):
     place = server.bind("127.0.0.1", 0)
     served = Served(explain, "tiny", "gradient_x_input", threshold, HALF, texts)
-    app = create_app(served, server.own_names("127.0.0.1", place, allowed), GENEROUS, root_path)
+    app = create_app(served, server.allowed_hosts("127.0.0.1", place, allowed), GENEROUS, root_path)
     running = uvicorn.Server(server.configure(app))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [place]})
     thread.start()
@@ -58,7 +58,7 @@ def test_head_is_answered_as_get_without_a_body():
         assert received.endswith(b"\r\n\r\n") and received.count(b"\r\n\r\n") == 1
 
 
-def test_allowed_hosts_are_answered_beside_this_machines_own_names():
+def test_allowed_hosts_are_answered_like_this_machines_own_names():
     with serving(allowed=["pairs.example.org"]) as address:
         for name, status in (
             ("pairs.example.org", 200),
@@ -73,9 +73,9 @@ def test_allowed_hosts_are_answered_beside_this_machines_own_names():
 
 def test_a_server_for_other_machines_answers_by_the_allowed_names_alone(caplog):
     with contextlib.closing(server.bind("0.0.0.0", 0)) as place:
-        names = server.own_names("0.0.0.0", place, ["pairs.example.org"])
+        names = server.allowed_hosts("0.0.0.0", place, ["pairs.example.org"])
         assert "pairs.example.org" in names and "localhost" in names and "asks for no password" in caplog.text
-        assert server.own_names("0.0.0.0", place) == []
+        assert server.allowed_hosts("0.0.0.0", place) == []
 
 
 @pytest.mark.parametrize("sent", ["/pairs", ""], ids=["the proxy passes the prefix on", "the proxy takes it off"])

@@ -19,7 +19,7 @@ def twin_of(row, *kinds, n_changes=3, seed=1):
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_a_twin_is_a_row_like_any_other_whose_words_are_aligned_with_the_originals(seed):
+def test_a_perturbed_row_is_a_row_like_any_other_whose_words_are_aligned_with_its_source_row(seed):
     twin = twin_of(ROW, *KINDS, seed=seed)
     assert twin.pair.id == 100
     sides = ((twin.pair.query, twin.pair.words_q, ROW.words_q), (twin.pair.title, twin.pair.words_t, ROW.words_t))
@@ -31,7 +31,7 @@ def test_a_twin_is_a_row_like_any_other_whose_words_are_aligned_with_the_origina
         assert (words == given) == (not kinds)
 
 
-def test_a_twin_depends_on_the_rows_content_and_the_seed_alone():
+def test_a_perturbed_row_depends_on_the_source_rows_content_and_the_seed_alone():
     again = SegmentedPair(9, ROW.query, ROW.title, ROW.words_q, ROW.words_t)
     assert perturb_pair(again, 100, KEEPS_LABEL, 3, 1) == twin_of(ROW)
     assert len({twin_of(ROW, seed=seed).pair.query for seed in range(12)}) > 3
@@ -63,7 +63,7 @@ def test_english_words_change_as_words_and_keep_their_spaces():
     assert twin_of(ENGLISH, "insertion", "deletion") is None
 
 
-def test_a_row_with_nothing_to_change_has_no_twin():
+def test_a_row_with_nothing_to_change_has_no_perturbed_row():
     assert twin_of(pair(1, "苹果", "香蕉"), "swap", "deletion", "number") is None
 
 
@@ -87,7 +87,7 @@ def pairs_file(tmp_path):
     return write_pairs(tmp_path / "pairs.jsonl", [ROW, pair(2, "苹果多少钱", "苹果贵吗"), pair(11, "苹", "果")])
 
 
-def test_twins_are_written_with_a_map_that_evaluate_reads(pairs_file, tmp_path, capsys):
+def test_perturbed_rows_are_written_with_a_map_that_evaluate_reads(pairs_file, tmp_path, capsys):
     output, again = tmp_path / "new" / "twins.jsonl", tmp_path / "again.jsonl"
     asked = ("twins", "--pairs", pairs_file, "--kinds", "insertion", "synonym", "--output")
     status, out, _ = run_cli(capsys, *asked, output)
@@ -124,12 +124,12 @@ def test_twins_are_written_with_a_map_that_evaluate_reads(pairs_file, tmp_path, 
         (("--seed", "x"), "invalid int value: 'x'"),
     ],
 )
-def test_wrong_use_of_twins_is_said(pairs_file, tmp_path, capsys, options, message):
+def test_wrong_use_of_twins_is_reported(pairs_file, tmp_path, capsys, options, message):
     status, out, err = run_cli(capsys, "twins", "--pairs", pairs_file, "--output", tmp_path / "o", *options)
     assert status == 2 and out == "" and message in err and not (tmp_path / "o").exists()
 
 
-def test_twins_leave_nothing_where_a_place_cannot_be_written(pairs_file, tmp_path, capsys):
+def test_twins_leaves_nothing_where_a_file_cannot_be_written(pairs_file, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     for options in (
         ("--output", tmp_path / "file" / "o"),

@@ -96,7 +96,7 @@ def test_positions_that_are_none_are_refused_with_file_and_line(tmp_path, value,
 
 
 @pytest.mark.stage
-def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanation, tmp_path, capsys):
+def test_terminal_json_notebook_and_page_mark_unread_words(model, explanation, tmp_path, capsys):
     page = tmp_path / "pair.html"
     _, out, _ = run_cli(capsys, "explain", "--model", model, SHORT, LONG, "--ratio", 1.0, "--html", page)
     assert "51 of 60 words not read by the model" in out
@@ -116,7 +116,7 @@ def test_terminal_json_notebook_and_page_tell_unread_words_apart(model, explanat
 
 
 @pytest.mark.stage
-def test_an_improbable_label_has_the_threshold_beside_it_everywhere(tmp_path, capsys):
+def test_an_improbable_label_has_the_threshold_next_to_it_everywhere(tmp_path, capsys):
     folder = tiny_classifier(tmp_path / "model")
     (plain,) = build_explainer(folder, SimilarityV1()).explain([(SHORT, SHORT)])
     p = plain.probabilities[1]

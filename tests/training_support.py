@@ -21,7 +21,7 @@ from final_project.settings import Recipe
 from final_project.tokens.token_table import write_token_table
 from final_project.training.batching import epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import set_lr
 from posttrain.corpus import read_texts
 from posttrain.fit import start_model

@@ -19,7 +19,7 @@ from final_project.settings import Recipe
 from final_project.tokens.token_table import open_token_table, write_token_table
 from final_project.training.batching import epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.engines import build_engine
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import set_lr
 from posttrain.fit import start_model
 from similarity_v0.model import pair_model_from
@@ -38,12 +38,12 @@ class PairRun:
     engine: Engine
     task: PairTask
 
-    def train(self, n_updates: int) -> dict[str, list[float]]:
-        """Take the first updates; the figures of each."""
+    def train(self, n_updates: int, first: int = 0) -> dict[str, list[float]]:
+        """Take the first updates, or those after `first`; the figures of each."""
         settings, world = self.recipe.similarity_v0, self.engine.world
         per_epoch = steps_per_epoch(N_PAIRS, settings.step_rows, settings.micro_rows)
         figures: dict[str, list[float]] = {"loss": [], "grad_norm": []}
-        for done in range(n_updates):
+        for done in range(first, n_updates):
             epoch, position = divmod(done, per_epoch)
             steps = epoch_steps(self.task.lengths, settings.step_rows, settings.micro_rows, self.recipe.seed, epoch)
             set_lr(self.engine.optimizer, done, settings.epochs * per_epoch, settings)

@@ -52,7 +52,7 @@ from similarity_v1.explain.embedding_calls import embedding_block  # noqa: E402
 from similarity_v1.explain.encoding import encode, pad  # noqa: E402
 from similarity_v1.explain.explainer import Explainer  # noqa: E402
 from similarity_v1.explain.probe import probing  # noqa: E402
-from similarity_v1.explain.segmentation import words_of  # noqa: E402
+from similarity_v1.explain.segmentation import split_words  # noqa: E402
 
 PADDED_TO, CAPTUM_ROWS, VOCAB, STEPS, SAMPLES = 64, 32, 21_128, 8, 200
 SLOW_PAIRS = 5  # what leaves words out one row at a time takes seconds a pair
@@ -123,7 +123,7 @@ class Bench:
         """One row at a time, as Captum has it, but with as many choices of words in a pass as ours."""
         explainer = Explainer(self.model, self.tokenizer)
         for pair in pairs:
-            words = [tuple(words_of(text, "characters") for text in pair)]
+            words = [tuple(split_words(text, "characters") for text in pair)]
             rows = encode(self.tokenizer, explainer.limit, [pair], words, explainer.keys)
             inputs = pad(rows, self.tokenizer.pad_token_id, explainer.device)
             with probing(self.model, inputs, rows, explainer.reading, False) as probe:

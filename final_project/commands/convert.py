@@ -32,11 +32,11 @@ def run(arguments: argparse.Namespace) -> None:
     labels: collections.Counter[int | None] = collections.Counter()
     n_rows = write_pairs_csv(arguments.output, _counted(corpus, arguments.input, labels))
     counts = {"positive": labels[1], "negative": labels[0], "unlabelled": labels[None]}
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    found = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     for path in arguments.input:
         if reason := corpus.why_not_text(path):
             log.warning("convert: %s: %s", path, reason)
-    log.info("convert: wrote %s: %d rows, %s", arguments.output, n_rows, said)
+    log.info("convert: wrote %s: %d rows, %s", arguments.output, n_rows, found)
     print_json({"corpus": corpus.name, "rows": n_rows, **counts, "output": str(arguments.output)})
 
 

@@ -114,7 +114,7 @@ def _figures(counts: Counts) -> tuple[str, str, str]:
     return f"{sum(counts):,}", f"{counts[0]:,}", f"{counts[1]:,}"
 
 
-def _said(counts: Counts) -> str:
+def _count_text(counts: Counts) -> str:
     return "{} pairs, {} positive, {} negative".format(*_figures(counts))
 
 
@@ -122,8 +122,8 @@ def _files(corpus: Corpus, quote: str = "") -> Iterator[tuple[str, str]]:
     """The files that the collection took in, and the others: each with its release's name, and those of mirrors."""
     for kind, is_merged in (("files", True), ("also read", False)):
         names = ([f"{quote}{file}{quote}" for file in part.files] for part in corpus.parts if part.merged == is_merged)
-        if said := "; ".join(first + (f" ({', '.join(mirrors)})" if mirrors else "") for first, *mirrors in names):
-            yield kind, said
+        if joined := "; ".join(first + (f" ({', '.join(mirrors)})" if mirrors else "") for first, *mirrors in names):
+            yield kind, joined
 
 
 def _markdown(text: str) -> str:
@@ -147,7 +147,7 @@ def print_known(corpora: Sequence[Corpus]) -> None:
             ),
         )
     _print(table)
-    print(f"{len(corpora)} corpora: {_said(_total(corpus.counts for corpus in corpora))}")
+    print(f"{len(corpora)} corpora: {_count_text(_total(corpus.counts for corpus in corpora))}")
 
 
 def print_found(stocks: Sequence[Stock], data_dir: Path) -> None:
@@ -162,8 +162,8 @@ def print_found(stocks: Sequence[Stock], data_dir: Path) -> None:
         positive, negative = stock.total.counts
         table.add_row(stock.corpus.name, Text(str(stock)), f"{positive:,}", f"{negative:,}", _lines(*lines))
     _print(table)
-    print(f"found: {_said(_total(stock.total.counts for stock in stocks))}")
-    print(f"published: {_said(_total(stock.corpus.counts for stock in stocks))}")
+    print(f"found: {_count_text(_total(stock.total.counts for stock in stocks))}")
+    print(f"published: {_count_text(_total(stock.corpus.counts for stock in stocks))}")
 
 
 def _figure_columns(*names: str) -> list[Column]:
@@ -175,7 +175,7 @@ def _below(data_dir: Path, path: Path) -> str:
 
 
 def _lines(*rows: tuple[str, str]) -> Table:
-    """Names in one column, texts in the next, so that a long text stays beside its name."""
+    """Names in one column, texts in the next, so that a long text stays in the row of its name."""
     lines = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for name, text in rows:
         lines.add_row(Text(name, style="dim"), Text(text))
@@ -190,7 +190,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object on standard output")
     form.add_argument("--markdown", action="store_true", help="the table of docs/CORPORA.md")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="find and count what lies below this folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="find and count the corpora below this folder")
 
 
 def run(arguments: argparse.Namespace) -> int:

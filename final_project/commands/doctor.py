@@ -1,4 +1,4 @@
-"""`doctor`: is this machine fit for the recipe? A table on standard error, one JSON object on standard output."""
+"""`doctor`: check whether this machine can run a recipe. A table to stderr, JSON to stdout."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{name:14} {value}", file=sys.stderr)
     print_json({"facts": facts, "problems": problems, "fit": not problems})
     if problems:
-        raise EnvironmentProblem("\n  ".join(["this machine is not fit for the recipe yet:", *problems]))
+        raise EnvironmentProblem("\n  ".join(["this machine cannot run the recipe yet:", *problems]))
 
 
 def examine(recipe: Recipe) -> tuple[dict[str, Any], list[str]]:
-    """(what was found, what stands in the way of the recipe)."""
+    """(what was found, what keeps the recipe from running)."""
     problems = []
     facts: dict[str, Any] = {"recipe": recipe.name, "python": platform.python_version()}
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):

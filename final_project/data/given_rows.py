@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from final_project.data.texts import kind_of
+from final_project.data.texts import describe_value
 from final_project.errors import CallError
 
 
@@ -17,7 +17,7 @@ def given_rows(rows: Any, example: str) -> Iterable[Any]:
     if isinstance(rows, str):
         what = "one text"
     elif isinstance(rows, (bytes, bytearray, Mapping, Set)) or not hasattr(rows, "__iter__"):
-        what = kind_of(rows)
+        what = describe_value(rows)
     elif hasattr(rows, "columns"):
         raise CallError("rows", f"expected a list such as {example}, found a table; give its rows: {TO_ROWS}")
     else:
@@ -28,7 +28,7 @@ def given_rows(rows: Any, example: str) -> Iterable[Any]:
 TO_ROWS = "list(frame[[name_a, name_b]].itertuples(index=False, name=None))"
 
 
-def texts_of(where: str, row: Any, expected: str, example: str) -> tuple[str, ...]:
+def texts_of_row(where: str, row: Any, expected: str, example: str) -> tuple[str, ...]:
     """The texts of a row that is no single text. expected: what it should be. Raises CallError."""
     is_list = hasattr(row, "__len__") and hasattr(row, "__getitem__")
     if not is_list or isinstance(row, (str, bytes, bytearray, Mapping)) or hasattr(row, "columns"):
@@ -40,4 +40,4 @@ def texts_of(where: str, row: Any, expected: str, example: str) -> tuple[str, ..
 
 
 def _shown(value: Any) -> str:
-    return f"the text {value[:40]!r}" if isinstance(value, str) else kind_of(value)
+    return f"the text {value[:40]!r}" if isinstance(value, str) else describe_value(value)

@@ -18,7 +18,7 @@ SHOWN = 30  # characters of a value in a message
 def why_no_text(value: Any) -> str | None:
     """What keeps a value from being a sentence, as the predicate of a message; None where it is one."""
     if not isinstance(value, str):
-        return f"must be a string, found {kind_of(value)}"
+        return f"must be a string, found {describe_value(value)}"
     return why_unreadable(value) or (None if value.strip() else EMPTY)
 
 
@@ -32,7 +32,7 @@ def why_unreadable(text: str) -> str | None:
     return None
 
 
-def kind_of(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """A value that is no text, for a message: numbers as they are, else the type."""
     if value is None:
         return "nothing"

@@ -75,10 +75,19 @@ def init_first_layer_as_matcher(encoder: BertModel) -> None:
     attention.key.weight.copy_(attention.query.weight)
 
 
-def masked_lm_from(place: str, tokenizer: PreTrainedTokenizerBase, allow_download: bool) -> PreTrainedModel:
-    """A masked-LM model from a folder or hub name; raises ArtifactError where it is unfit."""
+NO_HEAD = (
+    "it has no masked-LM head: posttrain trains one from random weights, tied to the word embeddings, and "
+    "until that has learnt it pulls the encoder at random; posttrain.epochs=0 leaves the encoder as it is"
+)
+
+
+def masked_lm_from(
+    place: str, tokenizer: PreTrainedTokenizerBase, allow_download: bool, trains: bool = True
+) -> PreTrainedModel:
+    """A masked-LM model from a folder or hub name; raises ArtifactError where it is unfit. trains: warn of a start
+    without such a head."""
     options: dict[str, Any] = {"local_files_only": not allow_download, "attn_implementation": "sdpa"}
-    model = load_start(AutoModelForMaskedLM, place, **options)
+    model = load_start(AutoModelForMaskedLM, place, without_head=NO_HEAD if trains else "", **options)
     require_fit(place, model, tokenizer, masks=True)
     return add_custom_embeddings(model, place)
 

@@ -13,11 +13,11 @@ from final_project.errors import ArtifactError
 
 
 class NotFinite(ArtifactError):
-    """A model's answer for one row is not finite. row: its number; said: what is wrong, without the row."""
+    """A model's answer for one row is not finite. row: its number; fault: what is wrong, without the row."""
 
-    def __init__(self, row: int, said: str):
-        self.row, self.said = row, said
-        super().__init__(f"row {row}: {said}")
+    def __init__(self, row: int, fault: str):
+        self.row, self.fault = row, fault
+        super().__init__(f"row {row}: {fault}")
 
 
 def weights_at_fault(weights: Iterable[tuple[str, Tensor]]) -> str:

@@ -38,10 +38,10 @@ class Learning:
         return self.low <= max(self.majority, self.overlap or 0.0)
 
     def __str__(self) -> str:
-        beside = f"; character overlap: {self.overlap:.4f}" if self.overlap is not None else ""
+        and_overlap = f"; character overlap: {self.overlap:.4f}" if self.overlap is not None else ""
         return (
             f"dev accuracy {self.accuracy:.4f} (95 %: {self.low:.4f} - {self.high:.4f}, {self.rows:,} pairs); "
-            f"always the more frequent label: {self.majority:.4f}{beside}"
+            f"always the more frequent label: {self.majority:.4f}{and_overlap}"
         )
 
 

@@ -42,9 +42,12 @@ def load_weights(auto_class: Any, place: str | Path, **options: Any) -> tuple[Pr
     return model, set(report["missing_keys"])
 
 
-def load_start(auto_class: Any, place: str | Path, quietly: bool = False, **options: Any) -> PreTrainedModel:
+def load_start(
+    auto_class: Any, place: str | Path, quietly: bool = False, without_head: str = "", **options: Any
+) -> PreTrainedModel:
     """Load a model to train. Weights outside the encoder (head, pooler) may be missing; they are random, and one log
-    line names them. Options: see load_weights. Raises ArtifactError.
+    line names them. without_head: a warning for where all of the head is missing. Options: see load_weights. Raises
+    ArtifactError.
     """
     model, report = _loaded(auto_class, place, options)
     mismatched = {name: (name, *shapes) for name, *shapes in report["mismatched_keys"]}
@@ -54,6 +57,8 @@ def load_start(auto_class: Any, place: str | Path, quietly: bool = False, **opti
         return model
     if new := sorted({*report["missing_keys"], *mismatched}):
         log.info("%s: new, with random weights: %s", place, _listed(new))
+        if without_head and _outside(model) <= set(new):
+            log.warning("%s: WARNING: %s", place, without_head)
     if unread := sorted(_unread_layers(model, report["unexpected_keys"])):
         log.warning("%s: layers that config.json does not ask for are left out: %s", place, _listed(unread))
     return model
@@ -63,6 +68,17 @@ def encoder_weights(model: PreTrainedModel) -> set[str]:
     """Names of the weights below a model's head, without a pooler: many encoders are trained without one."""
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     return {name for name in model.state_dict() if name.startswith(prefix) and "pooler" not in name.split(".")}
+
+
+def _outside(model: PreTrainedModel) -> set[str]:
+    """Names of the head's own weights: not the encoder's, its pooler's, or those tied to the encoder's."""
+    shared = {value.data_ptr() for value in model.base_model.state_dict().values()}
+    prefix = f"{model.base_model_prefix}."
+    return {
+        name
+        for name, value in model.state_dict().items()
+        if not name.startswith(prefix) and value.data_ptr() not in shared
+    }
 
 
 @contextlib.contextmanager
@@ -109,7 +125,10 @@ def _likely_cause(model: PreTrainedModel, missing: set[str], unexpected: Collect
     for ends in ({own + name for name in bare}, bare):
         if known := sorted(end for end in ends if end in tails):
             (beginning, _), *_ = Counter(tails[end] for end in known).most_common(1)
-            return f"its names begin with `{beginning}.`, such as {tails[known[0]]}.{known[0]}: rename them"
+            return (
+                f"its names begin with `{beginning}.`, such as {tails[known[0]]}.{known[0]}: rename them, as "
+                "`explained-pairs weights FOLDER --output NEW` does"
+            )
     numbers = {int(found[1]) for name in missing if (found := LAYER.search(name))}
     rest = {int(found[1]) for name in encoder_weights(model) - missing if (found := LAYER.search(name))}
     if numbers and all(LAYER.search(name) for name in missing) and not numbers & rest:

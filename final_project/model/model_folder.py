@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,14 @@ from transformers import PreTrainedTokenizerBase
 
 from final_project.artifacts import write_text
 from final_project.model.decision import Decision
+
+
+def libraries_log_to_stderr() -> contextlib.redirect_stdout:
+    """Within this block nothing is printed to standard output, which is for the answers of commands.
+
+    Where accelerate and DeepSpeed are installed, save_pretrained imports both, and DeepSpeed logs to standard output.
+    """
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def write_model_folder(
@@ -33,7 +43,8 @@ def write_model_folder(
         ...     write_model_folder(partial, model.save_pretrained, tokenizer, Decision(threshold=0.5), card)
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_model(folder)
+    with libraries_log_to_stderr():
+        save_model(folder)
     tokenizer.save_pretrained(folder)
     if decision is not None:
         decision.save(folder)

@@ -24,5 +24,6 @@ def resolve_init(init: str, allow_download: bool) -> str:
         return init
     raise ArtifactError(
         f"encoder {init!r} is not here: place its transformers folder (config.json, weights, tokenizer) at "
-        f"models/{init.rsplit('/', 1)[-1]}, or allow the download with -- encoder.allow_download=true"
+        f"models/{init.rsplit('/', 1)[-1]}, or allow the download with -- encoder.allow_download=true; "
+        "`python -m final_project weights` brings encoders here, also where no hub is in reach"
     )

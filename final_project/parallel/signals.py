@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 ECHO_S = 2.0  # a repeated signal within this time is the launcher's copy; a later one ends the process at once
 
@@ -39,9 +40,16 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield request
         return
-    before = {number: signal.signal(number, request.note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with ending_signals(request.note):
         yield request
+
+
+@contextlib.contextmanager
+def ending_signals(handle: Callable[[int, Any], Any]) -> Iterator[None]:
+    """Within the block `handle` receives SIGTERM and SIGINT; the previous handlers are restored after it."""
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -11,6 +11,7 @@ runs/<recipe>/prepare/
     gold.jsonl pair_map.jsonl    gold rationales, and which perturbed row comes from which original (built-in pairs)
     statistics.json              figures of every set and corpus, what was left out and why, the overlap baseline
 
-inputs.py finds the files, material.py reads them, selection.py says which pairs stay, stage.py writes, facts.py counts.
+inputs.py finds the files, material.py reads them, select_pairs.py says which pairs stay, prepare_pairs.py writes,
+facts.py counts.
 Training pairs pass through as a stream and rest on disk; in memory are their fingerprints alone.
 """

@@ -10,7 +10,7 @@ from final_project.data.quality.fingerprints import Fingerprints
 from final_project.data.quality.overlap_baseline import overlap_baseline
 from final_project.data.quality.statistics import LENGTH_EDGES, describe, overlaps, shared_sentences, statistics_table
 from final_project.prepare.material import RawMaterial, ScoredSets
-from final_project.prepare.selection import PairSelection
+from final_project.prepare.select_pairs import PairSelection
 
 log = logging.getLogger(__name__)
 

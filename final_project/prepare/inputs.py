@@ -1,4 +1,4 @@
-"""The raw files that a recipe reads, found before anything is read; what is missing is said all at once."""
+"""The raw files that a recipe reads, found before anything is read; one error lists all that are missing."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from final_project.artifacts import file_digest
 from final_project.data.corpora.entry import Corpus
 from final_project.data.corpora.inventory import COLLECTION, data_folders, find_parts, places
 from final_project.data.corpora.registry import CONTEST_SOURCE, CORPORA, contest_places, find_corpus, locate
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.files.plain_text import SUFFIXES, text_pairs
-from final_project.data.files.tables import iter_pairs
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, DataError
 from final_project.settings import Prepare
-from final_project.settings.prepare import BUILT_IN
+from final_project.settings.prepare_section import BUILT_IN
 
-OWN = "own"  # stands in the place of a corpus's name for files that the recipe names
-PLAIN = "plain text"  # and for text that is no pairs
+OWN = "own"  # in place of a corpus's name, for files that the recipe names
+PLAIN = "plain text"  # in place of a corpus's name, for text that is not pairs
 CONTEST_SETS = ("A", "B")
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One raw file, and the corpus and part that it is."""
+    """One raw file, and the corpus and part that it is. how: own files are read as the recipe says."""
 
     corpus: str
     part: str
     path: Path
+    how: HowToRead = AS_NAMED
 
     @property
     def name(self) -> str:
@@ -37,15 +39,16 @@ class Source:
 
     def read(self) -> Iterator[Pair]:
         """Its pairs; raises DataError with file and line."""
-        read = {OWN: iter_pairs, PLAIN: text_pairs}.get(self.corpus) or CORPORA[self.corpus].read
-        return read(self.path)
+        if self.corpus == OWN:
+            return read_and_log_pairs(self.path, how=self.how)
+        return text_pairs(self.path) if self.corpus == PLAIN else CORPORA[self.corpus].read(self.path)
 
 
 @dataclass
 class Inputs:
     """What each split is read from (none: built in, or held out of the training pairs), what else joins the text, and
     what must stay out of it. refused: corpus -> why its files are no text. absent: sets to keep out that are not here,
-    so that nothing can be said about them."""
+    so that overlap with them cannot be checked."""
 
     splits: dict[str, list[Source]] = field(default_factory=dict)
     explain: Path | None = None
@@ -64,14 +67,15 @@ class Inputs:
 def find_inputs(settings: Prepare) -> Inputs:
     """Every file to read. Files named in the recipe go before the corpus's own. Raises one ArtifactError that lists
     all that is missing and where to place it, DataError where two files fit one place."""
-    return _Search(settings).inputs()
+    return _InputSearch(settings).inputs()
 
 
-class _Search:
-    """One look through the data folders; `missing` gathers what is not there."""
+class _InputSearch:
+    """One search of the data folders; `missing` collects what was not found."""
 
     def __init__(self, settings: Prepare):
         self.settings = settings
+        self.how = HowToRead(settings.columns, settings.labels)
         self.folders = data_folders(settings.data_dir)
         self.missing: list[str] = []
         self.advice: list[str] = []
@@ -83,8 +87,8 @@ class _Search:
         found = Inputs()
         ways = (
             ("train", settings.train_file, 0.0),
-            ("dev", settings.dev_file, settings.share_of("dev")),
-            ("test", settings.test_file, settings.share_of("test")),
+            ("dev", settings.dev_file, settings.held_out_share("dev")),
+            ("test", settings.test_file, settings.held_out_share("test")),
         )
         for split, own_file, share in ways:
             if own_file:
@@ -106,12 +110,12 @@ class _Search:
 
     def _own(self, role: str, file: str) -> list[Source]:
         if Path(file).exists():
-            return [Source(OWN, Path(file).name, Path(file))]
+            return [Source(OWN, Path(file).name, Path(file), self.how)]
         self.missing.append(f"  {file}: named in the recipe (prepare.{role}), but there is no such file")
         return []
 
     def _split(self, corpus: Corpus, parts: dict[str, Path], split: str) -> list[Source]:
-        """The parts of one split; the collection's own file stands for the training pairs."""
+        """The parts of one split; the collection's own file counts as training pairs."""
         wanted = [part for part in corpus.parts if part.split == split]
         found = [Source(corpus.name, part.name, parts[part.name]) for part in wanted if part.name in parts]
         if split == "train" and COLLECTION in parts:
@@ -139,19 +143,19 @@ class _Search:
             path = locate(contest_places(name), self.folders)
             return [Source(OWN, f"contest {name}", path)] if path else []
         if Path(name).is_file():
-            return [Source(OWN, Path(name).name, Path(name))]
+            return [Source(OWN, Path(name).name, Path(name), self.how)]
         corpus = find_corpus(name)
         parts = find_parts(corpus, self.folders)
         scored = [part.name for part in corpus.parts if part.split != "train" and part.name in parts]
         return [Source(corpus.name, part, parts[part]) for part in scored]
 
     def _text(self, taken: set[Path]) -> tuple[list[Source], dict[str, str]]:
-        """The files of the corpora whose text is wanted, without those that a split reads already; and, by corpus, why
+        """The files of the corpora whose text is wanted, except those that a split reads; and, by corpus, why
         a file is no text. A corpus asked for by name must be there and must be text."""
         asked = self.settings.text_corpora
         found, refused = [], {}
         for corpus in CORPORA.values() if ALL in asked else map(find_corpus, asked):
-            sources = self._text_of(corpus)
+            sources = self._text_sources(corpus)
             if not sources and ALL not in asked:
                 self._advise(f"{corpus.name}: {corpus.raw_format}. From {corpus.source} ({corpus.licence}).")
                 self.missing.append(f"  {places(corpus, corpus.parts[0], self.settings.data_dir)[0]}")
@@ -164,7 +168,7 @@ class _Search:
                     found.append(source)
         return found, refused
 
-    def _text_of(self, corpus: Corpus) -> list[Source]:
+    def _text_sources(self, corpus: Corpus) -> list[Source]:
         parts = find_parts(corpus, self.folders)
         if self.settings.text_parts == "merged":
             merged = {COLLECTION, *(part.name for part in corpus.parts if part.merged)}

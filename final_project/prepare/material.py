@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from final_project.data.demo.pairs import DemoSet, build_demo
-from final_project.data.files.contest import read_segmented
+from final_project.data.files.how_to_read import HowToRead
 from final_project.data.quality.clean import Cleaner
 from final_project.data.records import Pair, SegmentedPair
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs, Source
+from final_project.prepare.rows_to_explain import read_explained, segment_by_script
 from final_project.settings import Prepare
-from final_project.settings.prepare import BUILT_IN, Split
-from final_project.text.script_words import words_by_script
+from final_project.settings.prepare_section import BUILT_IN, Split
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RawMaterial:
     @property
     def explained_demo(self) -> DemoSet | None:
         """The built-in pairs if their test rows are the test set: only then do they bring gold and a pair map."""
-        return None if self.settings.share_of("test") else self.demo
+        return None if self.settings.held_out_share("test") else self.demo
 
     def scored_sets(self, held_out: Mapping[Split, list[Pair]]) -> ScoredSets:
         """The sets as read, completed by those that were held out of the training pairs."""
@@ -96,12 +96,13 @@ def read_material(settings: Prepare, inputs: Inputs) -> RawMaterial:
         _refuse_missing_labels(source, read["dev"])
     if settings.corpus == BUILT_IN and not settings.is_own:
         material.demo = build_demo(settings.demo_pairs, settings.demo_seed)
-        if not settings.share_of("dev"):
+        if not settings.held_out_share("dev"):
             read["dev"] = material.demo.dev
-        if not settings.share_of("test"):
+        if not settings.held_out_share("test"):
             read["test"], material.explain = material.demo.test, material.demo.segmented
     if inputs.explain is not None:
-        material.explain = read_segmented(inputs.explain)
+        how = HowToRead(settings.columns, settings.labels)
+        material.explain = read_explained(inputs.explain, how)
     material.splits = {split: material.clean(split, pairs) for split, pairs in read.items()}
     return material
 
@@ -116,9 +117,3 @@ def labelled(source: Source) -> Iterator[Pair]:
 def _refuse_missing_labels(source: Source, pairs: Iterable[Pair]) -> None:
     if any(pair.label is None for pair in pairs):
         raise DataError(source.path, "no label; training and dev pairs need 0 or 1", 1)
-
-
-def segment_by_script(number: int, pair: Pair) -> SegmentedPair:
-    """A row to explain: Chinese characters one by one, whole words of other scripts (see script_words)."""
-    words = map(words_by_script, (pair.sentence1, pair.sentence2))
-    return SegmentedPair(number, pair.sentence1, pair.sentence2, *words)

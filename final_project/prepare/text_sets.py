@@ -18,7 +18,7 @@ from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs
 from final_project.prepare.selection import RowSelection
 from final_project.settings import Recipe, Targets
-from final_project.settings.prepare import Split
+from final_project.settings.prepare_section import Split
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def read_text_sets(recipe: Recipe, inputs: Inputs) -> TextSets:
     n_train = len(sets["train"])  # the shares count all training texts, also those that test has taken
     for split in splits:
         if split not in sets:
-            wanted = prepare.share_of(split) * n_train / len(sets["train"])
+            wanted = prepare.held_out_share(split) * n_train / len(sets["train"])
             sets[split], sets["train"] = _held_out(sets["train"], split, wanted, prepare.split_seed, places["train"])
     id_column = id_column_of(places.get("test", places["train"]), given)
     return chosen_sets(recipe, sets, places["train"], bool(prepare.group_column), id_column)

@@ -70,7 +70,9 @@ class Journal:
         self._path = folder / "metrics.jsonl"
         _cut_back(self._path, first_step)
         if first_step and not self._path.stat().st_size:
-            log.warning("%s: no figures of the steps up to %d are left; the curves begin there", self._path, first_step)
+            log.warning(
+                "%s: the metrics of the steps up to %d are lost; the curves begin after them", self._path, first_step
+            )
         self._trackers = trackers(folder, label, first_step, wandb)
         if sys.stderr.isatty():
             self._bar = tqdm(total=total_steps, initial=first_step, desc=label, unit="step", leave=False)
@@ -133,7 +135,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     rows, damaged = [], []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
-        row = _metrics_of(line)
+        row = _parse_metrics(line)
         if row is not None:
             rows.append(row)
         elif number < len(lines):
@@ -143,7 +145,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _metrics_of(line: str) -> dict[str, float] | None:
+def _parse_metrics(line: str) -> dict[str, float] | None:
     try:
         row = strict_json.loads(line)
     except ValueError:

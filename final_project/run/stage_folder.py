@@ -96,7 +96,7 @@ class StageFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("%s: another process is at work on %s; waiting for it to end", self.stage, self.path)
+            log.info("%s: another process is working on %s; waiting for it to end", self.stage, self.path)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self._began = time.monotonic()  # waiting does not count as run time
 
@@ -116,7 +116,7 @@ class StageFolder:
         try:
             self._previous.settle()
             if self.path.exists() and (fresh or self.manifest_path.exists() or started_key(self.path) != key):
-                why = "asked to start afresh" if fresh else "an earlier run had other settings or inputs"
+                why = "--force was given" if fresh else "an earlier run had other settings or inputs"
                 self._set_aside = self._previous.slot_for(self.path)
                 what = "setting aside, until this run has finished," if self._set_aside else "removing"
                 log.info("%s: %s %s (%s)", self.stage, what, self.path, why)
@@ -132,7 +132,7 @@ class StageFolder:
             return
         for kept in filter(None, (self._set_aside, *self._previous)):
             if kept.exists():
-                log.info("%s: %s is as it was before this call", self.stage, self.path)
+                log.info("%s: restored %s to its state before this call", self.stage, self.path)
                 self._previous.exchange(kept)
                 return
 

@@ -40,7 +40,7 @@ def training_stage_state(recipe: Recipe, stage: str) -> StageState:
     inputs = {need: digest_of(StageFolder(run_dir, need).outputs()) for need in _needs(recipe, stage)}
     init = {"posttrain": recipe.encoder.init, "similarity_v0": recipe.similarity_v0.init}.get(stage, "")
     if init not in ("", "scratch"):
-        inputs["init"] = _stamp_of(Path(resolve_init(init, recipe.encoder.allow_download)))
+        inputs["init"] = _folder_stamp(Path(resolve_init(init, recipe.encoder.allow_download)))
 
     def key(up_to_rounding: bool) -> str:
         settings = {section: getattr(recipe, section).affecting_result(up_to_rounding) for section in sections}
@@ -59,7 +59,7 @@ def _needs(recipe: Recipe, stage: str) -> tuple[str, ...]:
     return ("prepare", "posttrain") if stage == "similarity_v0" else ("prepare", "similarity_v0")
 
 
-def _stamp_of(folder: Path) -> str:
+def _folder_stamp(folder: Path) -> str:
     """A digest of names, sizes and times of a folder's files. Contents are not read: weights have gigabytes."""
     files = sorted(path for path in folder.glob("*") if path.is_file())
     return digest_of([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])

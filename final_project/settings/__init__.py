@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import model_validator
 
-from final_project.settings.encoder import Encoder
+from final_project.settings.encoder_section import Encoder
 from final_project.settings.posttrain import Posttrain
-from final_project.settings.prepare import CleaningStep, Policy, Prepare
+from final_project.settings.prepare_section import CleaningStep, Policy, Prepare
 from final_project.settings.rows_and_settings import conflicts_with_rows, with_defaults_of_rows
 from final_project.settings.section import Section, setting
 from final_project.settings.similarity_v0 import SimilarityV0
@@ -49,7 +49,7 @@ class Recipe(Section):
 
     @property
     def chain(self) -> str:
-        """The refinement chain that comes first."""
+        """The chain that is handed in or shown first."""
         return self.similarity_v1.chain or ("published" if self.prepare.explains_contest else "clean")
 
     def conflicts(self) -> Iterator[str]:

@@ -8,6 +8,8 @@ from typing import Literal
 from final_project.settings.section import setting
 from final_project.settings.training import Training
 
+ATTACKS = ("fgm_eps", "pgd_eps", "freelb_eps", "awp_gamma")
+
 
 class LossAndTricks(Training):
     """The part of similarity_v0 that its train_step reads in order."""
@@ -31,6 +33,12 @@ class LossAndTricks(Training):
     )
     pair_weights: Literal["equal", "like_dev"] = setting(
         "equal", "loss weights of pairs: equal, or such that labels and word overlap are distributed as in dev"
+    )
+    class_weights: Literal["", "balanced"] = setting(
+        "", "loss weights of labels, times pair_weights: none, or balanced = pairs / (labels * pairs of the label)"
+    )
+    flood: float = setting(
+        0.0, "flooding: where a step's clean loss is below this level, its gradient is reversed; 0 = off", ge=0
     )
     r_drop: float = setting(0.0, "weight of the R-Drop loss (KL between two dropout masks); 0 = off", ge=0)
     mixup: Literal["", "embeddings", "layer", "last", "pool"] = setting(
@@ -57,6 +65,9 @@ class LossAndTricks(Training):
         0.0, "AWP: adversarial step on each weight matrix; the published solution uses 0.005; 0 = off",
         "fraction of its norm", ge=0, le=1,
     )  # fmt: skip
+    attack_from: float = setting(
+        0.0, "fraction of the updates after which attacks begin; 0 = at once", "fraction", ge=0, lt=1
+    )
     ema_decay: float = setting(
         0.0, "decay of the exponential moving average of the weights, which is evaluated; 0 = off", common=True, ge=0,
         lt=1,
@@ -67,7 +78,14 @@ class LossAndTricks(Training):
 
     def conflicts(self) -> Iterator[str]:
         yield from super().conflicts()
-        attacks = [name for name in ("fgm_eps", "pgd_eps", "freelb_eps", "awp_gamma") if getattr(self, name)]
+        attacks = [name for name in ATTACKS if getattr(self, name)]
+        if self.attack_from and not attacks:
+            yield f"attack_from: {self.attack_from:g} has no effect without an attack; set one of {', '.join(ATTACKS)}"
+        if self.flood and self.engine == "deepspeed" and self.offload_optimizer:
+            yield (
+                f"flood: {self.flood:g} reverses gradients on the device, and offload_optimizer: true moves them away; "
+                "use one of the two"
+            )
         if len(attacks) > 1:
             found = " and ".join(f"{name}: {getattr(self, name):g}" for name in attacks)
             yield f"{found}: only one attack at a time; set all but one of them to 0"

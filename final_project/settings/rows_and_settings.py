@@ -39,7 +39,10 @@ CHOICES: dict[str, dict[Kind, tuple[str, ...]]] = {
 """Values of a setting of similarity_v0 that go with each kind of rows."""
 
 OF_PAIRS: Names = {
-    "prepare": ("contest_set", "explain_file", "augment", "clean", "near_duplicates", "text_corpora", "text_files"),
+    "prepare": (
+        *("columns", "labels", "contest_set", "explain_file", "augment", "clean", "near_duplicates", "text_corpora"),
+        "text_files",
+    ),
     "encoder": ("match_types",),
     "similarity_v0": (
         *("n_outputs", "pair_weights", "threshold", "threshold_metric", "false_positive_cost", "false_negative_cost"),
@@ -52,7 +55,7 @@ OF_SCORES: Names = {
     "prepare": ("target_columns", "scores_unknown"),
     "similarity_v0": ("smooth_l1_beta", "target_scale"),
 }
-OF_CLASSES: Names = {"similarity_v0": ("label_smoothing", "focal_gamma")}
+OF_CLASSES: Names = {"similarity_v0": ("label_smoothing", "focal_gamma", "class_weights")}
 OF_LABELS: Names = {"prepare": ("label_column",)}
 
 

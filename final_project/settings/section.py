@@ -27,7 +27,7 @@ def setting(
     return Field(default, description=meaning, json_schema_extra=extra, **bounds)
 
 
-def facts_of(field: FieldInfo) -> dict[str, Any]:
+def setting_facts(field: FieldInfo) -> dict[str, Any]:
     """Unit, affects_result and common of a field that `setting` made; empty for other fields."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
@@ -59,5 +59,5 @@ class Section(BaseModel):
     def affecting_result(self, up_to_rounding: bool = False) -> dict[str, Any]:
         """The settings on which the stage's result depends, as JSON values; up_to_rounding: by more than rounding."""
         values, without = self.model_dump(mode="json"), (False, "rounding") if up_to_rounding else (False,)
-        affects = {name: facts_of(field)["affects_result"] for name, field in type(self).model_fields.items()}
+        affects = {name: setting_facts(field)["affects_result"] for name, field in type(self).model_fields.items()}
         return {name: values[name] for name, kind in affects.items() if kind not in without}

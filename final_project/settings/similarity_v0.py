@@ -64,6 +64,11 @@ class SimilarityV0(HeadAndRates, LossAndTricks):
                 f"freelb_eps: {self.freelb_eps:g} needs batch_form: rows; in packed sequences pairs have no separate "
                 "bounds"
             )
+        if self.lora_rank and self.awp_gamma:
+            yield (
+                f"awp_gamma: {self.awp_gamma:g} moves matrices that lora_rank: {self.lora_rank} leaves frozen; use "
+                "fgm_eps, pgd_eps or freelb_eps"
+            )
         if self.n_outputs == 1 and self.loss in ("ce", "focal"):
             yield f"loss: {self.loss} needs n_outputs: 2; with n_outputs: 1 use loss: bce"
         if self.folds == 1:

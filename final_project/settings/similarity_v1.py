@@ -7,26 +7,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from final_project.method_options import (
+    METHOD_OPTIONS,
+    Baseline,
+    LeftOutOptions,
+    MethodName,
+    PathOptions,
+    PathRule,
+    Reduce,
+    SmoothGradOptions,
+    bounds_of_option,
+    setting_names,
+)
 from final_project.settings.section import ORIGINAL_MEANS_PUBLISHED, Section, setting
 
-# the options of each attribution method, besides the target
-OPTIONS = {
-    "gradient_x_input": ("reduce",),
-    "integrated_gradients": ("ig_steps", "ig_rule", "ig_tolerance", "baseline", "reduce"),
-    "smooth_grad": ("samples", "noise", "reduce"),
-    "grad_shap": ("samples", "noise", "baseline", "reduce"),
-    "deep_lift": ("baseline", "reduce"),
-    "attention": (),
-    "attention_rollout": (),
-    "leave_one_out": ("baseline",),
-    "lime": ("samples", "baseline"),
-    "kernel_shap": ("samples", "baseline"),
-    "random": (),
-}
-MethodName = Literal[
-    "gradient_x_input", "integrated_gradients", "smooth_grad", "grad_shap", "deep_lift", "attention",
-    "attention_rollout", "leave_one_out", "lime", "kernel_shap", "random",
-]  # fmt: skip
+OPTIONS = {name: setting_names(name) for name in METHOD_OPTIONS}  # of each attribution method, besides the target
 
 
 class SimilarityV1(Section):
@@ -34,9 +29,10 @@ class SimilarityV1(Section):
 
     method: MethodName = setting("gradient_x_input", "attribution method: how words are scored", common=True)
     ig_steps: int = setting(
-        1, "integrated gradients: points on the path; more are more exact", "steps", common=True, ge=1, le=1000
-    )
-    ig_rule: Literal["right", "midpoint", "gauss_legendre", "adaptive"] = setting(
+        1, "integrated gradients: points on the path; more are more exact", "steps", common=True,
+        **bounds_of_option(PathOptions, "steps"),
+    )  # fmt: skip
+    ig_rule: PathRule = setting(
         "right",
         "integrated gradients: where the points lie. right: the published solution's Riemann sum. adaptive: the most "
         "exact, more points where the model's answer changes",
@@ -46,32 +42,29 @@ class SimilarityV1(Section):
         "Largest completeness error, as a fraction of |F(text) - F(baseline)|. Steps are added per row until it is met "
         "(at most 2000). null: exactly ig_steps.",
         "fraction",
-        gt=0,
-        le=1,
+        **bounds_of_option(PathOptions, "tolerance"),
     )
-    baseline: Literal["zero", "mask", "pad"] | None = setting(
+    baseline: Baseline | None = setting(
         None,
         "what replaces an absent word: a zero vector, [MASK] or [PAD]; null = zero for gradient methods, mask for "
         "methods that leave words out",
         common=True,
     )
-    reduce: Literal["l2", "sum"] = setting(
+    reduce: Reduce = setting(
         "l2", "how a gradient's hidden dimensions become one score: norm (never negative), or signed sum"
     )
     samples: int | None = setting(
         None,
         "noisy copies of a row (null = 20), or masks of left-out words in lime and kernel_shap (null = 200)",
         "samples",
-        ge=2,
-        le=100_000,
+        **bounds_of_option(LeftOutOptions, "samples"),
     )
     noise: float | None = setting(
         None,
         "standard deviation of the noise, as a fraction of the embeddings'; null = 0.15 in smooth_grad, 0.05 in "
         "grad_shap",
         "fraction",
-        ge=0,
-        le=10,
+        **bounds_of_option(SmoothGradOptions, "noise"),
     )
     target: Annotated[int, Field(ge=0)] | str = setting(
         "predicted",
@@ -97,7 +90,7 @@ class SimilarityV1(Section):
     )
     chain: Annotated[Literal["published", "clean"] | None, ORIGINAL_MEANS_PUBLISHED] = setting(
         None,
-        "refinement that comes first. published: f1, f2, f3 of the published solution, which copy answers between "
+        "chain handed in or shown first. published: f1, f2, f3 of the published solution, which copy answers between "
         "rows. clean: copies nothing. null: published for rows of a contest or the demo, clean for other pairs",
         common=True,
     )

@@ -39,6 +39,10 @@ class Training(Section):
     schedule: Schedule = setting("linear", "how the learning rate falls after the warm-up")
     lr_power: float = setting(2.0, "exponent of the decay (schedule: polynomial)", gt=0, le=10)
     warmup_frac: float = setting(0.06, "fraction of the updates in which the rate rises to lr", "fraction", ge=0, le=1)
+    lr_floor: float = setting(
+        0.0, "share of lr below which the learning rate does not fall, and at which the schedule ends", "fraction",
+        ge=0, le=1,
+    )  # fmt: skip
     weight_decay: float = setting(
         0.01, "weight decay of matrices; biases and LayerNorm weights have none", common=True, ge=0, le=1
     )
@@ -95,6 +99,8 @@ class Training(Section):
                 f"optimizer: adafactor needs whole matrices and engine: {self.engine} shards them; "
                 "use torch or fairscale"
             )
+        if self.lr_floor and self.schedule == "constant":
+            yield f"lr_floor: {self.lr_floor:g} has no effect with schedule: constant, which does not fall"
         yield from self._zero_conflicts()
 
     def _zero_conflicts(self) -> Iterator[str]:

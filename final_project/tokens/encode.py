@@ -1,7 +1,7 @@
 """Texts, or pairs of texts, as tokens cut to a model's length: the one place where rows are tokenised for a model.
 
 The tokenizers library keeps every piece that it cuts off, and of a pair every combination of two pieces: a number that
-grows with the product of the two lengths. Rows that are long beside the limit are therefore tokenised text by text,
+grows with the product of the two lengths. Rows that are far longer than the limit are therefore tokenised text by text,
 cut here by the library's rule, and joined by the library's own post-processor. The tokens, offsets and types are those
 that the library gives.
 """

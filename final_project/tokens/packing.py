@@ -1,4 +1,4 @@
-"""Several rows in one line: no place is lost to padding, and every row is computed as if it stood alone.
+"""Several rows in one line: no position is lost to padding, and every row is computed as if it were alone.
 
 A row is what a tokenizer makes of a text or a pair, [CLS] a [SEP] b [SEP]. Rows that share a line keep token types of
 their own, positions that start again, and attention that ends at the row (a block-diagonal mask). So loss and gradients
@@ -18,7 +18,7 @@ from final_project.tokens.token_table import TokenRows
 
 NEVER = -1e4  # added to a score it makes the weight exactly 0, and every float type can hold it
 
-# The models whose positions are absolute and given from outside, which is what packing rests on: the position of a
+# The models whose positions are absolute and given from outside, which packing needs: the position of a
 # row's first token, less pad_token_id where positions are counted from it.
 FIRST_POSITION = {"bert": 0, "ernie": 0}
 FIRST_POSITION_AFTER_PAD = {"roberta": 1, "xlm-roberta": 1, "camembert": 1}
@@ -79,7 +79,7 @@ def pack_rows(rows: TokenRows, line_tokens: int, pad_id: int, first_position: in
 def block_mask(rows_PT: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Row numbers within lines -> the additive mask (P, 1, T, T): 0 within a row, NEVER between rows.
 
-    Empty places see each other, so that no softmax goes over nothing.
+    Empty positions see each other, so that no softmax is over an empty set.
     """
     is_foreign = rows_PT[:, :, None] != rows_PT[:, None, :]
     return torch.zeros(is_foreign.shape, dtype=dtype, device=rows_PT.device).masked_fill_(is_foreign, NEVER)[:, None]

@@ -34,7 +34,7 @@ def build_tokenizer(
     """A BERT tokenizer whose vocabulary, of at most vocab_size tokens, is the most frequent characters of the text, and
     its most frequent words.
 
-    Chinese characters stand alone in BERT's scheme; in a run of letters or digits every character after the first is
+    Chinese characters are words in BERT's scheme; in a run of letters or digits every character after the first is
     a continuation (`##a`). Each form is a token of its own with its own count, so of a character the vocabulary may
     hold both, one, or none. Words (at most vocab_words, of two or more Chinese characters) are added tokens: the
     longest that fits at a place is taken. kind: pieces = characters and pieces of words (pieces.py), for scripts that
@@ -45,7 +45,7 @@ def build_tokenizer(
     units: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for chunk in in_chunks(texts, BUILD_ROWS):
-        for found in units_of(chunk, scheme):
+        for found in split_units(chunk, scheme):
             units.update(found)
         if vocab_words:
             words.update(chain.from_iterable(map(chinese_words, chunk)))
@@ -55,11 +55,11 @@ def build_tokenizer(
     for unit, n in units.items():
         for token in (unit[0], *(f"##{character}" for character in unit[1:])):
             counts[token] += n
-    taught = ranked(words)[:vocab_words]
-    most = vocab_size - len(SPECIAL_TOKENS) - len(taught)
+    added = ranked(words)[:vocab_words]
+    most = vocab_size - len(SPECIAL_TOKENS) - len(added)
     kept = [*SPECIAL_TOKENS, *(word_pieces(units, most) if kind == "pieces" else ranked(counts)[:most])]
     tokenizer = BertTokenizer(vocab={token: at for at, token in enumerate(kept)}, do_lower_case=lower_case)
-    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in taught])
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in added])
     return tokenizer
 
 
@@ -109,7 +109,7 @@ def _spells_itself(token: str, tokenizer: PreTrainedTokenizerBase) -> bool:
     return any(tokenizer.convert_tokens_to_ids(token) in of_text for of_text in ids) and token != tokenizer.unk_token
 
 
-def units_of(texts: Iterable[str], scheme: Tokenizer) -> Iterator[list[str]]:
+def split_units(texts: Iterable[str], scheme: Tokenizer) -> Iterator[list[str]]:
     """What a tokenizer's scheme takes apart before it looks into its vocabulary: Chinese characters, runs of others.
 
     Many texts at a time, joined by line ends, where every scheme parts."""
@@ -126,9 +126,14 @@ def ranked(counts: Counter[str]) -> list[str]:
 
 
 def load_init_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:
-    """The tokenizer of `encoder.init`; raises ArtifactError where it has none."""
+    """The tokenizer of `encoder.init`, to which special tokens that a text spells are text; raises ArtifactError where
+    it has none."""
+    return with_special_tokens_as_text(load_plain_tokenizer(place, allow_download))
+
+
+def load_plain_tokenizer(place: str, allow_download: bool) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub name, as it is; raises ArtifactError where it has none."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=not allow_download)
+        return AutoTokenizer.from_pretrained(place, local_files_only=not allow_download)
     except Exception as error:  # whatever a missing or damaged tokenizer makes the library raise
         raise ArtifactError(f"{place}: the tokenizer cannot be loaded: {first_line(error)}") from error
-    return with_special_tokens_as_text(tokenizer)

@@ -1,4 +1,4 @@
-"""New words for a model that has its vocabulary already: what its tokenizer does not know, taught from the pieces."""
+"""Extend an existing vocabulary by words that its tokenizer does not know; each starts as the mean of its pieces."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from final_project.tokens.tokenizer import ranked, units_of
+from final_project.tokens.tokenizer import ranked, split_units
 
-LEAST_OCCURRENCES = 2  # what occurs once is never met again
+LEAST_OCCURRENCES = 2  # one that occurs once would not be trained
 
 
 def unknown_units(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int) -> list[str]:
@@ -20,7 +20,7 @@ def unknown_units(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, coun
     Tokenizers that fall back to bytes know everything: none.
     """
     counts: Counter[str] = Counter()
-    for units in units_of(texts, tokenizer.backend_tokenizer):
+    for units in split_units(texts, tokenizer.backend_tokenizer):
         counts.update(units)
     backend, unknown = tokenizer.backend_tokenizer, tokenizer.unk_token_id
     lacking = [
@@ -32,7 +32,7 @@ def unknown_units(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, coun
 
 
 @torch.no_grad()
-def teach(units: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def add_units(units: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Add the units to tokenizer and model, in place. Each starts as the mean of its characters' embeddings, an
     unknown character's being that of the unknown token; an output bias likewise."""
     pieces = {unit: _pieces(unit, tokenizer) for unit in units}

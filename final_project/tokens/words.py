@@ -26,9 +26,9 @@ def word_of_each_character(text: str) -> list[int]:
 
 
 def word_starts(encoding: Encoding, texts: Sequence[str | None]) -> list[bool]:
-    """For each token of one or two texts, whether a word begins with it; special tokens stand alone.
+    """For each token of one or two texts, whether a word begins with it; special tokens are words of their own.
 
-    A token goes on with a word where its first character and the last one of the token before lie in the same word.
+    A token continues a word if its first character and the last one of the token before are in the same word.
     """
     words = [word_of_each_character(text or "") for text in texts]
     starts: list[bool] = []

@@ -46,7 +46,7 @@ def epoch_steps(
     """The epoch's steps in order; each is a list of micro-batches of row numbers. Every row occurs once.
 
     micro_tokens: most tokens of a micro-batch, padding included (one row or line may have more); 0 = micro_rows rows.
-    line_tokens: the length of the lines into which rows are packed; 0 = each row stands alone.
+    line_tokens: the length of the lines into which rows are packed; 0 = each row is a line of its own.
     """
     return EpochSteps(lengths, step_rows, micro_rows, np.random.default_rng([seed, epoch]), micro_tokens, line_tokens)
 
@@ -133,7 +133,7 @@ def batches_by_length(
     return [*batches, order[start:]] if len(order) else []
 
 
-def seed_of(*parts: int) -> int:
+def derive_seed(*parts: int) -> int:
     """One 63-bit seed from several numbers (recipe seed, step, micro-batch ...)."""
     high, low = np.random.SeedSequence(parts).generate_state(2, np.uint32)
     return (int(high) << 31 | int(low) >> 1) & (2**63 - 1)

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from final_project.artifacts import damage_of, remove, seal, write_json
 from final_project.errors import ArtifactError, first_line
 from final_project.parallel.world import World
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Checkpoints:
         before = self._world.gather(max((found for found in self._found() if found <= step), default=None))[0]
         if before is None:
             raise ArtifactError(f"{final}: cannot write the checkpoint: {problem}")
-        log.warning("%s: CANNOT WRITE THE CHECKPOINT: %s; training continues, but a kill would set it back to step %d",
+        log.warning("%s: CANNOT WRITE THE CHECKPOINT: %s; training continues, but could resume only from step %d",
                     final, problem, before)  # fmt: skip
         return False
 
@@ -87,7 +87,7 @@ class Checkpoints:
             problems.append(problem)
         if problems:
             raise ArtifactError(
-                f"{self._folder}: no checkpoint can be used (the newest: {problems[0]}); start afresh with --force"
+                f"{self._folder}: no checkpoint can be used (the newest: {problems[0]}); start over with --force"
             )
         return None
 
@@ -156,7 +156,7 @@ class Checkpoints:
             action()
         except expected as error:
             problem = str(error) if isinstance(error, ArtifactError) else first_line(error)
-        return next((said for said in self._world.gather(problem) if said), None)
+        return next((found for found in self._world.gather(problem) if found), None)
 
     def _drop_old(self, last: int) -> None:
         """Keep the newest and the best of those up to the last step. Later ones were passed over by a resume, so they

@@ -23,7 +23,7 @@ from final_project.run.trackers import require_wandb
 from final_project.settings import Training
 from final_project.training.batching import MicroBatch, epoch_steps, share_of_rank, steps_per_epoch
 from final_project.training.checkpoint import Checkpoints
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.guard import FiniteGuard
 from final_project.training.optim import set_lr
 from final_project.training.prefetch import built_ahead
@@ -52,9 +52,9 @@ class Task(Protocol):
     def update(self, step: int, epoch: int, prepared: Any) -> dict[str, float]:
         """Take one optimizer step on what prepare returned; returns figures to log, among them `loss`.
 
-        Two optional figures over all ranks are used, not logged: `predicted_tokens`, positions that the head predicts
+        Three optional figures are used, not logged: over all ranks `predicted_tokens`, positions that the head predicts
         (default: one per row), and `padded_tokens`, tokens computed including padding (default: every row as long as
-        the longest of its micro-batch).
+        the longest of its micro-batch); and `passes` of this step (default: those of ModelWork).
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
@@ -117,7 +117,11 @@ class _Loop:
                 self.journal.evaluation(0, self.task.evaluate(0))  # the first point of the curve
             self._run_epochs(stop)
         if self.end_with_best and self.checkpoints.best_step:
-            log.info("%s: taking the weights of step %d, the best", self.label, self.checkpoints.best_step)
+            log.info(
+                "%s: using the weights of step %d, the best on dev or held-out rows",
+                self.label,
+                self.checkpoints.best_step,
+            )
             self.task.restore(*self.checkpoints.load_best())
         return self.total
 
@@ -154,7 +158,7 @@ class _Loop:
         figures = self.task.update(step, epoch, prepared)
         counts = (figures.pop(name, None) for name in ("predicted_tokens", "padded_tokens"))
         n_predicted, n_computed = (None if count is None else int(count) for count in counts)
-        self.meter.add(micro_batches, n_predicted, n_computed)
+        self.meter.add(micro_batches, n_predicted, n_computed, figures.pop("passes", None))
         scale_can_fall = self.engine.loss_scale.value > 1.0
         self.guard.check(step, figures, lambda: self.task.describe_rows(np.concatenate(micro_batches)), scale_can_fall)
         self.journal.update(
@@ -189,13 +193,13 @@ class _Loop:
 
     def _resume(self) -> tuple[int, bool]:
         """Resume from the newest checkpoint; returns its step and whether its evaluation was done."""
-        resumed = self.checkpoints.load_newest(self._take_up)
+        resumed = self.checkpoints.load_newest(self._restore_state)
         if resumed is None:
             return 0, True
         state, _ = resumed
         return state["step"], state["course"]["is_evaluated"]
 
-    def _take_up(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
+    def _restore_state(self, state: dict, tensors: dict[str, torch.Tensor]) -> None:
         """Raises ArtifactError if a file that the state relies on is damaged."""
         course = state["course"]
         if self.end_with_best and course["best_step"]:

@@ -147,7 +147,8 @@ def lr_factor(done: int, total: int, warmup_frac: float, schedule: Schedule, pow
 
 def set_lr(optimizer: torch.optim.Optimizer, done: int, total: int, settings: Training) -> float:
     """Set every group's rate for the next update; returns the rate of a group whose peak is the recipe's `lr`."""
-    factor = lr_factor(done, total, settings.warmup_frac, settings.schedule, settings.lr_power)
+    course = lr_factor(done, total, settings.warmup_frac, settings.schedule, settings.lr_power)
+    factor = settings.lr_floor + (1.0 - settings.lr_floor) * course
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
     return settings.lr * factor

@@ -42,11 +42,12 @@ class ModelWork:
     hidden_size: int
     passes: float = 1
 
-    def flops(self, lengths: np.ndarray, n_predicted: int) -> float:
-        """Operations of one step on rows of these lengths in tokens."""
+    def flops(self, lengths: np.ndarray, n_predicted: int, passes: float | None = None) -> float:
+        """Operations of one step on rows of these lengths in tokens. passes: of this step; None: as said above."""
         lengths = lengths.astype(np.float64)
         attention = 12.0 * self.n_layers * self.hidden_size * float((lengths**2).sum())
-        return self.passes * (6.0 * self.body * float(lengths.sum()) + attention + 6.0 * self.head * n_predicted)
+        n_passes = self.passes if passes is None else passes
+        return n_passes * (6.0 * self.body * float(lengths.sum()) + attention + 6.0 * self.head * n_predicted)
 
 
 def count_model_work(model: PreTrainedModel | PooledClassifier, passes: float = 1) -> ModelWork:
@@ -88,11 +89,17 @@ class Meter:
         self._lengths, self._work, self._peak, self._device = lengths, work, peak, device
         self._start()
 
-    def add(self, micro_batches: Sequence[np.ndarray], n_predicted: int | None, n_computed: int | None) -> None:
+    def add(
+        self,
+        micro_batches: Sequence[np.ndarray],
+        n_predicted: int | None,
+        n_computed: int | None,
+        passes: float | None = None,
+    ) -> None:
         """Count one step of micro-batches of row numbers.
 
         n_predicted: positions that the head predicts; None: one per row. n_computed: tokens including padding; None:
-        every row as long as the longest of its micro-batch.
+        every row as long as the longest of its micro-batch. passes: of this step; None: those of the ModelWork.
         """
         lengths = self._lengths[np.concatenate(micro_batches)]
         if n_computed is None:
@@ -101,7 +108,7 @@ class Meter:
         self._tokens += int(lengths.sum())
         self._computed += n_computed
         if self._work is not None:
-            self._flops += self._work.flops(lengths, len(lengths) if n_predicted is None else n_predicted)
+            self._flops += self._work.flops(lengths, len(lengths) if n_predicted is None else n_predicted, passes)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The `ensemble` command: files of predictions of the same rows in, one file of predictions out.
 
 A file has a header with `row` or `id`, and `probability`, P(1); other columns are passed over. Rows are matched by
-their number or id, in whatever order they stand. Weights and a threshold are found on the labels given as --gold: those
+their number or id, in any order. Weights and a threshold are found on the labels given as --gold: those
 of dev, or of train for out-of-fold predictions; for test they are taken over from there with --weights and --threshold.
 """
 
@@ -17,30 +17,35 @@ import numpy as np
 
 from final_project.artifacts import write_atomic
 from final_project.cli import print_json
+from final_project.commands.reading_options import add_reading_arguments, how_from
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.files.predictions import (
     PredictionFile,
     is_finite_number,
     read_labels_by_id,
     read_prediction_file,
 )
-from final_project.data.files.tables import iter_pairs
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.errors import DataError, RecipeError
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
-from similarity_v0.folds.ensemble import METHODS, combined, fitted_weights
+from similarity_v0.folds.ensemble_methods import METHODS, combined, fitted_weights
 from similarity_v0.splits import is_test_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, metavar="FILE",
                         help="two or more files of predictions of the same rows: CSV or Parquet")  # fmt: skip
-    parser.add_argument("--method", choices=METHODS, default="mean", help="how they become one (default: mean)")
+    parser.add_argument(
+        "--method", choices=METHODS, default="mean", help="how the predictions are combined (default: mean)"
+    )
     parser.add_argument("--weights", type=float, nargs="+", metavar="W",
-                        help="one a file, for --method weighted; without it they are found on --gold")  # fmt: skip
+                        help="one weight per file (--method weighted); without it found on --gold")  # fmt: skip
     parser.add_argument("--gold", type=Path, help="labels: pairs in the order of the row numbers, or CSV row,label")
     parser.add_argument("--threshold", default="0.5",
                         help="label 1 from this probability on; sweep = the best for accuracy on --gold")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, help="CSV to write: row,probability,label")
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -49,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = [read_prediction_file(path) for path in arguments.predictions]
     ids = files[0].ids
     p_MB = [in_order(file, ids, files[0].path) for file in files]
-    labels_B = None if arguments.gold is None else read_labels(arguments.gold, ids, files[0].path)
+    labels_B = None if arguments.gold is None else read_labels(arguments.gold, ids, files[0].path, how_from(arguments))
     weights = arguments.weights
     if arguments.method == "weighted" and weights is None:
         assert labels_B is not None, "check() requires --gold here"
@@ -106,13 +111,12 @@ def in_order(file: PredictionFile, ids: list[str], of: Path) -> np.ndarray:
     return file.probabilities_B[[place[name] for name in ids]]
 
 
-def read_labels(path: Path, ids: list[str], of: Path) -> np.ndarray:
+def read_labels(path: Path, ids: list[str], of: Path, how: HowToRead = AS_NAMED) -> np.ndarray:
     """The labels of these rows, (B,): from a CSV with row or id and label, or from pairs, by the number of the row."""
-    labels = read_labels_by_id(path)
+    labels = None if how.columns else read_labels_by_id(path, how.labels)
     if labels is None:
-        labels = {
-            str(row): pair.label for row, pair in enumerate(iter_pairs(path, labelled=True)) if pair.label is not None
-        }
+        pairs = enumerate(read_and_log_pairs(path, labelled=True, how=how))
+        labels = {str(row): pair.label for row, pair in pairs if pair.label is not None}
     _require_same(path, labels, ids, of, "row")
     return np.array([labels[name] for name in ids])
 

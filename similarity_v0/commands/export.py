@@ -10,9 +10,11 @@ from typing import Any
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.errors import ArtifactError
 from final_project.model.decision import load_decision
 from final_project.model.folder import load_classifier, longest_input
+from final_project.model.model_folder import write_model_folder
 from final_project.model.model_inputs import inspect_inputs
 from similarity_v0.export.check import Scorer, compare, labelled_pairs, torch_scorer
 from similarity_v0.export.model_card import exported_card
@@ -40,23 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write; must be new or empty")
     parser.add_argument("--format", choices=list(FORMATS), required=True, help=FORMATS_HELP)
     parser.add_argument(
-        "--check", type=Path, metavar="FILE", help="labelled pairs: measure accuracy and speed beside the folder's own"
+        "--check", type=Path, metavar="FILE", help="labelled pairs: compare accuracy and speed with those of the folder"
     )
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """The command: write the folder; what was written, and what the check has found, to standard output as JSON."""
     write, scorer_of = FORMATS[arguments.format]
     if arguments.output.exists() and (not arguments.output.is_dir() or any(arguments.output.iterdir())):
-        raise ArtifactError(f"{arguments.output}: already there; name a new folder")
-    pairs = labelled_pairs(arguments.check) if arguments.check else None
+        raise ArtifactError(f"{arguments.output}: already exists; name a new folder")
+    pairs = labelled_pairs(arguments.check, how_from(arguments)) if arguments.check else None
     classifier, tokenizer = load_classifier(arguments.model, pairs=True)
     decision, longest = load_decision(arguments.model), longest_input(classifier, tokenizer)
     with folder_atomic(arguments.output) as partial:
-        write(classifier, partial, longest)
-        tokenizer.save_pretrained(partial)
-        decision.save(partial)
-        (partial / "README.md").write_text(exported_card(arguments.format, decision), encoding="utf-8")
+        card = exported_card(arguments.format, decision)
+        write_model_folder(partial, lambda folder: write(classifier, folder, longest), tokenizer, decision, card)
     answer: dict[str, Any] = {"format": arguments.format, "output": str(arguments.output)}
     answer |= {"megabytes": round(count_megabytes(arguments.output), 3)}
     if pairs:

@@ -10,7 +10,8 @@ import numpy as np
 
 from final_project.artifacts import folder_atomic, write_text
 from final_project.cli import print_json
-from final_project.data.files.tables import read_pairs
+from final_project.commands.reading_options import add_reading_arguments, how_from
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision
@@ -20,18 +21,19 @@ from similarity_v0.api import PairClassifier
 from similarity_v0.decision.scores import scores_of
 from similarity_v0.decision.threshold import best_threshold
 from similarity_v0.export.model_card import exported_card
-from similarity_v0.folds.soup import greedy_choice, write_soup
+from similarity_v0.folds.model_soup import greedy_choice, write_soup
 from similarity_v0.splits import is_test_file, require_labels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, nargs="+", required=True, metavar="DIR",
-                        help="folders of one architecture and tokenizer; after the first also checkpoints")  # fmt: skip
+                        help="folders of one architecture; all but the first may be checkpoints")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new model folder")
     parser.add_argument("--greedy", action="store_true",
-                        help="from the best to the worst, keep what does not lower the accuracy on --dev")  # fmt: skip
+                        help="from best to worst, keep each that does not lower the accuracy on --dev")  # fmt: skip
     parser.add_argument("--dev", type=Path, metavar="FILE",
-                        help="labelled pairs that choose models and threshold; never those of test")  # fmt: skip
+                        help="labelled pairs that choose models and threshold; do not use test pairs")  # fmt: skip
+    add_reading_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     without, it decides by the likelier label."""
     models, dev = arguments.models, arguments.dev
     check(arguments)
-    pairs = read_pairs(dev) if dev else []
+    pairs = list(read_and_log_pairs(dev, how=how_from(arguments))) if dev else []
     if dev:
         require_labels(dev, "dev", pairs)
     answer: dict = {"models": [str(model) for model in models]}
@@ -79,7 +81,7 @@ def check(arguments: argparse.Namespace) -> None:
     if problems:
         raise RecipeError(problems)
     if arguments.output.is_file() or (arguments.output.is_dir() and any(arguments.output.iterdir())):
-        raise ArtifactError(f"{arguments.output}: is there already; name a new folder")
+        raise ArtifactError(f"{arguments.output}: already exists; name a new folder")
 
 
 def dev_scores(model: Path, pairs: list[Pair]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The `sweep` command: train the variants of a recipe over seeds, and compare them in a table.
 
-It imports neither torch nor a model: trials are processes of their own (sweep_run.py).
+It imports neither torch nor a model: each trial is a process (sweep_run.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.commands.plan import nodes_from_environment
 from final_project.errors import EnvironmentProblem
+from final_project.run.launch import nodes_from_environment
 from similarity_v0.sweep import search as sweep_search
 from similarity_v0.sweep.runner import Runner, TrialResult
 from similarity_v0.sweep.spec import read_sweep
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="YAML with the base recipe, the variants and the seeds")
-    parser.add_argument("--recipe", default="", help="another base than the file names")
+    parser.add_argument("--recipe", default="", help="base recipe, instead of the one that the file names")
     parser.add_argument("--force", action="store_true", help="run finished trials again")
-    parser.add_argument("--dry-run", action="store_true", help="print the command of every trial, run nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the command of every trial and run nothing")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings for all trials, after --")
 
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_all(runner: Runner) -> tuple[list[TrialResult], str]:
-    """Run every trial; the table, which is returned with the outcomes, is written anew after each."""
+    """Run every trial; the table, which is returned with the outcomes, is rewritten after each."""
     sweep = runner.sweep
     total = len(sweep.trials) + (sweep.search.trials * len(sweep.seeds) if sweep.search else 0)
     outcomes, table, began = [], "", time.monotonic()

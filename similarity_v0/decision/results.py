@@ -20,6 +20,7 @@ from final_project.data.files.predictions import write_predictions
 from final_project.errors import TrainingError
 from final_project.model.decision import Decision
 from final_project.model.reliability import reliability
+from final_project.run.result_files import ResultFiles
 from final_project.settings import SimilarityV0
 from similarity_v0.decision.fit_calibration import FOLDS, cross_fitted, fit_calibration
 from similarity_v0.decision.scores import Measure, choose_measure, scores_of
@@ -30,7 +31,7 @@ BySplit = dict[str, np.ndarray]
 
 
 def decide(settings: SimilarityV0, probabilities_BC: np.ndarray, labels_B: np.ndarray) -> Decision:
-    """Calibration and threshold as the recipe wants them, from dev's probabilities and labels. Never from test's."""
+    """Calibration and threshold as the recipe sets them, from dev's probabilities and labels. Never from test's."""
     calibration = None
     if settings.calibration != "none" and np.isfinite(probabilities_BC).all():
         calibration = fit_calibration(settings.calibration, probabilities_BC[:, 1], labels_B)
@@ -96,9 +97,10 @@ def write_results(
 ) -> None:
     """Write the files into a folder. found_on: where the decision was found, unless that was dev."""
     found_on = found_on or Labelled("dev", probabilities["dev"], labels["dev"])
+    files = ResultFiles(result)
     for split, p_BC in probabilities.items():
-        write_predictions(result / f"{split}_predictions.csv", decision.positive(p_BC), decision.labels(p_BC))
-    write_json(result / "scores.json", score_splits(settings, decision, probabilities, labels))
+        write_predictions(files.predictions(split), decision.positive(p_BC), decision.labels(p_BC))
+    write_json(files.scores, score_splits(settings, decision, probabilities, labels))
     write_json(result / "threshold.json", threshold_facts(settings, seed, decision, found_on))
     calibration = calibration_facts(settings, seed, decision, found_on)
     if (labels["test"] >= 0).all():  # untouched by the fit, so nothing needs to be crossed

@@ -1,4 +1,4 @@
-"""What a person wants to look at after a training, written beside its results.
+"""What a person looks at after a training: files written next to its results.
 
 result/curves.csv      a row an evaluation: step, epoch, mean training loss since the one before, figures of dev, and
                        whether these weights were kept (1 or 0); with folds also which
@@ -22,6 +22,7 @@ from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.data.records import Pair
 from final_project.run.progress import read_metrics
+from final_project.run.result_files import ResultFiles
 
 SPLITS = ("dev", "test")
 MOST_MISTAKES = 50  # per split; nobody reads more
@@ -33,14 +34,15 @@ def write_review(stage: Path, prepare: Path, updates_per_epoch: float, best_step
     stage, prepare: their folders. updates_per_epoch: of all folds together. best_step: whose weights were kept, where
     one model was trained. Splits without labels have neither confusion nor mistakes.
     """
-    result = stage / "result"
+    files = ResultFiles.of_stage(stage)
+    result = files.folder
     write_curves(stage, updates_per_epoch, best_step)
     confusions, mistakes = {}, []
     for split in SPLITS:
         pairs, labels_N = labelled(prepare / f"{split}.csv")
         if labels_N is None:
             continue
-        probabilities_N, decided_N = read_predictions(result / f"{split}_predictions.csv")
+        probabilities_N, decided_N = read_predictions(files.predictions(split))
         confusions[split] = confusion(labels_N, decided_N)
         worst = surest_mistakes(probabilities_N, decided_N, labels_N)
         mistakes += [describe_mistake(split, row, pairs[row], probabilities_N[row], decided_N[row]) for row in worst]

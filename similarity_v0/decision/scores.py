@@ -53,7 +53,7 @@ class Measure:
 
 
 def choose_measure(settings: SimilarityV0) -> Measure:
-    """What the recipe wants the threshold to be best at; auto is what picks the checkpoint, where it can."""
+    """The metric that the threshold maximises; auto: that which picks the checkpoint, if a threshold can raise it."""
     name = settings.threshold_metric
     if name == "auto":
         name = settings.best_by if settings.best_by in ("f1", "mcc") else "accuracy"

@@ -1,4 +1,4 @@
-"""What an exported classifier costs and gains: accuracy and speed beside the folder that it was made of.
+"""Compare an exported classifier with the folder that it was made from: accuracy and speed.
 
 Both answer the same batches in turn, so that a machine that slows down slows both. Shapes: B pairs, T tokens.
 """
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.files.tables import read_pairs
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
+from final_project.data.files.tables import read_and_log_pairs
 from final_project.data.records import Pair
 from final_project.errors import DataError
 from final_project.model.decision import Decision, probabilities_of
@@ -34,9 +35,9 @@ ROUNDS = 3  # timed passes over all pairs; the median counts
 CPU = torch.device("cpu")
 
 
-def labelled_pairs(path: Path) -> list[Pair]:
+def labelled_pairs(path: Path, how: HowToRead = AS_NAMED) -> list[Pair]:
     """The pairs of a file; raises DataError where one has no label, or there is none."""
-    pairs = read_pairs(path)
+    pairs = list(read_and_log_pairs(path, how=how))
     if not pairs or any(pair.label is None for pair in pairs):
         raise DataError(path, "a check needs pairs, and a label on every row")
     return pairs
@@ -63,7 +64,7 @@ def compare(
     given: ModelInputs,
 ) -> dict[str, Any]:
     """Accuracy of both at the folder's decision rule, labels that differ, the largest difference of P(1), pairs a
-    second of both and their ratio; and the exported one beside itself, each pair alone against the same in a batch.
+    second of both and their ratio; and the exported one with itself: each pair alone against the same pair in a batch.
 
     given: what the folder's own model is given. Raises ArtifactError where a probability is not finite.
     """

@@ -1,6 +1,6 @@
 """The model card of a folder: README.md with YAML front matter, as model hubs show it.
 
-What the recipe and the corpora say is escaped, and no path of this machine is told.
+What the recipe and the corpora say is escaped, and the card names no path of this machine.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def model_card(
 def exported_card(form: str, decision: Decision, check: Mapping[str, Any] | None = None) -> str:
     """The card of a folder that `export` or `soup` has written. check: what `export --check` has measured."""
     library, loading = FORMS[form]
-    told = [BATCHES[form]] if form in BATCHES else []
-    told += [describe_check(check)] if check else []
-    more = {"Alone and in a batch": " ".join(told)} if told else {}
+    facts = [BATCHES[form]] if form in BATCHES else []
+    facts += [describe_check(check)] if check else []
+    more = {"Alone and in a batch": " ".join(facts)} if facts else {}
     return card({"library_name": library}, form, f"Written by {WRITERS.get(form, EXPORT)}.", loading, decision, more)
 
 
@@ -188,7 +188,7 @@ def versions() -> str:
 
 
 def last_part(place: str) -> str:
-    """A model's name without the folders that it stands in here; a hub name keeps its owner."""
+    """A model's name without the folders that it is in here; a hub name keeps its owner."""
     parts = [part for part in re.split(r"[/\\]", place) if part]
     is_hub_name = len(parts) == 2 and not place.startswith((".", "/", "~"))
     return "/".join(parts if is_hub_name else parts[-1:])

@@ -57,7 +57,7 @@ def write_int8(classifier: PreTrainedModel | PooledClassifier, folder: Path, lon
     del whole.graph.value_info[:]  # shapes noted before the exporter transposed weights; they are found again
     with quiet():
         quantize_dynamic(whole, path, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
-    for name in path.parent.glob(f"{FILE_NAME}.data"):  # weights that stood beside the float32 graph
+    for name in path.parent.glob(f"{FILE_NAME}.data"):  # weights that belonged to the float32 graph
         name.unlink()
 
 
@@ -79,7 +79,7 @@ def onnx_scorer(folder: Path) -> Scorer:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The exporter and the quantizer tell of much that their users cannot act upon."""
+    """The exporter and the quantizer log much that users cannot act upon."""
     loggers = [logging.getLogger(name) for name in (None, "torch.onnx")]
     levels = [logger.level for logger in loggers]
     try:

@@ -21,12 +21,13 @@ from final_project.errors import ArtifactError
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.decision import Decision
 from final_project.model.folder import load_classifier
+from final_project.run.result_files import ResultFiles
 from similarity_v0.decision.results import Labelled, best_by, decide, score_splits, scores_at, write_results
 from similarity_v0.export.model_card import model_card
-from similarity_v0.folds.ensemble import Method, combined, fitted_weights
-from similarity_v0.folds.soup import greedy_choice, write_soup
+from similarity_v0.folds.ensemble_methods import Method, combined, fitted_weights
+from similarity_v0.folds.model_soup import greedy_choice, write_soup
 from similarity_v0.model import PairModel
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v0.training_run import Material
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Fold:
 
 def read_fold(folder: Path) -> Fold:
     facts = read_json(folder / "facts.json")
-    return Fold(folder / "result" / "model", facts, load_file(folder / "probabilities.safetensors"))
+    return Fold(ResultFiles.of_stage(folder).model, facts, load_file(folder / "probabilities.safetensors"))
 
 
 @dataclass(frozen=True)

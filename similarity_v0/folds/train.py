@@ -28,12 +28,13 @@ from final_project.data.files.text_rows import read_text_rows
 from final_project.data.quality.fingerprints import fingerprints
 from final_project.data.quality.groups import grouped_folds
 from final_project.errors import DataError
+from final_project.run.result_files import ResultFiles
 from final_project.run.stage_folder import StageFolder
 from final_project.tokens.token_table import TokenRows, TokenTable
 from similarity_v0.decision.results import decide
 from similarity_v0.folds.combine import choose_model, read_fold, write_ensemble, write_oof
 from similarity_v0.folds.text_folds import assign_text_folds, write_text_ensemble
-from similarity_v0.predict import predict_probabilities
+from similarity_v0.probabilities import predict_probabilities
 from similarity_v0.training_run import Fitted, Material, train_model
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ def fit_folds(material: Material, rows: np.ndarray, folder: StageFolder) -> Fitt
         )
     folds = [read_fold(folder.path / "folds" / str(number)) for number in range(settings.folds)]
     model = choose_model(material, folds, folder.path / "folds" / "soup")
-    scores = write_ensemble(material, rows, fold_R, folds, model, folder.path / "result") if world.is_first else {}
+    scores = {}
+    if world.is_first:
+        scores = write_ensemble(material, rows, fold_R, folds, model, ResultFiles.of_stage(folder.path).folder)
     scores = world.gather(scores)[0]
     return Fitted(
         scores,
@@ -129,7 +132,8 @@ def _fit_first(material: Material, rows: np.ndarray, fold_R: np.ndarray, folder:
     oof_BC = predict_probabilities(trained.task.engine.model, table, material.tokenizer.pad_token_id, material.world)
     decision = decide(material.recipe.similarity_v0, trained.task.final["dev"], trained.task.labels["dev"])
     if material.world.is_first:
-        write_oof(folder / "result" / "oof.csv", held, np.zeros(len(held), dtype=np.int64), oof_BC, decision)
+        oof = ResultFiles.of_stage(folder).folder / "oof.csv"
+        write_oof(oof, held, np.zeros(len(held), dtype=np.int64), oof_BC, decision)
     return Fitted.of(trained, scores)
 
 
@@ -154,7 +158,8 @@ def train_fold(material: Material, kept: np.ndarray, held: np.ndarray, folder: P
             file.write(save(answers))
         facts = asdict(Fitted.of(trained, scores)) | {"n_held": len(held)}
         write_json(folder / "facts.json", facts)
-        model = [path.relative_to(folder).as_posix() for path in (folder / "result").rglob("*") if path.is_file()]
+        result = ResultFiles.of_stage(folder).folder
+        model = [path.relative_to(folder).as_posix() for path in result.rglob("*") if path.is_file()]
         seal(folder, ["facts.json", "probabilities.safetensors", *model])
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     world.barrier()

@@ -1,15 +1,14 @@
-"""Runs the trials of a sweep: each an ordinary run of the stage, in a process and a folder of its own.
+"""Runs the trials of a sweep: each is an ordinary run of the stage, in its own process and folder.
 
     runs/<recipe>/sweeps/<sweep>/<trial>/prepare, posttrain    links to what the base recipe's stages made
                                         /similarity_v0/        as any run leaves it
-                                        /log.txt               what the run said
+                                        /log.txt               what the run printed
 
-So a finished trial is found by its manifest and skipped, and a half-done one goes on from its checkpoint.
+So a finished trial is found by its manifest and skipped, and an interrupted one resumes from its checkpoint.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
@@ -23,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import read_json
-from final_project.commands.plan import nodes_from_environment, stage_command
 from final_project.data.files.predictions import read_predictions
 from final_project.data.files.tables import iter_pairs
 from final_project.errors import ArtifactError, ProjectError
+from final_project.parallel.signals import ending_signals
+from final_project.run.launch import nodes_from_environment, stage_command
+from final_project.run.result_files import ResultFiles
 from final_project.run.stage_folder import StageFolder
 from final_project.run.stage_key import training_stage_state
 from similarity_v0.sweep.spec import STAGE, Sweep, Trial
@@ -51,7 +52,7 @@ class TrialResult:
         figures = (self.scores or {}).get("dev", {})
         if metric not in figures:
             known = ", ".join(sorted(figures))
-            raise ArtifactError(f"{self.trial.name}: dev has no figure {metric!r}; it has {known}")
+            raise ArtifactError(f"{self.trial.name}: dev has no metric {metric!r}; choose one of {known}")
         return figures[metric]
 
 
@@ -73,9 +74,9 @@ class Runner:
 
     def command(self, trial: Trial) -> list[str]:
         """The command line of one trial, as `plan` has it for any run."""
-        overrides = self.sweep.build_overrides(trial)
-        asked = argparse.Namespace(recipe=self.sweep.recipe_name, force=self.force, overrides=overrides)
-        return ["env", *stage_command(self.sweep.build_recipe(trial), STAGE, asked, nodes_from_environment())]
+        recipe, overrides = self.sweep.build_recipe(trial), self.sweep.build_overrides(trial)
+        name, nodes = self.sweep.recipe_name, nodes_from_environment()
+        return ["env", *stage_command(recipe, STAGE, name, self.force, overrides, nodes)]
 
     def run(self, trial: Trial) -> TrialResult:
         """Train one trial unless it has finished. A signal to this process ends it, and then SystemExit is raised."""
@@ -93,9 +94,10 @@ class Runner:
         folder = StageFolder(self.sweep.folder / trial.name, STAGE)
         manifest = folder.manifest()
         assert manifest is not None, "the stage has finished"
-        scores = read_json(folder.path / "result" / "scores.json")
+        files = ResultFiles.of_stage(folder.path)
+        scores = read_json(files.scores)
         return TrialResult(
-            trial, scores, self._right(folder.path / "result" / "dev_predictions.csv"),
+            trial, scores, self._right(files.predictions("dev")),
             manifest.get("train_seconds", 0.0), was_run=was_run,
         )  # fmt: skip
 
@@ -125,9 +127,9 @@ class Runner:
             raise SystemExit(128 + asked[0])
         if status == 0:
             return ""
-        said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         end = f"ended by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        return f"{said[-1] if said else 'it said nothing'} ({end}; {log_path})"
+        return f"{lines[-1] if lines else 'it printed nothing'} ({end}; {log_path})"
 
     def _right(self, predictions: Path) -> np.ndarray | None:
         """Which dev pairs were decided rightly, in the order of dev.csv."""
@@ -142,7 +144,7 @@ class Runner:
 
 @contextlib.contextmanager
 def signals_passed_on(process: subprocess.Popen) -> Iterator[list[int]]:
-    """SIGTERM and SIGINT go on to the process; yields a list that they are noted in."""
+    """Pass SIGTERM and SIGINT on to the process; yields the list in which they are noted."""
     asked: list[int] = []
 
     def pass_on(number: int, _frame: Any) -> None:
@@ -150,9 +152,5 @@ def signals_passed_on(process: subprocess.Popen) -> Iterator[list[int]]:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with ending_signals(pass_on):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Trials whose settings Optuna chooses. The study is a journal file in the sweep's folder, so a search goes on where it
+"""Trials whose settings Optuna chooses. The study is a journal file in the sweep's folder, so a search resumes where it
 was ended: finished choices are kept, and one that was running is run to its end."""
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def search(runner: Runner) -> Iterator[TrialResult]:
         outcomes = [runner.run(Trial(f"t{number:03d}", seed, chosen)) for seed in sweep.seeds]
         yield from outcomes
         if number >= len(known) or not known[number].state.is_finished():
-            _tell(optuna, study, number, outcomes, sweep.metric)
+            _report_scores(optuna, study, number, outcomes, sweep.metric)
 
 
 def reset_study(sweep: Sweep) -> None:
-    """Begin the search anew."""
+    """Start the search again from nothing."""
     (sweep.folder / STUDY_FILE).unlink(missing_ok=True)
 
 
-def _tell(optuna: Any, study: Any, number: int, outcomes: list[TrialResult], metric: str) -> None:
+def _report_scores(optuna: Any, study: Any, number: int, outcomes: list[TrialResult], metric: str) -> None:
     if any(outcome.problem for outcome in outcomes):
         study.tell(number, state=optuna.trial.TrialState.FAIL)
         return
@@ -65,7 +65,7 @@ def _study(optuna: Any, sweep: Sweep, wanted: OptunaSearch) -> Any:
         # another seed after every resume, or random choices would come again
         study.sampler = _sampler(optuna, wanted, sweep.recipe.seed + len(study.trials))
     except (OSError, ValueError, KeyError) as error:
-        raise ArtifactError(f"{path}: no usable study ({first_line(error)}); --force begins anew") from error
+        raise ArtifactError(f"{path}: cannot read the study ({first_line(error)}); --force starts a new one") from error
     return study
 
 

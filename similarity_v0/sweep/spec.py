@@ -1,4 +1,4 @@
-"""What a sweep's file asks for: a base recipe, settings to try beside it, seeds. Read once, checked whole.
+"""What a sweep's file holds: a base recipe, variants of its settings, seeds. Read once, checked whole.
 
 recipe: demo                              # the base; its prepare and posttrain serve all trials
 settings: {similarity_v0.epochs: 2}       # laid over the base in every trial
@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from final_project import strict_json
 from final_project.errors import RecipeError
-from final_project.recipe import load_recipe, read_yaml, say
+from final_project.recipe import load_recipe, read_yaml, validated
 from final_project.settings import Recipe
 
 BASE = "base"
@@ -128,13 +128,7 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
     if not path.is_file():
         raise RecipeError([f"{path}: no such sweep file"])
     values, origins, problems = read_yaml(path)
-    problems += _not_finite(values, origins)
-    try:
-        file = _File.model_validate(values)
-    except ValidationError as error:
-        problems += [line for problem in error.errors() for line in say(problem, origins, path)]
-    if problems:
-        raise RecipeError(problems)
+    file = validated(_File, values, origins, path, [*problems, *_not_finite(values, origins)])
     name = recipe_name or file.recipe
     if not name:
         raise RecipeError([f"{path}: names no recipe: add `recipe: NAME`, or give --recipe"])
@@ -150,7 +144,7 @@ def read_sweep(path: Path, recipe_name: str = "", overrides: tuple[str, ...] = (
 
 
 def _not_finite(value: Any, origins: dict[str, str], key: str = "") -> Iterator[str]:
-    """One message for each number of the file that is not finite; values of a list stand at their list's key."""
+    """One message for each number of the file that is not finite; values of a list are named by the list's key."""
     if isinstance(value, float) and not math.isfinite(value):
         yield f"{origins[key]}: {key}: expected a finite number, found {value}"
     for one in value if isinstance(value, list) else ():
@@ -195,7 +189,7 @@ def _grid_variants(grid: dict[str, list[Any]], base: Recipe) -> dict[str, Settin
 
 
 def point_name(settings: Settings) -> str:
-    """Short and fit for a folder: lr=0.0001_pool=mean."""
+    """Short and valid as a folder name: lr=0.0001_pool=mean."""
     parts = (f"{key.rsplit('.', 1)[-1]}={value}" for key, value in settings.items())
     return re.sub(r"[^\w.=+-]+", "-", "_".join(parts))
 

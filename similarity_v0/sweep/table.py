@@ -28,7 +28,7 @@ class Row:
     """One variant. mean, deviation: of the metric on dev over its seeds. difference: to the base, over the seeds that
     both have. t_p: the paired t-test's two-sided p. holm_p: the same, corrected for the number of variants (Holm 1979).
     pairs_low, pairs_high: 95 % interval of the difference in right decisions over dev pairs. others: means of further
-    figures. time: training seconds over the base's. None where nothing can be said."""
+    figures. time: training seconds over the base's. None where it cannot be computed."""
 
     variant: str
     settings: Settings
@@ -123,7 +123,7 @@ def interval_over_pairs(couples: Sequence[tuple[TrialResult, TrialResult]]) -> t
 
 
 def bootstrap_mean_gain(gain_N: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of the mean gain of N pairs, drawn anew."""
+    """95 % bootstrap percentile interval of the mean gain of N pairs."""
     # pairs of the same gain are drawn alike, so it is enough to draw how many there are of each
     gains, counts = np.unique(gain_N, return_counts=True)
     draws = np.random.default_rng(0).multinomial(len(gain_N), counts / len(gain_N), size=RESAMPLES)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 
 
 class AveragedWeights(ABC):
@@ -29,7 +29,7 @@ class AveragedWeights(ABC):
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Within the block the model carries the averaged weights; after it, its own again."""
+        """Within the block the model has the averaged weights; after it, its own again."""
         own = self._copy()
         self._engine.set_parts(self._average)
         try:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 
 
 class Awp:

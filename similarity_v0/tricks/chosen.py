@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast, get_args
 
 from final_project.model.score_loss import ScoreLoss, ScoreLossName
 from final_project.settings import SimilarityV0
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.losses import LossName, PairLoss
 from similarity_v0.model import PairModel
 from similarity_v0.tricks.attack import NO_ATTACK, Attack
@@ -27,7 +27,8 @@ from similarity_v0.tricks.swa import Swa
 @dataclass(frozen=True)
 class Tricks:
     """The defaults are no tricks: cross entropy, one pass. r_drop: weight of the disagreement; 0 = one forward.
-    disagreement: its measure; None = that of classes."""
+    disagreement: its measure; None = that of classes. flood: level of the loss below which the gradient is reversed.
+    first_attacked: update with which attacks begin."""
 
     loss: PairLoss | ScoreLoss = field(default_factory=PairLoss)
     r_drop: float = 0.0
@@ -36,6 +37,12 @@ class Tricks:
     attack: Attack = NO_ATTACK
     weight_attack: Awp | None = None
     average: AveragedWeights | None = None
+    flood: float = 0.0
+    first_attacked: int = 1
+
+    def at(self, update: int) -> Tricks:
+        """Those that act in this update, counted from 1."""
+        return self if update >= self.first_attacked else replace(self, attack=NO_ATTACK, weight_attack=None)
 
     @property
     def n_passes(self) -> float:
@@ -51,7 +58,8 @@ class Tricks:
 def build_tricks(
     settings: SimilarityV0, model: PairModel, engine: Engine, n_updates: int, target_weights: Sequence[float] = ()
 ) -> Tricks:
-    """n_updates: updates of the whole training; swa_start is a fraction of them. target_weights: of scores."""
+    """n_updates: updates of the whole training; swa_start and attack_from are fractions of them. target_weights: of
+    scores."""
     s, loss = settings, build_loss(settings, model, target_weights)
     return Tricks(
         loss=loss,
@@ -61,6 +69,8 @@ def build_tricks(
         attack=build_attack(settings, model),
         weight_attack=Awp(engine, s.awp_gamma) if s.awp_gamma else None,
         average=build_average(settings, engine, n_updates),
+        flood=s.flood,
+        first_attacked=math.floor(s.attack_from * n_updates) + 1,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from similarity_v0.tricks.average import AveragedWeights
 
 

@@ -1,7 +1,7 @@
 """R-Drop (Liang et al. 2021): two forwards under two dropout masks should agree.
 
 0.5 (L_1 + L_2) + a * 0.5 (KL(p|q) + KL(q|p)), KL averaged over elements as in the original: over pairs and classes.
-Both come from one forward of the micro-batch laid twice. Shapes: B pairs, T tokens, C classes.
+Both come from one forward of the doubled micro-batch. Shapes: B pairs, T tokens, C classes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Disagreement = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def doubled(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Every tensor twice along its first dimension: all pairs, then all pairs again."""
     twice = {name: torch.cat([value, value]) for name, value in values.items()}
-    if "places_BT" in values:  # packed pairs: those of the second copy stand in the second copy's lines
+    if "places_BT" in values:  # packed pairs: the second copy's positions are in the second copy's lines
         places_BT = values["places_BT"]
         twice["places_BT"][len(places_BT) :] += values["input_ids"].numel() * (places_BT >= 0)
     return twice

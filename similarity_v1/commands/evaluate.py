@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from final_project.commands.reading_options import how_from
 from similarity_v1.commands.options import add_pairs_argument, answer
 from similarity_v1.evaluate.metrics import CONVENTIONS
 
@@ -43,5 +44,6 @@ def run(arguments: argparse.Namespace) -> None:
         scores=arguments.scores,
         aopc=arguments.aopc,
         convention=arguments.convention,
+        how=how_from(arguments),
     )
     answer(began, **evaluate_files(request))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from final_project.commands.reading_options import how_from
 from final_project.errors import RecipeError
 from similarity_v1.commands.options import (
     BULK_OPTIONS,
@@ -29,13 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_setting_arguments(parser, BULK_OPTIONS)
     parser.add_argument(
-        "--output", type=Path, required=True, help="sim_rationale.txt, the raw rationales; *.parquet takes scores too"
+        "--output",
+        type=Path,
+        required=True,
+        help="file for the raw rationales, such as sim_rationale.txt; *.parquet holds the scores too",
     )
     parser.add_argument(
         "--engine",
         choices=("processes", "ray"),
         default="processes",
-        help="processes: those that torchrun started, else this one; ray: Ray Data (default: %(default)s)",
+        help="processes: all that torchrun started, or this one alone; ray: Ray Data (default: %(default)s)",
     )
     parser.add_argument("--ray-address", metavar="ADDRESS", help="a running cluster (default: one on this machine)")
 
@@ -51,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         output=output,
         scores=output.with_name(f"{output.stem}.scores.jsonl"),
         settings=parse_settings(arguments),
+        how=how_from(arguments),
     )
     done = extract(job, _engine(arguments, job))
     if done is None:
@@ -68,5 +73,5 @@ def _engine(arguments: argparse.Namespace, job: Job) -> Engine | None:
 
         return RayEngine(job.model, job.settings, arguments.ray_address)
     if arguments.ray_address is not None:
-        raise RecipeError(["--ray-address goes with --engine ray"])
+        raise RecipeError(["--ray-address needs --engine ray"])
     return None

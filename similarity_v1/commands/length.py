@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from final_project.data.files.contest import read_segmented
+from final_project.commands.reading_options import how_from
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.commands.options import add_pairs_argument, answer
 
@@ -31,6 +32,6 @@ def run(arguments: argparse.Namespace) -> None:
     from similarity_v1.rationales.word_scores import read_scores
 
     began = time.monotonic()
-    pairs = read_segmented(arguments.pairs)
+    pairs = read_explained(arguments.pairs, how_from(arguments))
     scored = read_scores(arguments.scores, pairs)
     answer(began, **learn(pairs, scored, arguments.select, arguments.gold, arguments.model))

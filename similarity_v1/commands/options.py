@@ -6,49 +6,41 @@ import argparse
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from final_project.cli import print_json
+from final_project.commands.reading_options import add_reading_arguments
 from final_project.errors import RecipeError
 from final_project.settings import SimilarityV1
-
-
-def _choices(name: str) -> dict[str, Any]:
-    """A setting that takes one of some words, as argparse has it."""
-    alternatives = get_args(SimilarityV1.model_fields[name].annotation)
-    words = [word for alternative in alternatives for word in get_args(alternative) or (alternative,)]
-    return {"choices": [word for word in words if isinstance(word, str)]}
 
 
 def _target(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-MODEL_OPTIONS = {
-    "method": _choices("method"),
-    "ig_steps": {"type": int},
-    "ig_rule": _choices("ig_rule"),
-    "ig_tolerance": {"type": float},
-    "baseline": _choices("baseline"),
-    "reduce": _choices("reduce"),
-    "samples": {"type": int},
-    "noise": {"type": float},
-    "target": {"type": _target, "metavar": "{predicted,both,CLASS,SCORE}"},
-    "precision": _choices("precision"),
-    "select": _choices("select"),
-    "ratio": {"type": float},
-    "top_k": {"type": int},
-    "score_share": {"type": float},
-    "mass_share": {"type": float},
-    "batch_tokens": {"type": int},
-}
-BULK_OPTIONS = {"shard_rows": {"type": int}, "threads": {"type": int}}
+def _argument(name: str) -> dict[str, Any]:
+    """A setting as argparse has it: the words that it takes, or the type of its numbers."""
+    if name == "target":
+        return {"type": _target, "metavar": "{predicted,both,CLASS,SCORE}"}
+    annotation = SimilarityV1.model_fields[name].annotation
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
+    words = [word for kind in kinds for word in get_args(kind) or (kind,) if isinstance(word, str)]
+    return {"choices": words} if words else {"type": kinds[0]}
+
+
+MODEL_OPTIONS = {name: _argument(name) for name in (
+    "method", "ig_steps", "ig_rule", "ig_tolerance", "baseline", "reduce", "samples", "noise", "target", "precision",
+    "select", "ratio", "top_k", "score_share", "mass_share", "batch_tokens",
+)}  # fmt: skip
+BULK_OPTIONS = {name: _argument(name) for name in ("shard_rows", "threads")}
 
 
 def add_pairs_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pairs", type=Path, required=True, help="contest JSONL with the pairs")
+    parser.add_argument("--pairs", type=Path, required=True, help="the pairs: contest JSONL, or any file of pairs")
+    add_reading_arguments(parser, labels=False)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

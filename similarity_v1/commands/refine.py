@@ -7,7 +7,8 @@ import logging
 import time
 from pathlib import Path
 
-from final_project.data.files.contest import read_segmented
+from final_project.commands.reading_options import how_from
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.commands.options import add_pairs_argument, answer
 from similarity_v1.rationales.clean_chain import ORDERS
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     from similarity_v1.rationales.submission import align_rows, read_submission
 
     began = time.monotonic()
-    pairs = read_segmented(arguments.pairs)
+    pairs = read_explained(arguments.pairs, how_from(arguments))
     raw = align_rows(arguments.rationales, read_submission(arguments.rationales), pairs)
     figures = {"rows": len(raw), "output_dir": str(arguments.output_dir)}
     if arguments.chain in ("both", "published"):

@@ -15,7 +15,11 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run, runs/NAME")
-    parser.add_argument("--pair-map", type=Path, help='which rows are twins, JSONL {"ori": id, "disturb": id}')
+    parser.add_argument(
+        "--pair-map",
+        type=Path,
+        help='pair map: which perturbed row was made from which source row, JSONL {"ori": id, "disturb": id}',
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

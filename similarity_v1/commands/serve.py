@@ -13,10 +13,12 @@ from similarity_v1.serve.limits import Limits
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine)")
-    parser.add_argument("--port", type=_port, default=8000, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="port to listen on; 0 = any free one (default: %(default)s)"
+    )
     parser.add_argument(
         "--allowed-host", type=_host_name, action="append", default=[], metavar="NAME",
-        help="name by which requests may ask beside this machine's own, as behind a proxy; may be given several times",
+        help="another host name that requests may use, such as that of a proxy; may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--root-path", type=_root_path, default="", metavar="/PATH", help="path under which a proxy shows the page"
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         texts=arguments.texts or (2 if is_pair_folder(arguments.model) else None),
     )
     limits = Limits(**{limit.name: getattr(arguments, limit.name) for limit in dataclasses.fields(Limits)})
-    names = server.own_names(arguments.host, place, arguments.allowed_host)
+    names = server.allowed_hosts(arguments.host, place, arguments.allowed_host)
     app = create_app(served, names, limits, arguments.root_path)
     server.leave(server.run(app, place))
 

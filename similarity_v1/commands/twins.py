@@ -7,6 +7,7 @@ import logging
 import time
 from pathlib import Path
 
+from final_project.commands.reading_options import how_from
 from similarity_v1.commands.options import add_pairs_argument, answer
 from similarity_v1.evaluate.perturb import KEEPS_LABEL, KINDS
 
@@ -32,8 +33,9 @@ def run(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     map_file = arguments.pair_map or arguments.output.with_name(f"{arguments.output.stem}.map.jsonl")
     counts = write_perturbed(
-        arguments.pairs, arguments.output, map_file, arguments.kinds, arguments.changes, arguments.seed
-    )
+        arguments.pairs, arguments.output, map_file, arguments.kinds, arguments.changes, arguments.seed,
+        how_from(arguments),
+    )  # fmt: skip
     log.info("twins: wrote %s and %s, %d perturbed rows", arguments.output, map_file, counts["twins"])
     answer(began, output=str(arguments.output), pair_map=str(map_file), **counts)
 

@@ -7,8 +7,9 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.data.files.contest import read_segmented
+from final_project.commands.reading_options import how_from
 from final_project.data.files.score_submission import validate_scores
+from final_project.prepare.rows_to_explain import read_explained
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     from similarity_v1.rationales.submission import validate
 
-    figures = validate(arguments.submission, read_segmented(arguments.pairs))
+    figures = validate(arguments.submission, read_explained(arguments.pairs, how_from(arguments)))
     if figures["rows_with_repeated_index"]:
         log.warning("%s: %d rows repeat an index", arguments.submission, figures["rows_with_repeated_index"])
     print_json(figures)

@@ -1,1 +1,1 @@
-"""Measures of rationales: against gold, under perturbation, by removing words, beside baselines."""
+"""Measures of rationales: against gold, under perturbation, by removing words; and baselines."""

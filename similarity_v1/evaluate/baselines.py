@@ -1,4 +1,4 @@
-"""What any rationale must beat: choices that need no model. They keep the labels of the system beside them.
+"""Choices of words that need no model, which any rationale must beat. They keep the labels of the measured system.
 
 all_words      every word in order
 first_share    the first share of the words

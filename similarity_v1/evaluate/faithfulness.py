@@ -1,4 +1,4 @@
-"""Ask the model about the words that are said to have decided: alone, and left out.
+"""Ask the model for its answer to the chosen words alone, and to the text without them.
 
 Chosen words are rejoined in sentence order, without spaces where the sentence is written in Chinese characters or
 kana, with them elsewhere; an empty text becomes [UNK] (the public evaluators' way). A row's three texts are judged
@@ -24,7 +24,7 @@ from final_project.model.finite import NotFinite, require_finite
 from final_project.model.folder import load_classifier, longest_input
 from final_project.model.model_inputs import ModelInputs, inspect_inputs, padded
 from final_project.model.turns import alone_with
-from final_project.option_checks import problem_of
+from final_project.option_checks import find_problem
 from final_project.tokens.encode import encode_rows
 from final_project.tokens.tokenizer import special_tokens_meant
 from final_project.training.batching import batches_by_length
@@ -69,8 +69,8 @@ class Judge:
     batch_tokens: int = 16384
 
     def __post_init__(self) -> None:
-        if said := problem_of(int, {"ge": 1}, self.batch_tokens):
-            raise RecipeError([f"batch_tokens: {said}"])
+        if fault := find_problem(int, {"ge": 1}, self.batch_tokens):
+            raise RecipeError([f"batch_tokens: {fault}"])
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Judge:
@@ -106,12 +106,12 @@ class Judge:
                 try:
                     require_finite(probabilities_BC, batch, self.model)
                 except NotFinite as error:
-                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.said}") from error
+                    raise ArtifactError(f"{' / '.join(texts[error.row])}: {error.fault}") from error
                 answers |= zip(batch, probabilities_BC, strict=True)
         return np.stack([answers[k] for k in range(len(texts))])
 
     def _encoded(self, pair: Texts) -> dict[str, list[int]]:
-        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it stands for the unknown token
+        with special_tokens_meant(self.tokenizer, EMPTY in pair):  # it is the unknown token
             (row,) = encode_rows(self.tokenizer, [pair], self.limit)
         return {key: row.columns[key] for key in self.inputs.keys if key in row.columns}
 
@@ -149,8 +149,8 @@ class Judge:
         full = self.probabilities([(by_id[row.id].query, by_id[row.id].title) for row in rows])
         labels = self.decision.labels(full)
         answer = {}
-        for name, texts_of in (("aopc_sufficiency", chosen_texts), ("aopc_comprehensiveness", rest_texts)):
-            asked = self.probabilities([texts_of(pair, row) for pair, row in cut])
+        for name, texts_of_row in (("aopc_sufficiency", chosen_texts), ("aopc_comprehensiveness", rest_texts)):
+            asked = self.probabilities([texts_of_row(pair, row) for pair, row in cut])
             of_label = asked[np.arange(len(cut)), np.repeat(labels, len(AOPC_SHARES))]
             of_full = full[np.arange(len(rows)), labels]
             answer[name] = aopc([row.id for row in rows], of_full, of_label.reshape(len(rows), len(AOPC_SHARES)))

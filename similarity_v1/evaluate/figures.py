@@ -39,7 +39,7 @@ class References:
         pair_map: Sequence[tuple[int, int]] = (),
         labels: Mapping[int, int] | None = None,
     ) -> References:
-        """Gold rows bring labels and a pairing of their own where none is given; related rows that are not among the
+        """Gold rows supply labels and pairing if none are given; related rows that are not among the
         pairs are left out of it, as the public evaluators do."""
         words = {pair.id: (pair.words_q, pair.words_t) for pair in pairs}
         pairing = list(pair_map) or [couple for couple in metrics.pair_map_from_gold(gold) if couple[1] in words]
@@ -79,7 +79,7 @@ def measure(rows: Sequence[Rationale], known: References, convention: Convention
 def measure_baselines(
     rows: Sequence[Rationale], known: References, ratio: float, convention: Convention = "paddlenlp"
 ) -> dict[str, Figures]:
-    """The same figures for choices that need no model; `rows` lend their ids, labels and sizes."""
+    """The same figures for choices that need no model; they take ids, labels and sizes from `rows`."""
     draws = [baselines.random_words(rows, known.words, draw) for draw in range(baselines.N_DRAWS)]
     drawn = [measure(draw, known, convention) for draw in draws]
     chosen = baselines.all_baselines(rows, known.words, ratio)

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from final_project.data.files.contest import read_segmented
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import DataError
+from final_project.prepare.rows_to_explain import read_explained
 from final_project.settings import SimilarityV1
 from similarity_v1.evaluate import baselines, metrics
 from similarity_v1.evaluate.figures import (
@@ -49,6 +50,7 @@ class EvaluationRequest:
     scores: Path | None = None
     aopc: bool = False
     convention: Convention = "paddlenlp"
+    how: HowToRead = AS_NAMED  # the pairs
 
     def __post_init__(self) -> None:
         metrics.require_convention(self.convention)
@@ -60,7 +62,7 @@ def evaluate_files(request: EvaluationRequest) -> dict[str, Any]:
     Reference rows without a prediction are counted, named in a warning and scored as the convention says; raises
     DataError where none has one.
     """
-    pairs = read_segmented(request.pairs)
+    pairs = read_explained(request.pairs, request.how)
     rows = _read_rows(request.predictions, pairs)
     other = _read_rows(request.against, pairs) if request.against is not None else None
     scored = read_scores(request.scores, pairs) if request.scores is not None else []
@@ -104,7 +106,7 @@ def read_references(
     map_file: Path | None = None,
     labels_file: Path | None = None,
 ) -> References:
-    """Read what is known of the pairs. Raises DataError where a file is broken or speaks of other rows or words."""
+    """Read what is known of the pairs. Raises DataError if a file is broken or is about other rows or words."""
     by_id = {pair.id: pair for pair in pairs}
     gold: list[GoldRow] = []
     pair_map: list[tuple[int, int]] = []

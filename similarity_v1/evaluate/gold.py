@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from final_project.data.files.contest import read_json_lines, row_id, without_spaces
+from final_project.data.files.label_reading import LabelReader, first_lines
 from final_project.data.files.lines import read_lines
 from final_project.data.records import GoldRow, SegmentedPair
 from final_project.errors import DataError
+from final_project.settings.reading import Labels
 
 SAMPLE_TYPES = ("ori", "disturb")
 
@@ -23,7 +25,9 @@ def read_gold(path: str | Path) -> list[GoldRow]:
     that are all correct), text_q_seg, text_t_seg; optional sample_type (ori | disturb) and rel_ids."""
     rows: list[GoldRow] = []
     seen: dict[int, int] = {}
-    for line, record in read_json_lines(path):
+    records = read_json_lines(path)
+    labels = _label_reader(path, [(line, record.get("sent_label")) for line, record in records], "sent_label")
+    for line, record in records:
         for key in ("sent_id", "sent_label", "rationale_q_idx", "rationale_t_idx", "text_q_seg", "text_t_seg"):
             if key not in record:
                 raise DataError(path, f"missing key {key!r}", line)
@@ -31,7 +35,7 @@ def read_gold(path: str | Path) -> list[GoldRow]:
         words_t = _words(path, line, "text_t_seg", record["text_t_seg"])
         row = GoldRow(
             id=row_id(path, line, record["sent_id"]),
-            label=_label(path, line, record["sent_label"]),
+            label=_label(labels, line, record["sent_label"]),
             sets_q=_sets(path, line, "rationale_q_idx", record["rationale_q_idx"], len(words_q)),
             sets_t=_sets(path, line, "rationale_t_idx", record["rationale_t_idx"], len(words_t)),
             words_q=words_q,
@@ -60,7 +64,7 @@ def read_pair_map(path: str | Path) -> list[tuple[int, int]]:
 
 def read_labels(path: str | Path) -> dict[int, int]:
     """`id<TAB>label` or `id,label`, one row a line; a first line without an id is skipped as a header."""
-    labels: dict[int, int] = {}
+    found: dict[int, tuple[int, str]] = {}
     seen: dict[int, int] = {}
     for line, text in read_lines(path):
         columns = text.split("\t") if "\t" in text else text.split(",")
@@ -71,13 +75,12 @@ def read_labels(path: str | Path) -> dict[int, int]:
             continue
         if not re.fullmatch(r"-?[0-9]{1,18}", identifier):
             raise DataError(path, f"id must be an integer, found {identifier[:40]!r}", line)
-        if label not in ("0", "1"):
-            raise DataError(path, f"label must be 0 or 1, found {label[:40]!r}", line)
         _refuse_duplicate(path, line, int(identifier), seen)
-        labels[int(identifier)] = int(label)
-    if not labels:
+        found[int(identifier)] = line, label
+    if not found:
         raise DataError(path, "the file holds no labels")
-    return labels
+    reader = _label_reader(path, [*found.values()], "label")
+    return {id_: _label(reader, line, label) for id_, (line, label) in found.items()}
 
 
 def require_known_ids(path: str | Path, ids: Iterable[int], known: Mapping[int, Any], where: str) -> None:
@@ -116,10 +119,15 @@ def _words(path: str | Path, line: int, key: str, value: Any) -> tuple[str, ...]
     return tuple(value)
 
 
-def _label(path: str | Path, line: int, value: Any) -> int:
-    if isinstance(value, bool) or value not in (0, 1, "0", "1"):
-        raise DataError(path, f"sent_label must be 0 or 1, found {value!r}", line)
-    return int(value)
+def _label_reader(path: str | Path, values: list[tuple[int, Any]], what: str) -> LabelReader:
+    return LabelReader(Path(path), Labels(), lambda: first_lines(values), what=what)
+
+
+def _label(reader: LabelReader, line: int, value: Any) -> int:
+    label = reader.read(line, value)
+    if label is None:
+        raise DataError(reader.path, f"{reader.what} must be {reader.expected}, found {value!r}", line)
+    return label
 
 
 def _sample_type(path: str | Path, line: int, value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from final_project.data.records import GoldRow, Rationale, SegmentedPair
 from final_project.errors import RecipeError
-from final_project.option_checks import problem_of
+from final_project.option_checks import find_problem
 from similarity_v1.evaluate.faithfulness import Judge
 from similarity_v1.evaluate.gold import read_gold, require_known_ids, require_same_words
 from similarity_v1.evaluate.metrics import plausibility_of
@@ -60,8 +60,8 @@ def by_faithfulness(
 def _over_grid(
     scored: Sequence[WordScores], rule: Rule, measure: Callable[[Sequence[Rationale]], float]
 ) -> dict[float, float]:
-    if said := problem_of(Rule, {}, rule):
-        raise RecipeError([f"rule: {said}"])
+    if fault := find_problem(Rule, {}, rule):
+        raise RecipeError([f"rule: {fault}"])
     measured = {}
     for number in GRIDS[rule]:
         how = Selection(rule, number)

@@ -1,4 +1,4 @@
-"""Perturbed rows: each pair once more in other words, so that consistency (MAP) can be measured on any corpus.
+"""Perturbed rows: each pair again in other words, so that consistency (MAP) can be measured on any corpus.
 
 A perturbed row depends on its source row's content and the seed alone, not on the file or the order of rows.
 
@@ -18,12 +18,12 @@ or None if it is new. A replaced word keeps its position; a word that becomes se
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from final_project.data.records import SegmentedPair
 from final_project.errors import RecipeError
-from final_project.option_checks import hint, problem_of
+from final_project.option_checks import find_problem, hint
 from similarity_v1.rationales.lexicon import FILLERS, LOOKALIKE_GROUP, LOOKALIKES, PARTICLES, SYNONYM_GROUP, SYNONYMS
 
 KEEPS_LABEL = ("synonym", "typo", "insertion", "deletion", "swap")
@@ -64,8 +64,8 @@ def perturb_pair(
     problems = [
         f"kinds: expected some of {', '.join(KINDS)}, found {k!r}{hint(k, KINDS)}" for k in kinds if k not in KINDS
     ]
-    if said := problem_of(int, {"ge": 1}, n_changes):
-        problems.append(f"n_changes: {said}")
+    if fault := find_problem(int, {"ge": 1}, n_changes):
+        problems.append(f"n_changes: {fault}")
     if problems:
         raise RecipeError(problems)
     sides = [
@@ -134,14 +134,12 @@ def _phrase(words: Sequence[PerturbedWord], start: int, end: int) -> str:
     return "".join(word.text for word in words[start:end])
 
 
+_LOOKALIKES_OF = {char: LOOKALIKES[group] for char, group in LOOKALIKE_GROUP.items()}
+_DIGITS_OF = dict.fromkeys("0123456789", "123456789")  # a number does not begin with 0
+
+
 def _typo(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
-    places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in LOOKALIKE_GROUP]
-    if not places:
-        return None
-    k, j = chance.choice(places)
-    text = words[k].text
-    other = chance.choice([char for char in LOOKALIKES[LOOKALIKE_GROUP[text[j]]] if char != text[j]])
-    return [*words[:k], PerturbedWord(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
+    return _with_one_exchanged(words, chance, _LOOKALIKES_OF)
 
 
 def _insertion(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
@@ -182,12 +180,19 @@ def _swap_near(words: list[PerturbedWord], chance: random.Random) -> list[Pertur
 
 
 def _number(words: list[PerturbedWord], chance: random.Random) -> list[PerturbedWord] | None:
-    places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in "0123456789"]
+    return _with_one_exchanged(words, chance, _DIGITS_OF)
+
+
+def _with_one_exchanged(
+    words: list[PerturbedWord], chance: random.Random, others: Mapping[str, str]
+) -> list[PerturbedWord] | None:
+    """One of the characters that have others becomes one of these; None if no word has such a character."""
+    places = [(k, j) for k, word in enumerate(words) for j, char in enumerate(word.text) if char in others]
     if not places:
         return None
     k, j = chance.choice(places)
     text = words[k].text
-    other = chance.choice([digit for digit in "123456789" if digit != text[j]])
+    other = chance.choice([char for char in others[text[j]] if char != text[j]])
     return [*words[:k], PerturbedWord(text[:j] + other + text[j + 1 :], words[k].source), *words[k + 1 :]]
 
 

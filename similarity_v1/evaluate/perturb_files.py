@@ -9,18 +9,25 @@ from typing import Any
 
 from final_project import strict_json
 from final_project.artifacts import write_atomic
-from final_project.data.files.contest import read_segmented
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.data.records import SegmentedPair
+from final_project.prepare.rows_to_explain import read_explained
 from similarity_v1.evaluate.perturb import PerturbedPair, perturb_pair
 
 
 def write_perturbed(
-    pairs_file: Path, output: Path, map_file: Path, kinds: Sequence[str], n_changes: int, seed: int
+    pairs_file: Path,
+    output: Path,
+    map_file: Path,
+    kinds: Sequence[str],
+    n_changes: int,
+    seed: int,
+    how: HowToRead = AS_NAMED,
 ) -> dict[str, Any]:
     """Write the rows, then their perturbed rows, with ids after the highest; and for each of them one line of the map:
     {"ori", "disturb", "kinds", "sources"}. A row with nothing to change gets none. Returns counts.
     """
-    pairs = read_segmented(pairs_file)
+    pairs = read_explained(pairs_file, how)
     next_id = max(pair.id for pair in pairs) + 1
     perturbed: list[tuple[int, PerturbedPair]] = []
     for pair in pairs:

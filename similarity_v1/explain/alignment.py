@@ -20,7 +20,7 @@ def word_spans(sentence: str, words: Sequence[str]) -> list[Span]:
     """The characters of each word in the sentence, (W,) spans in order.
 
     The words must join to the sentence, white space aside (the reader of the pairs holds this). A word of nothing but
-    white space has an empty span where it stands.
+    white space has an empty span at its position.
     """
     places = [place for place, char in enumerate(sentence) if not char.isspace()]
     spans: list[Span] = []
@@ -36,7 +36,7 @@ def word_spans(sentence: str, words: Sequence[str]) -> list[Span]:
 
 
 def blanks_after(sentence: str, words: Sequence[str]) -> tuple[int, ...]:
-    """Positions of the words after which white space stands, none for the last word."""
+    """Positions of the words that white space follows; never the last word."""
     spans = word_spans(sentence, words)
     return tuple(
         place

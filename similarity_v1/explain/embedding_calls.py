@@ -96,14 +96,14 @@ def word_table(base: Any) -> nn.Module | None:
 def embedding_block(model: Any) -> nn.Module:
     """The module that turns ids into the encoder's first hidden states, by its name: the encoder's `embeddings`, or its
     word table where it has no such block. Raises ArtifactError where it has neither."""
-    base = base_of(model)
+    base = encoder_below_head(model)
     for block in (getattr(base, "embeddings", None), word_table(base)):
         if isinstance(block, nn.Module):
             return block
     raise ArtifactError(f"{a_model(model)} has no embedding block that can be explained")
 
 
-def base_of(model: Any) -> Any:
+def encoder_below_head(model: Any) -> Any:
     """The encoder below a classifier's head."""
     return getattr(model, "base_model", model)
 

@@ -1,4 +1,4 @@
-"""Explain a sequence classifier of transformers: which words of one or two texts its answer rests on.
+"""Explain a sequence classifier of transformers: which words of one or two texts decided its answer.
 
     explainer = Explainer(model, tokenizer, method="integrated_gradients", steps=50)
     for explanation in explainer.explain([("怎么开通花呗", "花呗如何开通")]):
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from final_project.data.given_rows import given_rows, texts_of
+from final_project.data.given_rows import given_rows, texts_of_row
 from final_project.errors import ArtifactError, DataError, ProjectError, RecipeError, first_line
 from final_project.model.decision import FILE_NAME, Decision, load_decision
 from final_project.model.device import chosen_device
@@ -35,7 +35,7 @@ from similarity_v1.explain.encoding import EncodedRow, Texts, encode, pad
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.methods import Method, method_named
 from similarity_v1.explain.probe import Probe, Reading, probing
-from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, words_of
+from similarity_v1.explain.segmentation import DEFAULT_RULE, RULES, split_words
 from similarity_v1.explain.target import (
     CLASSES,
     SCORE,
@@ -48,7 +48,7 @@ from similarity_v1.explain.target import (
 )
 from similarity_v1.explain.trial import check_model
 
-# on a CPU more tokens at a time leave its caches and are slower; a GPU wants to be filled
+# on a CPU more tokens at a time leave its caches and are slower; a GPU needs large batches
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 
 EXAMPLE = "[text] or [(text_a, text_b)], a list of rows"
@@ -101,7 +101,7 @@ class Explainer:
         self.model, self.tokenizer = model, with_special_tokens_as_text(tokenizer)
         kind = output_kind(model.config, decision)
         self.n_classes = max(model.config.num_labels, 2) if kind == CLASSES else model.config.num_labels
-        target = number_of(target, [self._name_of(number) for number in range(self.n_classes)], kind)
+        target = number_of(target, [self._answer_name(number) for number in range(self.n_classes)], kind)
         check_target(target, self.n_classes)
         if not tokenizer.is_fast:
             raise ArtifactError(
@@ -133,16 +133,16 @@ class Explainer:
 
         words: the given words of every text, which must join to it, white space aside; by the Explainer's rule where
         None. Raises RowError (a DataError) naming the first row, counted from 0, that is not as it should be, or that
-        the model fails on; the rows beside it are not to blame and can be asked again without it. CallError, also a
+        the model fails on; the other rows are not at fault and can be explained without it. CallError, also a
         DataError, where a row is no text and no texts, or one text is given in place of a list. NotFinite where what
         the model says of a row is not finite.
         """
         texts = [
-            (str(row),) if isinstance(row, str) else texts_of(f"row {number}", row, "one text or two", EXAMPLE)
+            (str(row),) if isinstance(row, str) else texts_of_row(f"row {number}", row, "one text or two", EXAMPLE)
             for number, row in enumerate(given_rows(rows, EXAMPLE))
         ]
         if words is None:
-            words = [tuple(words_of(text, self.words) for text in its_texts) for its_texts in texts]
+            words = [tuple(split_words(text, self.words) for text in its_texts) for its_texts in texts]
         check_rows(texts, words)
         with alone_with(self.model, self.tokenizer):
             encoded = encode(self.tokenizer, self.limit, texts, words, self.keys)
@@ -204,7 +204,7 @@ class Explainer:
             words=words,
             scores=scores,
             label=label,
-            label_name=self._score_name(probe.question, b) if label is None else self._name_of(label),
+            label_name=self._score_name(probe.question, b) if label is None else self._answer_name(label),
             probability=None if label is None else numbers[label],
             probabilities=() if is_score else numbers,
             score=float(probe.value_B[b]) if is_score else None,
@@ -218,7 +218,7 @@ class Explainer:
             unread=probe.rows[b].unread,
         )
 
-    def _name_of(self, output: int) -> str:
+    def _answer_name(self, output: int) -> str:
         names = getattr(self.model.config, "id2label", None) or {}
         return str(names.get(output, output))
 
@@ -227,8 +227,8 @@ class Explainer:
         both names where their difference is explained."""
         if self.n_classes == 1:
             return "score"
-        name = self._name_of(int(asked.for_B[b]))
-        return name if asked.against_B is None else f"{name} less {self._name_of(int(asked.against_B[b]))}"
+        name = self._answer_name(int(asked.for_B[b]))
+        return name if asked.against_B is None else f"{name} less {self._answer_name(int(asked.against_B[b]))}"
 
     @property
     def _threshold(self) -> float | None:
@@ -249,8 +249,8 @@ def _checked_options(
     made: Any = method
     for name, value, known in (("words", words, RULES), ("precision", precision, PRECISIONS)):
         if value not in known:
-            said = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
-            problems.append(f"{name}: expected {said}, found {value!r}{hint(value, known)}")
+            expected = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
+            problems.append(f"{name}: expected {expected}, found {value!r}{hint(value, known)}")
     if batch_tokens is not None and (
         not isinstance(batch_tokens, int) or isinstance(batch_tokens, bool) or batch_tokens < 1
     ):

@@ -1,7 +1,7 @@
 """What an explanation is: the model's answer for one row and a score for each word, and how it shows itself in HTML.
 
-The HTML stands alone, without script or style sheet, for notebooks and readers without scripts. Its colours are fixed
-and readable on light and dark pages alike, since a notebook's theme is not known here.
+The HTML is self-contained, without script or style sheet, for notebooks and readers without scripts. Its colours are
+fixed and readable on light and dark pages alike, since a notebook's theme is not known here.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Explanation:
         return ranked(self.scores[side], self.unread[side])
 
     def blanks(self, side: int) -> tuple[int, ...]:
-        """Positions of a text's words after which white space stands in it."""
+        """Positions of a text's words that white space follows."""
         return blanks_after(self.texts[side], self.words[side])
 
     def _repr_html_(self) -> str:
@@ -111,13 +111,13 @@ def _verdict(explanation: Explanation) -> str:
     if explanation.label is None:
         name = "" if len(explanation.outputs) < 2 else f" of {explanation.label_name}"
         return f"score{name} {explanation.score:.4g}"
-    said = f"{explanation.label_name}, probability {explanation.probability:.4f}"
+    verdict = f"{explanation.label_name}, probability {explanation.probability:.4f}"
     if explanation.threshold is None:
-        return said
+        return verdict
     if len(explanation.probabilities) == 2:
         positive = explanation.probabilities[1]
-        said += f", P(1) {positive:.4f} {'≥' if positive >= explanation.threshold else '<'} threshold"
-    return f"{said} (label 1 where P(1) is at least {explanation.threshold:.4f})"
+        verdict += f", P(1) {positive:.4f} {'≥' if positive >= explanation.threshold else '<'} threshold"
+    return f"{verdict} (label 1 where P(1) is at least {explanation.threshold:.4f})"
 
 
 def _sentence(explanation: Explanation, side: int, how: Selection | None) -> str:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from final_project.method_options import SETTING_NAMES
 from final_project.settings import SimilarityV1
 from similarity_v1.explain.explainer import Explainer
 from similarity_v1.explain.methods import option_names
 from similarity_v1.explain.segmentation import DEFAULT_RULE
-
-SETTING_NAMES = {
-    "steps": "ig_steps",
-    "rule": "ig_rule",
-    "tolerance": "ig_tolerance",
-}  # option -> setting, if they differ
 
 
 def build_explainer(folder: str | Path, settings: SimilarityV1, words: str = DEFAULT_RULE) -> Explainer:

@@ -1,4 +1,4 @@
-"""A classifier as a function of its embeddings: what every attribution method asks its questions of.
+"""A classifier as a function of its embeddings: what every attribution method queries.
 
 Let e (B, T, H) be what the embedding block puts out for a batch. While a probe is open, F(e') is the explained number
 when the rest of the model continues from e' instead, row by row; `gradients` gives dF/de'. Points that belong to the
@@ -20,9 +20,17 @@ from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, RecipeError
 from final_project.model.decision import Decision, two_class_logits
-from similarity_v1.explain.embedding_calls import IdsCall, a_model, base_of, embedding_block, ids_call, word_table
+from final_project.model.model_inputs import evaluation_mode
+from similarity_v1.explain.embedding_calls import (
+    IdsCall,
+    a_model,
+    embedding_block,
+    encoder_below_head,
+    ids_call,
+    word_table,
+)
 from similarity_v1.explain.encoding import EncodedRow
-from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, log_probabilities_of_kind, question
+from similarity_v1.explain.target import CLASSES, SCORE, ExplainedNumber, Target, log_probabilities_or_scores, question
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Probe:
                 self.logits_BC = logits_BC = self._logits(self.inputs)
             finally:
                 self._starting = False
-            log_probs_BC = log_probabilities_of_kind(kind, logits_BC).detach().double()
+            log_probs_BC = log_probabilities_or_scores(kind, logits_BC).detach().double()
         self.probabilities_BC = (log_probs_BC if kind == SCORE else log_probs_BC.exp()).cpu().numpy()
         self.labels_B = decision.labels(self.probabilities_BC) if kind == CLASSES else self.probabilities_BC.argmax(1)
         labels_B = torch.as_tensor(self.labels_B, device=logits_BC.device).long()
@@ -145,7 +153,7 @@ class Probe:
     @torch.no_grad()
     def embedded_with(self, ids_BT: Tensor) -> Tensor:
         """e as it would be with these ids in the word table, (B, T, H); what else the block makes of ids stays."""
-        call, words = self._block_call, word_table(base_of(self.model))
+        call, words = self._block_call, word_table(encoder_below_head(self.model))
         n_looked_up = 0
 
         def look_up_others(_module: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict] | None:
@@ -216,7 +224,7 @@ def probing(
     """A probe of one padded batch, started. The model comes back as it was: its mode, hooks and requires_grad flags; no
     parameter receives a gradient."""
     probe = Probe(model, inputs, rows, reading)
-    with evaluating(model), frozen(model):
+    with evaluation_mode(model), frozen(model):
         handle = probe.block.register_forward_hook(probe.replace_output, with_kwargs=True)
         try:
             probe.start(with_gradient)
@@ -227,7 +235,7 @@ def probing(
 
 @contextlib.contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """While open, no parameter wants a gradient: backward stops at the embeddings."""
+    """While open, no parameter requires a gradient: backward stops at the embeddings."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trainable:
         parameter.requires_grad_(False)
@@ -236,15 +244,3 @@ def frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in trainable:
             parameter.requires_grad_(True)
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode while open, then each module's own mode again."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

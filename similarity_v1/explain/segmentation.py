@@ -3,7 +3,7 @@
 characters   what a reader sees as one character: a grapheme cluster, as an emoji with joiners, a letter and its accent
 contest      each character, but a run of Latin letters or digits is one word
 jieba        Chinese words as jieba finds them, and never less than a word of `script`
-whitespace   what stands between white space
+whitespace   runs of characters between white space
 script       Chinese characters and kana one by one, whole words of other scripts; the default, as in `prepare`
 
 Whatever the rule, the words in order join to the text, white space aside, and a text that has any character has a word.
@@ -61,6 +61,6 @@ RULES: dict[str, Callable[[str], Words]] = {
 DEFAULT_RULE = "script"
 
 
-def words_of(text: str, rule: str) -> Words:
+def split_words(text: str, rule: str) -> Words:
     """The words of a text by a rule of RULES. A text of nothing but white space is one word, an empty one has none."""
     return RULES[rule](text) or ((text,) if text else ())

@@ -1,7 +1,7 @@
-"""What of a model's answer an explanation is about: one number per row, read from the logits.
+"""The explained number F: the one number of a model's answer that an explanation is about, read from the logits.
 
 Kinds of models: `classes` (one of C excludes the others), `labels` (each of C for itself), `score` (bare numbers).
-One output with a rule of decision stands for two classes (final_project.model.decision.two_class_logits).
+One output with a decision rule is treated as two classes (final_project.model.decision.two_class_logits).
 Targets: `predicted`, the decided class; a class by its number; `both`, the decided class against its strongest rival.
 Shapes: B rows, N rows that may be repeated, C classes.
 """
@@ -53,7 +53,7 @@ def check_target(target: Target, n_classes: int) -> None:
             [f"target: expected predicted, both or the number of a class, or the name of a score, found {target!r}"]
         )
     if target == "both" and n_classes == 1:
-        raise RecipeError(["target: both takes two classes, this model answers with one score"])
+        raise RecipeError(["target: both needs two classes, but this model gives one score"])
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ExplainedNumber:
         if self.against_B is not None:
             difference_N1 = logits_NC.gather(1, for_N1) - logits_NC.gather(1, self.against_B[rows_N].unsqueeze(1))
             return difference_N1.squeeze(1)
-        return log_probabilities_of_kind(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
+        return log_probabilities_or_scores(self.kind, logits_NC).gather(1, for_N1).squeeze(1)
 
 
 def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> ExplainedNumber:
@@ -82,7 +82,7 @@ def question(target: Target, kind: str, logits_BC: Tensor, labels_B: Tensor) -> 
     return ExplainedNumber(kind, for_B, rivals_BC.argmax(dim=1))
 
 
-def log_probabilities_of_kind(kind: str, logits_NC: Tensor) -> Tensor:
+def log_probabilities_or_scores(kind: str, logits_NC: Tensor) -> Tensor:
     """(N, C) log-probabilities; the numbers themselves where the model gives scores."""
     if kind == SCORE:
         return logits_NC

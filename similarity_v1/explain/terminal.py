@@ -37,7 +37,7 @@ def require_number_of_texts(texts: Sequence[str], n_read: int | None, second: st
 
 
 def explanation_json(found: Explanation, how: Selection) -> dict[str, Any]:
-    """What programs are told, by `explain --json` and by the local page: label, probabilities, and each text's words
+    """What programs get from `explain --json` and by the local page: label, probabilities, and each text's words
     with score and rank, 1 for the most important of the chosen ones and None for the others; whether the model read the
     word, and whether a blank follows it in the text."""
     texts = []
@@ -58,7 +58,7 @@ def explanation_json(found: Explanation, how: Selection) -> dict[str, Any]:
 
 
 def print_explanation(found: Explanation, how: Selection, stream: IO[str]) -> None:
-    """Label, probability and words. Colours only where the stream is a terminal; elsewhere the ranking stands alone."""
+    """Label, probability and words. Colours only on a terminal; elsewhere only the ranking is printed."""
     console = Console(file=stream, soft_wrap=True, highlight=False)
     console.print(Text(_verdict(found)))
     for side, (name, words, scores) in enumerate(zip("AB", found.words, found.scores, strict=False)):
@@ -81,14 +81,14 @@ def _verdict(found: Explanation) -> str:
         return f"score of {found.label_name} {found.score:.4g} (all outputs: {outputs})"
     is_pair = len(found.texts) == len(found.probabilities) == 2
     name = MEANING[found.label] if is_pair else found.label_name
-    said = f"label {found.label} ({name}), probability {found.probability:.4f}"
+    verdict = f"label {found.label} ({name}), probability {found.probability:.4f}"
     if len(found.probabilities) == 2 and (is_pair or found.threshold is not None):
-        said += f", P(1) {found.probabilities[1]:.4f}"
+        verdict += f", P(1) {found.probabilities[1]:.4f}"
     if found.threshold is None:
-        return said
+        return verdict
     if len(found.probabilities) == 2:
-        said += f" {'≥' if found.probabilities[1] >= found.threshold else '<'} threshold"
-    return f"{said} (label 1 from {found.threshold:.4f})"
+        verdict += f" {'≥' if found.probabilities[1] >= found.threshold else '<'} threshold"
+    return f"{verdict} (label 1 from {found.threshold:.4f})"
 
 
 def _ends(words: Sequence[str], places: Sequence[int]) -> str:

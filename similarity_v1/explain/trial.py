@@ -1,4 +1,4 @@
-"""Before the first row: is the model one that the methods can explain? Tried on one short text, not read from its name.
+"""Check before the first row that the methods can explain the model, by a trial on one short text.
 
 What is assumed of a model is that the ids of a text reach its answer through one module, called with them once, which
 gives one vector for each token, made from that token alone; and that the same input has the same answer. Each is tried
@@ -18,10 +18,10 @@ from transformers import PreTrainedTokenizerBase
 from final_project.errors import ArtifactError, ProjectError, first_line
 from final_project.model.custom_parts import custom_embeddings
 from final_project.model.model_inputs import ModelInputs
-from similarity_v1.explain.embedding_calls import a_model, base_of, ids_call, word_table
+from similarity_v1.explain.embedding_calls import a_model, encoder_below_head, ids_call, word_table
 from similarity_v1.explain.encoding import EncodedRow, encode, pad
-from similarity_v1.explain.methods.base import Method
-from similarity_v1.explain.probe import Probe, Reading, evaluating, probing
+from similarity_v1.explain.methods.method import Method
+from similarity_v1.explain.probe import Probe, Reading, evaluation_mode, probing
 
 TEXT = "我 你 好 吗 a b c 1 2 3"
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -51,7 +51,7 @@ def check_model(
             try_gradient(model, inputs, rows, reading)
     except (ProjectError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # whatever a foreign model raises that wants more than a text's tokens
+    except Exception as error:  # whatever a foreign model raises if it needs more than a text's tokens
         raise ArtifactError(f"{a_model(model)} does not answer to a text alone: {first_line(error)}") from error
     return reading
 
@@ -142,12 +142,12 @@ def called_with_ids(model: Any, inputs: dict[str, Tensor]) -> list[nn.Module]:
 
     handles = [module.register_forward_hook(note, with_kwargs=True) for module in model.modules()]
     try:
-        with evaluating(model), torch.no_grad():
+        with evaluation_mode(model), torch.no_grad():
             Probe.ask(model, inputs)
     finally:
         for handle in handles:
             handle.remove()
-    base = base_of(model)
+    base = encoder_below_head(model)
     named = [block for block in (getattr(base, "embeddings", None), word_table(base)) if block in found]
     return list(dict.fromkeys([*named, *found]))
 

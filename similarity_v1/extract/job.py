@@ -1,6 +1,6 @@
-"""Whole files of pairs: explained shard by shard, by one process or many, resumed where an earlier call was ended.
+"""Whole files of pairs: explained shard by shard, by one process or many, resumed where an earlier call ended.
 
-Processes write shards into a folder beside the output (`shards.py`), and the first joins them. The rows are the same,
+Processes write shards into a folder next to the output (`shards.py`), and the first joins them. The rows are the same,
 to the last bit, for any number of processes and after any number of interruptions: a batch holds rows of one shard,
 and every process computes with the same number of CPU threads.
 """
@@ -18,11 +18,12 @@ import transformers
 
 from final_project import __version__
 from final_project.artifacts import digest_of, file_digest
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
 from final_project.errors import EnvironmentProblem
 from final_project.parallel.world import World, started_world
 from final_project.settings import SimilarityV1
+from similarity_v1.extract.explained_rows import problem_of_shard, write_parquet, write_text
 from similarity_v1.extract.shards import PairShards, ShardFolder, find_shards
-from similarity_v1.extract.table import problem_of_shard, write_parquet, write_text
 from similarity_v1.extract.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -33,14 +34,15 @@ GRACE_S = 30  # a shared file system may show another machine's file that much l
 
 @dataclass(frozen=True)
 class Job:
-    """model: folder of the classifier. pairs: contest JSONL. output: *.parquet takes every column; any other name is
-    text, and `scores` takes the scores beside it."""
+    """model: folder of the classifier. pairs: contest JSONL, or other pairs, read as `how` says. output: *.parquet
+    takes every column; any other name is text, and `scores` takes the scores beside it."""
 
     model: Path
     pairs: Path
     output: Path
     scores: Path
     settings: SimilarityV1
+    how: HowToRead = AS_NAMED
 
     @property
     def is_parquet(self) -> bool:
@@ -64,14 +66,14 @@ def extract(job: Job, engine: Engine | None = None) -> Extracted | None:
     """Explain all pairs of the job: on the processes that the launcher has started, or by an engine on one.
 
     Returns None on every process but the first. Raises DataError, ArtifactError or EnvironmentProblem; the output is
-    then as it was, and finished shards wait beside it for the same call.
+    then as it was, and finished shards stay next to it for the same call.
     """
     with started_world() as world:
-        share = share_of(job, world, engine)
+        share = plan_share(job, world, engine)
     return share.work()
 
 
-def share_of(job: Job, world: World, engine: Engine | None = None) -> Share:
+def plan_share(job: Job, world: World, engine: Engine | None = None) -> Share:
     """Agree, while the world is open, on what each process will do. It does so alone: none waits for another until the
     first one waits for all."""
     began, folder = time.monotonic(), ShardFolder(job.output)
@@ -101,7 +103,7 @@ class Share:
             if not self.world.is_first:
                 return None
             self._wait_for_others()
-            files = [self.folder.file_of(number) for number in range(len(self.shards))]
+            files = [self.folder.shard_path(number) for number in range(len(self.shards))]
             if self.job.is_parquet:
                 write_parquet(self.job.output, files)
             else:
@@ -136,7 +138,7 @@ def _start(
     job: Job, folder: ShardFolder, world: World, engine: Engine | None
 ) -> tuple[tuple[PairShards, list[int]] | None, Engine]:
     """Load the model; on the first process also check the pairs, make the folder ready and find what is missing."""
-    shards = find_shards(job.pairs, job.settings.shard_rows) if world.is_first else None
+    shards = find_shards(job.pairs, job.settings.shard_rows, job.how) if world.is_first else None
     engine = engine or Worker(job.model, job.settings).explain_shards
     if shards is None:
         return None, engine
@@ -152,9 +154,9 @@ def _is_whole(folder: ShardFolder, number: int, n_rows: int) -> bool:
     """Whether an earlier call has left this shard and it can be read; a damaged one is named and removed."""
     if not folder.is_done(number):
         return False
-    if problem := problem_of_shard(folder.file_of(number), n_rows):
-        log.warning("%s cannot be used (%s); its rows are explained again", folder.file_of(number), problem)
-        folder.file_of(number).unlink()
+    if problem := problem_of_shard(folder.shard_path(number), n_rows):
+        log.warning("%s cannot be used (%s); its rows are explained again", folder.shard_path(number), problem)
+        folder.shard_path(number).unlink()
     return not problem
 
 

@@ -123,8 +123,8 @@ def started_ray(address: str | None) -> Iterator[None]:
         yield
     except (RayError, ConnectionError) as error:
         # the last line of a remote traceback is the error itself
-        said = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise EnvironmentProblem(f"ray: {said[0]}; run the same command again to resume") from error
+        lines = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise EnvironmentProblem(f"ray: {lines[0]}; run the same command again to resume") from error
     finally:
         ray.shutdown()
         shutil.rmtree(session, ignore_errors=True)

@@ -2,8 +2,8 @@
 processes.
 
 Which rows share a batch depends on their shard alone, so neither the number of processes nor a resume changes a digit.
-What is done is kept in a hidden folder beside the output, a file a shard, each whole or absent; job.json in it says
-which model, pairs and options it belongs to.
+Finished shards are kept in a hidden folder next to the output, one file each, whole or absent; job.json in it names
+the model, pairs and options that they belong to.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from final_project.artifacts import write_atomic, write_json
+from final_project.artifacts import digest_of, file_digest, write_atomic, write_json
 from final_project.data.files.contest import iter_segmented, parse_object, segmented_pair
+from final_project.data.files.encodings import GB18030, UTF_16
+from final_project.data.files.how_to_read import AS_NAMED, HowToRead
+from final_project.data.files.pair_file import PairFile
 from final_project.data.records import SegmentedPair
 from final_project.errors import ArtifactError, DataError
+from final_project.prepare.rows_to_explain import iter_explained
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +63,27 @@ class PairShards:
                 yield segmented_pair(self.path, line, parse_object(self.path, line, text))
 
 
-def find_shards(path: Path, shard_rows: int) -> PairShards:
+@dataclass(frozen=True)
+class OtherShards(PairShards):
+    """A checked file of pairs in any other form or encoding, which is read up to the shard each time it is asked for
+    one: what is not lines of UTF-8 has no place to go to."""
+
+    how: HowToRead = AS_NAMED
+
+    def read(self, shard: int) -> list[SegmentedPair]:
+        first, _ = self.starts[shard]
+        rows = itertools.islice(iter_explained(self.path, self.how, say=False), first, first + self.rows_in(shard))
+        return list(rows)
+
+
+def find_shards(path: Path, shard_rows: int, how: HowToRead = AS_NAMED) -> PairShards:
     """Check every row of the file and note where the shards begin; no row is kept. Raises DataError."""
+    opened = PairFile(path, how)
+    if not opened.is_contest or opened.file.encoding in (GB18030, UTF_16):
+        n_rows = sum(1 for _ in iter_explained(path, how))
+        starts_by_row = tuple((first, 0) for first in range(0, n_rows, shard_rows))
+        key = digest_of({"rows": file_digest(path), "columns": dict(how.columns)})
+        return OtherShards(path, n_rows, shard_rows, key, starts_by_row, how)
     first_lines, n_rows = [], 0
     for n_rows, (line, _) in enumerate(iter_segmented(path), start=1):
         if (n_rows - 1) % shard_rows == 0:
@@ -78,9 +101,9 @@ def find_shards(path: Path, shard_rows: int) -> PairShards:
 
 
 class ShardFolder:
-    """Finished shards beside an output, reused only under the key that they were made for.
+    """Finished shards next to an output, reused only under the key that they were made for.
 
-    Each process of a call holds a lock in it, which goes with the process, however that ends.
+    Each process of a call holds a lock in it, which ends with the process, however that ends.
     """
 
     def __init__(self, output: Path):
@@ -89,7 +112,7 @@ class ShardFolder:
         self._lock: IO | None = None
 
     def begin(self, key: str) -> None:
-        """Make the folder ready, as the first process: what it holds under another key goes, and that is said. Waits
+        """Make the folder ready, as the first process; shards of another key are removed, and that is logged. Waits
         for an earlier call that is still at work in it. Raises ArtifactError where it cannot be written."""
         job = self.path / "job.json"
         try:
@@ -137,14 +160,14 @@ class ShardFolder:
                 return True
         return False
 
-    def file_of(self, shard: int) -> Path:
+    def shard_path(self, shard: int) -> Path:
         return self.path / f"{shard:06d}.parquet"
 
     def is_done(self, shard: int) -> bool:
-        return self.file_of(shard).is_file()
+        return self.shard_path(shard).is_file()
 
     def add(self, shard: int, parquet: bytes) -> None:
-        with write_atomic(self.file_of(shard), "wb") as file:
+        with write_atomic(self.shard_path(shard), "wb") as file:
             file.write(parquet)
 
     def remove(self) -> None:
@@ -170,6 +193,6 @@ class ShardFolder:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("%s: another process is at work on it; waiting for it to end", self.output)
+            log.info("%s: another process is working on it; waiting for it to end", self.output)
             fcntl.flock(lock, fcntl.LOCK_EX)
         return lock

@@ -21,8 +21,8 @@ from similarity_v1.explain.explainer import RowError
 from similarity_v1.explain.explanation import Explanation
 from similarity_v1.explain.from_settings import build_explainer
 from similarity_v1.explain.target import SCORE
+from similarity_v1.extract.explained_rows import parquet_bytes, to_table
 from similarity_v1.extract.shards import PairShards, ShardFolder
-from similarity_v1.extract.table import parquet_bytes, to_table
 from similarity_v1.rationales.selection import selection_from_settings
 from similarity_v1.rationales.word_scores import WordScores
 
@@ -52,7 +52,7 @@ class Worker:
         try:
             found = self.explainer.explain(rows, [(pair.words_q, pair.words_t) for pair in pairs])
         except NotFinite as error:
-            raise ArtifactError(f"id {pairs[error.row].id}: {error.said}") from error
+            raise ArtifactError(f"id {pairs[error.row].id}: {error.fault}") from error
         except RowError as error:
             raise DataError(f"id {pairs[error.row].id}", error.what) from error
         explained = [_word_scores(pair.id, row) for pair, row in zip(pairs, found, strict=True)]

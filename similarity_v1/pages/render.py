@@ -1,4 +1,4 @@
-"""Fill a template: one HTML file that asks nothing of the network.
+"""Fill a template: one HTML file that loads nothing from the network.
 
 A page may run our own script and no other: its digest is in the page's content security policy.
 """

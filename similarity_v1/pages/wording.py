@@ -1,4 +1,4 @@
-"""What the pages call things, in English and Chinese side by side. A page holds both and shows one."""
+"""The names of things on the pages, in English and Chinese side by side. A page holds both and shows one."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ FIGURES = {
     ),
     "map": Figure(
         Text("MAP", "MAP"),
-        Text("how well a perturbed twin keeps the order of importance", "扰动后的句对保持重要性次序的程度"),
+        Text(
+            "how well a perturbed row keeps the order of importance of its source row",
+            "扰动后的句对保持重要性次序的程度",
+        ),
     ),
     "map_without_repeats": Figure(
         Text("MAP, no repeats", "MAP（去重）"), Text("the same with every index counted once", "每个位置只计一次的 MAP")
     ),
     "label_agreement": Figure(
-        Text("labels agree", "标签一致"), Text("share of perturbed twins that keep the label", "扰动后标签不变的比例")
+        Text("labels agree", "标签一致"), Text("share of perturbed rows that keep the label", "扰动后标签不变的比例")
     ),
     "sufficiency": Figure(
         Text("sufficiency", "充分性"),
@@ -64,7 +67,7 @@ FIGURES = {
     "new_p": Figure(
         Text("New_P", "New_P"),
         Text(
-            "share of rows whose label stands on the chosen words alone and falls without them",
+            "share of rows that keep their label with the chosen words alone and lose it without them",
             "仅凭所选词标签不变、去掉后改变的句对比例",
         ),
     ),

@@ -55,7 +55,7 @@ def best_hypotheses(hypotheses: Sequence[Words], references: Sequence[Words]) ->
     if not hypotheses:
         raise ValueError("no hypotheses to choose from")
     distinct = {tuple(words): k for k, words in enumerate(dict.fromkeys(map(tuple, references)))}
-    found = _Search(hypotheses, list(distinct)).run()
+    found = _NearestSearch(hypotheses, list(distinct)).run()
     return [found[distinct[tuple(words)]] for words in references]
 
 
@@ -70,7 +70,7 @@ class _Level:
     n_holders_F: np.ndarray
 
 
-class _Search:
+class _NearestSearch:
     def __init__(self, hypotheses: Sequence[Words], references: Sequence[Words]):
         self.levels = []
         for both in feature_matrices([*hypotheses, *references], MAX_N):

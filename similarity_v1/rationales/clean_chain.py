@@ -22,20 +22,22 @@ from typing import Literal
 
 from final_project.data.records import Rationale, SegmentedPair, require_aligned
 from final_project.errors import RecipeError
-from final_project.option_checks import problem_of
+from final_project.option_checks import find_problem
 from similarity_v1.rationales.lexicon import NEGATIONS, NUMBERS, SYNONYM_GROUP, is_function_word, plain_form, rarity
 
 Order = Literal["stable", "importance"]
 ORDERS: tuple[Order, ...] = ("stable", "importance")
-LABEL_1_SHARE = 0.5  # of the raw choice; the words that only one of two like sentences has speak against the label
+LABEL_1_SHARE = (
+    0.5  # of the raw choice; words that only one of two sentences of one meaning has are evidence against the label
+)
 STEM_SHARE, STEM_LETTERS = 0.6, 3  # English words nearly match where they begin alike for so much of the longer one
 
 
 def refine_clean(pairs: Sequence[SegmentedPair], raw: Sequence[Rationale], order: Order = "stable") -> list[Rationale]:
     """pairs and raw are aligned: raw[i] explains pairs[i]. Raises DataError where they are not, RecipeError where there
     is no such order."""
-    if said := problem_of(Order, {}, order):
-        raise RecipeError([f"order: {said}"])
+    if fault := find_problem(Order, {}, order):
+        raise RecipeError([f"order: {fault}"])
     require_aligned(pairs, raw)
     refined = []
     for pair, row in zip(pairs, raw, strict=True):

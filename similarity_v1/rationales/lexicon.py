@@ -1,4 +1,4 @@
-"""Small word lists of our own: what says little, what negates, what counts, what may stand for what.
+"""Small word lists: words of little content, negations, numbers, synonyms.
 
 They are meant for questions as people type them, in Chinese characters or English words, and for nothing finer. A word
 is looked up in its plain form (`plain_form`).
@@ -46,7 +46,7 @@ COMMON = (
 )
 COMMONNESS = {character: rank for rank, character in enumerate(COMMON)}
 
-# What may be said instead, without a change of meaning; the first of a group is the commonest.
+# Synonyms in these contexts; the first of a group is the commonest.
 SYNONYMS = (
     ("怎么", "如何", "怎样", "咋"), ("什么", "啥"), ("为什么", "为何", "为啥"), ("哪里", "哪儿", "何处"),
     ("什么时候", "何时"), ("谁", "哪位"), ("可以", "能", "能够"), ("喜欢", "喜爱"), ("漂亮", "好看", "美丽"),

@@ -1,6 +1,6 @@
 """Which words of a sentence go into the rationale: the highest scores, most important first.
 
-How many is a rule of its own:
+The selection rule sets how many:
 
 ratio      ceil(ratio * W) of the W words, the published rule
 top_k      k words, all where there are fewer
@@ -19,7 +19,7 @@ from itertools import accumulate
 from typing import Literal
 
 from final_project.errors import RecipeError
-from final_project.option_checks import problem_of
+from final_project.option_checks import find_problem
 from final_project.settings import SimilarityV1
 
 Rule = Literal["ratio", "top_k", "threshold", "mass"]
@@ -37,11 +37,11 @@ class Selection:
     number: float
 
     def __post_init__(self) -> None:
-        if said := problem_of(Rule, {}, self.rule):
-            raise RecipeError([f"selection rule: {said}"])
+        if fault := find_problem(Rule, {}, self.rule):
+            raise RecipeError([f"selection rule: {fault}"])
         kind, bounds = (int, {"ge": 1}) if self.rule == "top_k" else (float, {"gt": 0, "le": 1})
-        if said := problem_of(kind, bounds, self.number):
-            raise RecipeError([f"selection rule {self.rule}: {said}"])
+        if fault := find_problem(kind, bounds, self.number):
+            raise RecipeError([f"selection rule {self.rule}: {fault}"])
 
     def n_words(self, ranked: Sequence[float]) -> int:
         """How many of the scores, given in descending order, are chosen."""
@@ -72,8 +72,8 @@ def selection_from_settings(settings: SimilarityV1) -> Selection:
 def n_chosen(n_words: int, ratio: float) -> int:
     """k = ceil(ratio * W), the published rule; at least one word if W > 0. Raises RecipeError if the ratio is not
     above 0 and at most 1."""
-    if said := problem_of(float, {"gt": 0, "le": 1}, ratio):
-        raise RecipeError([f"ratio: {said}"])
+    if fault := find_problem(float, {"gt": 0, "le": 1}, ratio):
+        raise RecipeError([f"ratio: {fault}"])
     return math.ceil(ratio * n_words)
 
 

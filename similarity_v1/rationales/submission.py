@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
 from final_project.data.files.lines import decoded, read_lines
-from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, pieces_of
+from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, read_pieces
 from final_project.data.records import Rationale, SegmentedPair
 from final_project.errors import DataError
 
@@ -83,13 +83,9 @@ def check_rows(path: str | Path, rows: Sequence[NumberedRow], pairs: Sequence[Se
 
 
 def validate(path: str | Path, pairs: Sequence[SegmentedPair]) -> dict[str, int | bool]:
-    """Check a whole submission against its pairs; raises DataError at the first fault, else tells rows and repeats."""
+    """Check a whole submission against its pairs. Raises DataError at the first fault, else returns counts."""
     rows = read_submission(path)
-    n_repeating = check_rows(path, rows, pairs)
-    answered = {row.id for _, row in rows}
-    missing = [pair.id for pair in pairs if pair.id not in answered]
-    if missing:
-        raise DataError(path, f"{len(missing)} of {len(pairs)} ids are missing; the first is {missing[0]}")
+    n_repeating = sum(map(_repeats, align_rows(path, rows, pairs)))
     return {"valid": True, "rows": len(rows), "rows_with_repeated_index": n_repeating}
 
 
@@ -166,7 +162,7 @@ def _zipped_bytes(path: Path) -> bytes:
         if entries[0].file_size > n_allowed:
             raise DataError(path, f"the zipped file is larger than {n_allowed:,} bytes; it is not read")
         check_entries(path, archive, n_allowed)
-        return b"".join(pieces_of(path, archive, entries[0]))
+        return b"".join(read_pieces(path, archive, entries[0]))
 
 
 def _check_name(path: Path, entry: zipfile.ZipInfo) -> None:

@@ -37,7 +37,7 @@ class WordScores:
 
 
 def scores_line(row: WordScores) -> str:
-    """`unread_q` and `unread_t` stand in the line only where a word was not read."""
+    """The line has `unread_q` and `unread_t` only if a word was not read."""
     found = {key: value for key, value in asdict(row).items() if value or key not in UNREAD.values()}
     record = found | {
         "probability": _short(row.probability),

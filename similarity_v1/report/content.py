@@ -12,9 +12,10 @@ from final_project.model.decision import FILE_NAME, load_decision
 from final_project.model.learning import Learning
 from final_project.model.reliability import reliability
 from final_project.run.progress import read_metrics
+from final_project.run.result_files import ResultFiles
 from final_project.settings import SimilarityV1
 from similarity_v1.pages.wording import CURVE_TITLES, CURVES, SETS, Text
-from similarity_v1.report import fine_tuning, pictures
+from similarity_v1.report import decision_pictures, fine_tuning
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, chart
 from similarity_v1.report.data_pictures import DataPictures, HeatMap, data_pictures
@@ -77,24 +78,24 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     evaluation = read_object(run_dir / "similarity_v1" / "evaluation.json")
     settings = SimilarityV1(chain="published").model_dump() | ((evaluation or {}).get("settings") or {})
     statistics = read_object(run_dir / "prepare" / "statistics.json") or {}
-    result = run_dir / "similarity_v0" / "result"
-    scores = read_object(result / "scores.json")
+    result = ResultFiles.of_stage(run_dir / "similarity_v0")
+    scores = read_object(result.scores)
     explained = read_explained(run_dir, settings["method"], pair_map)
     everything = records(explained) if explained else []
     predicted = {
-        name: pictures.read_labelled(result / f"{name}_predictions.csv", run_dir / "prepare" / f"{name}.csv")
+        name: decision_pictures.read_labelled(result.predictions(name), run_dir / "prepare" / f"{name}.csv")
         for name in SETS
     }
     labelled = {name: rows for name, rows in predicted.items() if rows is not None}
     threshold = ((scores or {}).get("dev") or {}).get("threshold")
-    if (result / "model" / FILE_NAME).is_file():
-        threshold = load_decision(result / "model").threshold
+    if (result.model / FILE_NAME).is_file():
+        threshold = load_decision(result.model).threshold
     of_fine_tuning = fine_tuning.content(run_dir)
     figures = {name: reliability(rows.probabilities_B, rows.labels_B) for name, rows in labelled.items()}
     if of_fine_tuning and of_fine_tuning.calibration:  # its section shows these before and after calibration
         figures = {}
     decisions = (
-        pictures.threshold_chart(labelled, threshold),
+        decision_pictures.threshold_chart(labelled, threshold),
         reliability_chart(Text("Reliability", "可靠性"), [(SETS[name], one) for name, one in figures.items()]),
     )
     return Content(
@@ -105,9 +106,9 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
         evaluation=evaluation,
         rows=spread(everything, settings["report_pairs"]),
         threshold=threshold,
-        methods=pictures.agreement_of_methods(everything),
-        chains=pictures.agreement_of_chains(everything) if everything else None,
-        shares=pictures.share_chosen(everything),
+        methods=decision_pictures.agreement_of_methods(everything),
+        chains=decision_pictures.agreement_of_chains(everything) if everything else None,
+        shares=decision_pictures.share_chosen(everything),
         decisions=[picture for picture in decisions if picture is not None],
         calibration={name: one["ece_equal_mass"] for name, one in figures.items()},
         charts=_charts(run_dir),
@@ -117,8 +118,10 @@ def gather(run_dir: Path, pair_map: Path | None = None) -> Content:
     )
 
 
-def _nothing_learnt(dev: pictures.Predictions | None, threshold: Any, statistics: Mapping[str, Any]) -> Learning | None:
-    """The figures of a model that has learnt nothing; None of one that has, or of which that is not known."""
+def _nothing_learnt(
+    dev: decision_pictures.LabelledScores | None, threshold: Any, statistics: Mapping[str, Any]
+) -> Learning | None:
+    """The figures of a model that has learnt nothing; None if it has learnt something, or if that is unknown."""
     if dev is None or not isinstance(threshold, int | float):
         return None
     overlap = (statistics.get("overlap_baseline") or {}).get("dev_accuracy")
@@ -127,7 +130,7 @@ def _nothing_learnt(dev: pictures.Predictions | None, threshold: Any, statistics
 
 
 def spread(rows: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
-    """At most `most` of the rows, evenly spread; where rows have a perturbed twin, originals and their first twins."""
+    """At most `most` of the rows, evenly spread; where rows are perturbed, source rows and the first from each."""
     if len(rows) <= most:
         return list(rows)
     by_id = {row["id"]: row for row in rows}

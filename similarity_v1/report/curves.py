@@ -37,7 +37,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class BinCounts:
-    """How many rows the points of a chart stand for. heads: what each bin holds; rows: (curve, a count a bin)."""
+    """How many rows each point of a chart represents. heads: what each bin holds; rows: (curve, a count a bin)."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Text | str, tuple[int, ...]], ...]
@@ -45,7 +45,7 @@ class BinCounts:
 
 @dataclass(frozen=True)
 class Chart:
-    """mark: the place of an upright line, with what is said of it. counts: a table below the picture."""
+    """mark: the place of an upright line, with its caption. counts: a table below the picture."""
 
     title: Text | str
     x_name: Text
@@ -88,7 +88,7 @@ def draw(
     mark: float | None = None,
     diagonal: bool = False,
 ) -> Chart:
-    """Curves inside the frame that the ticks span, or from x_from on; mark: where an upright line stands; diagonal:
+    """Curves inside the frame that the ticks span, or from x_from on; mark: the place of an upright line; diagonal:
     a thin line from corner to corner, for what should be equal."""
     x_low = x_ticks[0] if x_from is None else x_from
     x_high = max(x_ticks[-1], max(x for _, points in curves for x, _ in points))

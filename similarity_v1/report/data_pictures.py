@@ -153,7 +153,7 @@ def _cell(own: str, other: str, share: float) -> Cell:
         return Cell(kind="own")
     if not share:
         return Cell()
-    # The square root lets one sentence in a hundred be seen beside sets that contain each other.
+    # The square root keeps one sentence in a hundred visible next to sets that contain each other.
     shade = sqrt(share)
     text = "·" if share < SMALL_SHARE else f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
     return Cell(round(shade, 2), text, f"{share:.2%} of {own} is in {other}")

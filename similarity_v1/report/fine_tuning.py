@@ -14,6 +14,7 @@ from typing import Any
 
 from final_project.data.files.contest import iter_json_lines
 from final_project.errors import ArtifactError, DataError
+from final_project.run.result_files import ResultFiles
 from similarity_v1.pages.wording import SETS, Text
 from similarity_v1.report.artefacts import read_object
 from similarity_v1.report.curves import Chart, scale, ticks
@@ -111,7 +112,7 @@ def content(run_dir: Path) -> FineTuning | None:
     Raises ArtifactError or DataError where a file in it is broken.
     """
     stage = run_dir / "similarity_v0"
-    result = stage / "result"
+    result = ResultFiles.of_stage(stage).folder
     confusions = read_object(result / "confusion.json")
     if confusions is None:
         return None
@@ -192,8 +193,8 @@ def mistakes(path: Path) -> list[Mistake]:
     found = []
     for line, row in iter_json_lines(path):
         try:
-            told = {key: row[key] for key in ("split", "row", "label", "decided", "probability")}
-            found.append(Mistake(**told, sentence1=_cut(row["sentence1"]), sentence2=_cut(row["sentence2"])))
+            facts = {key: row[key] for key in ("split", "row", "label", "decided", "probability")}
+            found.append(Mistake(**facts, sentence1=_cut(row["sentence1"]), sentence2=_cut(row["sentence2"])))
         except (KeyError, TypeError) as error:
             raise DataError(path, f"not a mistake as similarity_v0 writes it ({error!r})", line) from error
     return found
@@ -207,14 +208,14 @@ def sweep_picture(facts: Mapping[str, Any]) -> SweepPicture:
     levels = ticks(min(spans, default=0.0), max(0.0, *spans, 1e-4))
     ends = (min(levels[0], 0.0), levels[-1])
 
-    def x_of(value: float) -> float:
+    def to_x(value: float) -> float:
         return round(scale(value, *ends, 0, 100), 2)
 
     whiskers = []
     for row in (base, *rows):
         at, low, high = (row[key] for key in ("difference", "pairs_low", "pairs_high"))
-        whiskers.append(Whisker(row["variant"], row, *(None if x is None else x_of(x) for x in (at, low, high))))
-    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), tuple(whiskers), x_of(0.0), ends)
+        whiskers.append(Whisker(row["variant"], row, *(None if x is None else to_x(x) for x in (at, low, high))))
+    return SweepPicture(facts["sweep"], facts["metric"], len(facts["seeds"]), tuple(whiskers), to_x(0.0), ends)
 
 
 def _cut(text: str) -> str:

@@ -122,7 +122,7 @@ def create_app(served: Served, hosts: Sequence[str], limits: Limits, root_path: 
     html, policy = page(served.model_name, served.method, served.threshold, limits, served.n_texts)
     app = FastAPI(
         title="explained pairs",
-        summary="Labels of sentence pairs, and the words that they rest on",
+        summary="Labels of sentence pairs, and the words that decided them",
         docs_url=None,  # both pages would be loaded from elsewhere
         redoc_url=None,
         lifespan=lifespan,
@@ -176,7 +176,7 @@ def _text(text: str) -> str:
 
 
 def _add_refusals(app: FastAPI) -> None:
-    """Turn whatever goes wrong into {"error": reason}; what was asked is never sent back."""
+    """Turn every failure into {"error": reason}; the request's texts are never sent back."""
 
     @app.exception_handler(RequestValidationError)
     async def wrong_question(request: Request, error: RequestValidationError) -> Response:
@@ -185,10 +185,10 @@ def _add_refusals(app: FastAPI) -> None:
         problems = error.errors()
         if any(problem["type"] == "json_invalid" for problem in problems):
             return refusal(400, "the body is not JSON")
-        said = (
+        reasons = (
             f"{'.'.join(map(str, p['loc'][1:])) or 'body'}: {p['msg'].removeprefix('Value error, ')}" for p in problems
         )
-        return refusal(422, "; ".join(said)[:500])
+        return refusal(422, "; ".join(reasons)[:500])
 
     @app.exception_handler(HTTPException)
     async def not_here(request: Request, error: HTTPException) -> Response:

@@ -90,10 +90,10 @@ class BoundedConnection(H11Protocol):
             self.deadline = None
 
     def _too_late(self) -> None:
-        """A client that has begun a request is told; one that has sent nothing, as browsers do in advance, is not."""
+        """Answer a client that has begun a request; browsers open idle connections in advance, which get no answer."""
         has_begun = bool(self.conn.trailing_data[0]) and self.conn.their_state is h11.IDLE
         if has_begun:
-            reason = f"the headers did not come within {self.limits.header_timeout_s:g} s"
+            reason = f"the headers did not arrive within {self.limits.header_timeout_s:g} s"
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, reason)
         else:
             self.transport.close()

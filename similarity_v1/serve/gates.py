@@ -1,4 +1,4 @@
-"""What a request passes before it is answered: the name it asks by, its client's rate, the size of its body and the
+"""Checks on a request before it is answered: its host name, its client's rate, the size of its body and the
 time that takes; and the headers of every answer. ASGI middleware, so that what is refused was not held in memory."""
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class HostGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.names and _host_name(scope) not in self.names:
-            return await refusal(400, "this server does not answer under that name")(scope, receive, send)
+            return await refusal(400, "this server does not answer to that host name; --allowed-host adds one")(
+                scope, receive, send
+            )
         await self.app(scope, receive, send)
 
 
@@ -121,7 +123,7 @@ class BodyGate:
             body = await asyncio.wait_for(self._read(receive), self.limits.body_timeout_s)
         except asyncio.TimeoutError:
             late = refusal(
-                408, f"the body did not come within {self.limits.body_timeout_s:g} s", {"Connection": "close"}
+                408, f"the body did not arrive within {self.limits.body_timeout_s:g} s", {"Connection": "close"}
             )
             return await late(scope, receive, send)
         if body is None:

@@ -1,4 +1,4 @@
-"""What one machine gives away, and to whom: sizes, times, rates. Everything beyond is refused with its reason."""
+"""Limits of the local page: sizes, times, rates. A request beyond one is refused with the reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-MAX_CLIENTS = 4096  # remembered at a time; the one that was silent longest is forgotten
+MAX_CLIENTS = 4096  # remembered at a time; the least recent one is dropped first
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Limits:
 
     max_chars: int = field(default=512, metadata={"about": "most characters of one text"})
     max_body_bytes: int = field(default=16_384, metadata={"about": "most bytes of a request's body"})
-    header_timeout_s: float = field(default=10.0, metadata={"about": "seconds in which headers must have come"})
-    body_timeout_s: float = field(default=10.0, metadata={"about": "seconds in which a body must have come"})
+    header_timeout_s: float = field(default=10.0, metadata={"about": "seconds within which the headers must arrive"})
+    body_timeout_s: float = field(default=10.0, metadata={"about": "seconds within which a body must arrive"})
     rate: float = field(default=5.0, metadata={"about": "requests a second of one client, in the long run"})
     burst: int = field(default=60, metadata={"about": "requests that a client may send at once"})
     connections: int = field(default=256, metadata={"about": "connections that a client may hold at once"})
@@ -32,7 +32,7 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (requests left, when)
 
     def wait_s(self, client: str, now: float) -> int:
-        """0 where the client may go on, which takes one request from its bucket; else whole seconds until it may."""
+        """0 if the client may proceed, which takes one request from its bucket; else whole seconds until it may."""
         left, when = self._buckets.pop(client, (float(self.burst), now))
         left = min(left + (now - when) * self.rate, float(self.burst))
         allowed = left >= 1

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from final_project.errors import EnvironmentProblem, RecipeError
+from final_project.parallel.signals import ending_signals
 from similarity_v1.serve.connections import BoundedConnection
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def bind(host: str, port: int) -> socket.socket:
     return taken
 
 
-def own_names(host: str, place: socket.socket, allowed: Sequence[str] = ()) -> list[str]:
+def allowed_hosts(host: str, place: socket.socket, allowed: Sequence[str] = ()) -> list[str]:
     """The names under which the server answers, see HostGate: loopback's and the allowed ones. None, which means every
     name, where it listens to other machines and no name is given."""
     if not _is_loopback(place):
@@ -63,12 +64,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with ending_signals(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @property
     def was_interrupted(self) -> bool:

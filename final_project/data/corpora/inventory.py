@@ -1,4 +1,4 @@
-"""Which raw files of a corpus lie on disk, and where the others would go.
+"""Find the raw files of a corpus on disk, and say where the missing ones belong.
 
 A corpus lies in a folder of its own below a data folder, under its name or one that mirrors use, with the file names of
 its release or of a mirror: data/LCQMC/train.tsv, data/corpora/lcqmc/train.txt. In place of the raw files the published

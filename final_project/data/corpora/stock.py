@@ -1,4 +1,4 @@
-"""What the files of a corpus really hold, counted by reading them, beside what was published.
+"""Count what the files of a corpus hold, by reading them, and compare it with the published counts.
 
 agrees      every part that the collection took in is there, and the pairs are the published ones
 incomplete  parts are missing, or lack their labels; those that are there have their published counts

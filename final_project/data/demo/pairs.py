@@ -30,7 +30,14 @@ from final_project.data.demo.meanings import (
     draw_frame,
     draw_meaning,
 )
-from final_project.data.demo.sentences import PERTURBATIONS, Sentence, gold_positions, roughen, say, text_of
+from final_project.data.demo.sentences import (
+    PERTURBATIONS,
+    Sentence,
+    gold_positions,
+    join_pieces,
+    put_into_words,
+    roughen,
+)
 from final_project.data.records import GoldRow, Pair, SegmentedPair
 
 N_DEV = 1000
@@ -57,7 +64,7 @@ class GeneratedPair:
 
     @property
     def pair(self) -> Pair:
-        return Pair(text_of(self.sentences[0]), text_of(self.sentences[1]), self.label)
+        return Pair(join_pieces(self.sentences[0]), join_pieces(self.sentences[1]), self.label)
 
 
 @dataclass
@@ -138,8 +145,8 @@ def _make_pair(rng: random.Random, split: str, label: int) -> GeneratedPair:
     frame1 = draw_frame(rng, first, split)
     keep = len(first.intent.wordings) == len(second.intent.wordings) and rng.random() < SAME_WORDING[label]
     frame2 = draw_frame(rng, second, split, wording=frame1.wording if keep else None)
-    sentence1 = roughen(rng, say(rng, first, frame1))
-    sentence2 = roughen(rng, say(rng, second, frame2))
+    sentence1 = roughen(rng, put_into_words(rng, first, frame1))
+    sentence2 = roughen(rng, put_into_words(rng, second, frame2))
     return GeneratedPair(label, (first, second), (frame1, frame2), (sentence1, sentence2))
 
 
@@ -168,5 +175,5 @@ def _make_perturbed(source_rows: list[GeneratedPair], seed: int) -> list[tuple[i
 
 def _gold_row(number: int, row: GeneratedPair, sample_type: str, rel_ids: tuple[int, ...]) -> GoldRow:
     sets = [gold_positions(sentence, row.gold_roles) for sentence in row.sentences]
-    words = [tuple(text_of(sentence)) for sentence in row.sentences]
+    words = [tuple(join_pieces(sentence)) for sentence in row.sentences]
     return GoldRow(number, row.label, (sets[0],), (sets[1],), words[0], words[1], sample_type, rel_ids)

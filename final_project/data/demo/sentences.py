@@ -28,7 +28,7 @@ class Piece:
 Sentence = tuple[Piece, ...]
 
 
-def text_of(sentence: Sentence) -> str:
+def join_pieces(sentence: Sentence) -> str:
     return "".join(piece.text for piece in sentence)
 
 
@@ -38,7 +38,7 @@ def gold_positions(sentence: Sentence, roles: frozenset[str]) -> tuple[int, ...]
     return tuple(place for place, role in enumerate(places) if role in roles)
 
 
-def say(rng: random.Random, meaning: Meaning, frame: Frame) -> Sentence:
+def put_into_words(rng: random.Random, meaning: Meaning, frame: Frame) -> Sentence:
     """The meaning in words; a small number is sometimes written out."""
     number = meaning.number
     if rng.random() < NUMERAL:

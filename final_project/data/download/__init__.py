@@ -1,67 +1,26 @@
-"""prepare --download: fetch the corpora that are served openly, on request only, after their terms were accepted.
+"""Fetch the corpora that are served openly: what `prepare --download` does once their terms were accepted.
 
-    python -m final_project prepare --download OCNLI PAWSX --accept-licence OCNLI PAWSX
-
-Each file goes where the registry looks for it: data/OCNLI/dev.json. Nothing that lies there is ever overwritten.
+Each file is written where the registry looks for it: data/OCNLI/dev.json. An existing file is never overwritten.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import difflib
 import fcntl
 import logging
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from final_project.data.download.archive import unpack
-from final_project.data.download.offers import OFFERS, Offer
+from final_project.data.download.offers import Offer
 from final_project.data.download.transfer import WAITS_S, fetch
 from final_project.errors import ArtifactError, UsageError
 
 log = logging.getLogger(__name__)
 
 ALL = "all"
-
-
-def add_download_arguments(parser: argparse.ArgumentParser) -> None:
-    names = ", ".join(offer.corpus for offer in OFFERS)
-    group = parser.add_argument_group("corpora that are served openly")
-    group.add_argument("--download", nargs="+", metavar="NAME", help=f"fetch these first: {names}, or all")
-    group.add_argument(
-        "--accept-licence",
-        nargs="+",
-        metavar="NAME",
-        default=[],
-        help="corpora whose terms you accept, or all; without it the terms are shown and nothing is fetched",
-    )
-    group.add_argument("--data", type=Path, metavar="DIR", help="where to put them (default: the recipe's data folder)")
-
-
-def download_from(
-    arguments: argparse.Namespace,
-    data_dir: Path,
-    offers: Sequence[Offer] = OFFERS,
-    waits_s: Sequence[float] = WAITS_S,
-) -> list[Path]:
-    """Fetch what the arguments ask for into --data, else into `data_dir`; returns the corpora's files, all in place.
-
-    Without --download nothing happens at all. Raises UsageError with the terms, and the command that accepts them,
-    before any request is made; later what `fetch` and `unpack` raise.
-    """
-    if not arguments.download:
-        if arguments.accept_licence:
-            raise UsageError("--accept-licence goes with --download: name the corpora to fetch")
-        return []
-    data_dir = arguments.data or data_dir
-    wanted = _chosen(arguments.download, offers)
-    accepted = _chosen(arguments.accept_licence, offers)
-    if any(offer not in accepted for offer in wanted):
-        raise UsageError(_notice(wanted, arguments, data_dir))
-    return download(wanted, data_dir, waits_s)
 
 
 def download(offers: Sequence[Offer], data_dir: Path, waits_s: Sequence[float] = WAITS_S) -> list[Path]:
@@ -82,7 +41,7 @@ def download(offers: Sequence[Offer], data_dir: Path, waits_s: Sequence[float] =
     return files
 
 
-def _chosen(names: Sequence[str], offers: Sequence[Offer]) -> list[Offer]:
+def choose_offers(names: Sequence[str], offers: Sequence[Offer]) -> list[Offer]:
     """The offers of these names, letter case aside; each once, in the order of the list."""
     by_name = {offer.corpus.lower(): offer for offer in offers}
     for name in names:
@@ -98,30 +57,9 @@ def _chosen(names: Sequence[str], offers: Sequence[Offer]) -> list[Offer]:
     return [offer for offer in offers if ALL in lowered or offer.corpus.lower() in lowered]
 
 
-def _notice(wanted: list[Offer], arguments: argparse.Namespace, data_dir: Path) -> str:
-    lines = ["nothing was downloaded: these corpora come with terms of their own, which you have to accept first", ""]
-    for offer in wanted:
-        lines += [f"{offer.corpus}: {offer.about}", f"  licence: {offer.licence}", f"  full terms: {offer.terms}", ""]
-    names = [offer.corpus for offer in wanted]
-    recipe = ["--recipe", arguments.recipe] if getattr(arguments, "recipe", None) else []
-    overrides = ["--", *arguments.overrides] if getattr(arguments, "overrides", None) else []
-    command = [
-        "prepare",
-        *recipe,
-        "--download",
-        *names,
-        "--accept-licence",
-        *names,
-        "--data",
-        str(data_dir),
-        *overrides,
-    ]
-    return "\n".join([*lines, "To accept them and download:", f"  python -m final_project {shlex.join(command)}"])
-
-
 @contextlib.contextmanager
 def _alone_in(data_dir: Path) -> Iterator[None]:
-    """Wait until no other process downloads into this folder. The lock goes with the process, however that ends."""
+    """Wait until no other process downloads into this folder. The lock ends with the process, however that ends."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = (data_dir / ".download.lock").open("w")

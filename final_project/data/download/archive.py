@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
 from final_project.data.download.transfer import is_here
-from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, pieces_of
+from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, read_pieces
 from final_project.errors import ArtifactError, DataError, first_line
 
 PIECE_BYTES = 1 << 20
@@ -40,7 +40,7 @@ class Entry:
 
 
 def unpack(archive: Path, members: Mapping[str, Path]) -> None:
-    """Take the members (name in the archive -> where it goes) out, each whole or not at all.
+    """Take the members (name in the archive -> path to write) out, each whole or not at all.
 
     A member that lies there already is left alone. Raises DataError where the archive is damaged, lacks a member or is
     no honest one, and where another file is in the way; ArtifactError where the disk is full.
@@ -63,7 +63,7 @@ def _write(archive: Path, entry: Entry, target: Path) -> None:
     with write_atomic(target, "wb") as file:
         for piece in entry.pieces():
             file.write(piece)
-    log.info("%s: taken out of %s", target, archive.name)
+    log.info("%s: extracted from %s", target, archive.name)
 
 
 def _digest(entry: Entry) -> str:
@@ -88,7 +88,7 @@ def _honest(archive: Path, entries: Iterator[Entry]) -> Iterator[Entry]:
 @contextlib.contextmanager
 def _entries(archive: Path) -> Iterator[Iterator[Entry]]:
     if archive.suffix == ".zip":
-        with opened_zip(archive, "not a whole archive; delete it and download again") as opened:
+        with opened_zip(archive, "a damaged or incomplete archive; delete it and download again") as opened:
             check_entries(archive, opened, LARGEST_BYTES)
             yield (_of_zip(archive, opened, info) for info in opened.infolist())
     else:
@@ -97,7 +97,7 @@ def _entries(archive: Path) -> Iterator[Iterator[Entry]]:
 
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
-    return Entry(info.filename, info.file_size, is_plain_file(info), lambda: pieces_of(archive, opened, info))
+    return Entry(info.filename, info.file_size, is_plain_file(info), lambda: read_pieces(archive, opened, info))
 
 
 def _of_tar(opened: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
@@ -117,5 +117,5 @@ def _reading(archive: Path) -> Iterator[None]:
         yield
     except BROKEN as error:
         raise DataError(
-            archive, f"not a whole archive ({first_line(error)[:100]}); delete it and download again"
+            archive, f"a damaged or incomplete archive ({first_line(error)[:100]}); delete it and download again"
         ) from error

@@ -15,7 +15,7 @@ from final_project.data.download.transfer import RemoteFile
 
 @dataclass(frozen=True)
 class Item:
-    """One file to fetch, and where it goes below the data folder; of an archive, where each member goes."""
+    """One file to fetch, and its path below the data folder; of an archive, the path of each member."""
 
     remote: RemoteFile
     target: str
@@ -29,7 +29,7 @@ class Offer:
     corpus    its name in the registry
     about     what it is
     licence   what the one who serves these very files allows, which may differ from the corpus's other homes
-    terms     where the full terms stand
+    terms     address of the full terms
     """
 
     corpus: str
@@ -105,7 +105,7 @@ PAWSX = Offer(
 )
 
 # Sizes and checksums of both: huggingface/datasets, datasets/clue/dataset_infos.json; where the files lie in the
-# archives: datasets/clue/clue.py beside it.
+# archives: datasets/clue/clue.py next to it.
 _CLUE_TASKS = "https://storage.googleapis.com/cluebenchmark/tasks"
 _CLUE_LICENCE = "no licence is stated; served by CLUE for research, ask the owners before any other use"
 

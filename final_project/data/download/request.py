@@ -75,7 +75,7 @@ def read_piece(response: HTTPResponse) -> bytes:
         raise Interrupted(f"the connection broke ({error})") from error
 
 
-def version_of(response: HTTPResponse) -> str:
+def version_mark(response: HTTPResponse) -> str:
     """The server's mark of this version, for If-Range: ETag or Last-Modified; empty where it gives none.
 
     A weak ETag (W/...) does not count, two versions of other bytes may share it.

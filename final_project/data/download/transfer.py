@@ -1,6 +1,6 @@
 """One file from the network: streamed into NAME.part, resumed, checked against its SHA-256, renamed into place.
 
-What a cut connection or a killed process leaves is continued by the next attempt. Beside it stands the mark that the
+After a broken connection or a killed process the next attempt resumes. NAME.part.json holds the mark that the
 server gave this version of the file (ETag or Last-Modified): the rest is asked for on the condition that the mark still
 holds, so two versions never end up in one file.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from final_project.artifacts import file_digest, write_json
-from final_project.data.download.request import Interrupted, RangeRefused, Unreachable, ask, read_piece, version_of
+from final_project.data.download.request import Interrupted, RangeRefused, Unreachable, ask, read_piece, version_mark
 from final_project.errors import ArtifactError, DataError, EnvironmentProblem
 from final_project.run.progress import progress
 
@@ -50,7 +50,7 @@ def fetch(remote: RemoteFile, target: Path, waits_s: Sequence[float] = WAITS_S, 
     """
     if is_here(target, remote.sha256):
         return
-    log.info("%s: fetching it from %s", target, remote.url)
+    log.info("%s: downloading from %s", target, remote.url)
     part = PartialFile(target)
     for attempt, wait_s in enumerate((*waits_s, None), start=1):
         try:
@@ -65,8 +65,8 @@ def fetch(remote: RemoteFile, target: Path, waits_s: Sequence[float] = WAITS_S, 
                 ) from interruption
             if wait_s is None:
                 raise EnvironmentProblem(
-                    f"{remote.url}: {interruption}; gave up after {attempt} attempts, the same command goes on from "
-                    f"the {part.n_bytes:,} bytes that are here"
+                    f"{remote.url}: {interruption}; gave up after {attempt} attempts; run the same command "
+                    f"again to resume after the {part.n_bytes:,} bytes already downloaded"
                 ) from interruption
             log.info("%s: %s; trying again in %g s", target.name, interruption, wait_s)
             time.sleep(wait_s)
@@ -83,12 +83,12 @@ def is_here(target: Path, sha256: str) -> bool:
     found = file_digest(target)
     if found != sha256:
         raise DataError(target, f"another file is in the way: expected SHA-256 {sha256}, found {found}; move it away")
-    log.info("%s is here already", target)
+    log.info("%s: already downloaded", target)
     return True
 
 
 class PartialFile:
-    """What has arrived so far, NAME.part, and beside it NAME.part.json: from where, and which version of the file."""
+    """What has arrived so far, NAME.part, and its source and version, NAME.part.json."""
 
     def __init__(self, target: Path):
         self.path = target.with_name(f"{target.name}.part")
@@ -136,7 +136,7 @@ def _attempt(remote: RemoteFile, part: PartialFile, timeout_s: float) -> None:
         part.drop()
         raise DataError(
             remote.url,
-            f"expected SHA-256 {remote.sha256}, found {digest.hexdigest()}; what arrived is deleted",
+            f"expected SHA-256 {remote.sha256}, found {digest.hexdigest()}; the download was deleted, try again",
         )
 
 
@@ -155,7 +155,7 @@ def _receive(
             part.take_in(digest)
         elif response.status == 200:  # the whole file: nothing is here, or another version, or a server without ranges
             kept, offered = 0, response.length
-            part.begin(remote.url, version_of(response))
+            part.begin(remote.url, version_mark(response))
         else:
             raise DataError(remote.url, f"expected the file, the server answered {response.status} {response.reason}")
         n_bytes = _agreed_size(remote, offered, part)
@@ -174,7 +174,7 @@ def _size_by_range(response: HTTPResponse, kept: int, part: PartialFile) -> int 
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != kept:
         part.drop()
-        raise Interrupted("the server sent another range than the one asked for, starting over")
+        raise Interrupted("the server sent another range than requested; starting over")
     return int(match[2]) if match[2] != "*" else None
 
 
@@ -185,7 +185,9 @@ def _agreed_size(remote: RemoteFile, offered: int | None, part: PartialFile) -> 
         return known.pop()
     part.drop()
     if not known:
-        raise DataError(remote.url, "expected to hear how long the file is, the server does not say")
+        raise DataError(
+            remote.url, "the server does not state the size of the file: try later, or place the file by hand"
+        )
     raise DataError(remote.url, f"expected {remote.n_bytes:,} bytes, the server offers {offered:,}")
 
 

@@ -1,14 +1,16 @@
-"""What a file is by its content: names of files are as mirrors please, and a sentence may begin like another format."""
+"""Recognise a file's format by its content: mirrors rename files, and a sentence may begin like another format."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from final_project.data.files.column_names import is_header, label_keys, sentence_keys
 
 FIRST_KEY = re.compile(r'\s*\[?\s*\{\s*"([^"\\]{1,40})"\s*:')
+SEPARATORS = {",": "comma-separated", ";": "semicolon-separated"}  # of CSV
 
 
 def is_json(first: str) -> bool:
@@ -30,6 +32,16 @@ def is_json(first: str) -> bool:
     return end == len(first)
 
 
-def is_csv(path: Path, first: str) -> bool:
-    """Whether the first line is that of a CSV: known names between commas or, by the file's name, another header."""
-    return "\t" not in first and (path.suffix.lower() == ".csv" or is_header(first.split(",")))
+def csv_separator(path: Path, first: str, names_columns: Callable[[Sequence[str]], bool] = is_header) -> str | None:
+    """What stands between the columns of a CSV of which this is the first line; None where it is a TSV.
+
+    The one between which the names are known (names_columns) or, of a file named .csv, the more frequent one.
+    """
+    if "\t" in first:
+        return None
+    for separator in SEPARATORS:
+        if names_columns(first.split(separator)):
+            return separator
+    if path.suffix.lower() != ".csv":
+        return None
+    return max(SEPARATORS, key=first.count)

@@ -28,6 +28,18 @@ def is_parquet(path: Path) -> bool:
     return head.startswith(MAGIC) and (path.suffix.lower() == ".parquet" or NO_TEXT.search(head) is not None)
 
 
+def parquet_names(path: Path) -> list[str]:
+    """The names of a file's columns; raises DataError where it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return list(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(path, f"not a readable Parquet file: {first_line(error)}") from error
+
+
 def parquet_rows(path: Path, columns: Callable[[Sequence[str]], Sequence[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """(row number from 1, its values by column), of those of the file's columns that `columns` chooses.
 

@@ -1,4 +1,4 @@
-"""Plain text for post-training, where nothing is asked of a file but that it holds sentences.
+"""Plain text for post-training: the one requirement for a file is that it holds sentences.
 
 Read     text files, each line a document, and JSON (`.json`: one value, or one a line; `.jsonl`), each string in it a
          document, whatever its key.
@@ -31,7 +31,7 @@ def text_pairs(path: Path) -> Iterator[Pair]:
     each other. Raises DataError with file and line."""
     alone: str | None = None
     for document in documents(path):
-        sentences = list(sentences_of(document))
+        sentences = list(split_sentences(document))
         if len(sentences) % 2:
             odd = sentences.pop()
             if alone is None:
@@ -81,7 +81,7 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(part)
 
 
-def sentences_of(document: str) -> Iterator[str]:
+def split_sentences(document: str) -> Iterator[str]:
     for sentence in AT_ENDS.split(document):
         for piece in AT_COMMAS.split(sentence) if len(sentence) > LONGEST else (sentence,):
             if TWO_CHINESE_CHARACTERS.search(piece):

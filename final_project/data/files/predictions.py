@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import csv
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from final_project.artifacts import write_atomic
-from final_project.data.files.lines import read_lines
-from final_project.data.files.tables import csv_rows
+from final_project.data.files.csv_rows import csv_rows
+from final_project.data.files.label_reading import LabelReader, first_lines
+from final_project.data.files.open_rows import open_rows
 from final_project.errors import ArtifactError, DataError
+from final_project.settings.reading import Labels
 
 COLUMNS = ("row", "probability", "label")
 ID_COLUMNS = ("row", "id")  # accepted names of the column that identifies a row
@@ -135,23 +137,41 @@ def read_prediction_file(path: Path) -> PredictionFile:
     return PredictionFile(path, id_column, list(probabilities), np.array(list(probabilities.values())))
 
 
-def read_labels_by_id(path: Path) -> dict[str, int] | None:
-    """The labels of a CSV by its row or id; None if the file has no such columns (a file of pairs).
+def read_labels_by_id(path: Path, rules: Labels | None = None) -> dict[str, int] | None:
+    """The labels of a table by its row or id; None if the file has no such columns (a file of pairs).
 
-    Raises DataError with file and line on the first fault.
+    rules: what they mean where they do not say. Raises DataError with file and line on the first fault.
     """
-    if path.suffix.lower() == ".parquet":
+    file = open_rows(path, _names_labels)
+    if file.has_keys or file.names is None:
         return None
-    names = [name.strip().lower() for name in next(read_lines(path))[1].split(",")]
-    id_column = next((name for name in ID_COLUMNS if name in names), None)
-    if id_column is None or "label" not in names:
-        return None
+    names = _lower(file.names)
+    id_column = next(name for name in ID_COLUMNS if name in names)
+    rows = [(line, name, text) for line, name, text in _by_id(path, _strict(file.rows), names, id_column, "label")]
+    reader = LabelReader(path, rules or Labels(), lambda: first_lines((line, text) for line, _, text in rows))
     labels: dict[str, int] = {}
-    for line, name, text in _by_id(path, islice(csv_rows(path), 1, None), names, id_column, "label"):
-        if text.strip() not in ("0", "1"):
-            raise DataError(path, f"label must be 0 or 1, found {text[:40]!r}", line)
-        labels[name] = int(text)
+    for line, name, text in rows:
+        label = reader.read(line, text)
+        if label is None:
+            raise DataError(path, f"label must be {reader.expected}, found {text[:40]!r}", line)
+        labels[name] = label
     return labels
+
+
+def _names_labels(header: Sequence[str]) -> bool:
+    names = _lower(header)
+    return "label" in names and any(name in names for name in ID_COLUMNS)
+
+
+def _lower(header: Sequence[str]) -> list[str]:
+    return [name.strip("\ufeff").strip().lower() for name in header]
+
+
+def _strict(rows: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, list[str]]]:
+    for line, row in rows:
+        if isinstance(row, DataError):
+            raise row
+        yield line, row
 
 
 def _by_id(
@@ -166,7 +186,7 @@ def _by_id(
         name = columns[id_at].strip()
         if name in lines:
             raise DataError(
-                path, f"{id_column} {' '.join(name.split())[:40]} stands here and on line {lines[name]}", line
+                path, f"{id_column} {' '.join(name.split())[:40]} again; the first is on line {lines[name]}", line
             )
         lines[name] = line
         yield line, name, columns[value_at]

@@ -1,7 +1,7 @@
 """Zips from elsewhere: what their directory states is looked at before anything is unpacked.
 
 Python would hand an entry to whatever method its directory names, and LZMA allots what two bytes of the entry ask for.
-Read are stored and deflated entries alone, not encrypted, of the size that is stated, and no directory beyond a bound.
+Only stored and deflated entries are read: not encrypted, of the stated size, with a bounded directory.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def is_plain_file(entry: zipfile.ZipInfo) -> bool:
     return stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG) and not entry.is_dir()
 
 
-def pieces_of(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def read_pieces(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """An entry's bytes, as many as its directory states; raises DataError where it holds others."""
     n_bytes = 0
     with archive.open(entry) as file:

@@ -1,1 +1,1 @@
-"""What is asked of pairs before anything rests on them: repeats, leaks, groups, statistics, cleaning."""
+"""Checks of pairs before anything is trained or scored on them: repeats, leaks, groups, statistics, cleaning."""

@@ -136,7 +136,7 @@ def deal_rows(keys_NK: np.ndarray, labels_NL: np.ndarray, parts_K: np.ndarray, s
 
 
 def _drawn(keys_N2: np.ndarray, group_N: np.ndarray, seed: int) -> np.ndarray:
-    """A random number a group, (G,), that follows from its smallest key: the same wherever its rows stand."""
+    """A random number a group, (G,), that follows from its smallest key: the same in whatever order its rows come."""
     smallest_G = np.full(int(group_N.max()) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(smallest_G, group_N, keys_N2.min(axis=1).astype(np.uint64))
     ranks_G = np.argsort(np.argsort(smallest_G))

@@ -105,7 +105,7 @@ def _compare_within(
 
 
 def _rows_per_band(threshold: float) -> int:
-    """The longest bands, hence the fewest candidates in vain, that keep the recall at the threshold."""
+    """The longest bands (fewest useless candidates) that keep the recall at the threshold."""
     lengths = range(SIGNATURE, 0, -1)
     return next(n for n in lengths if 1 - (1 - threshold**n) ** (SIGNATURE // n) >= RECALL)
 

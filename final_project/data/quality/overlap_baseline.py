@@ -1,4 +1,4 @@
-"""How far character overlap alone gets: the baseline that stands beside the model's accuracy."""
+"""How far character overlap alone gets: the baseline shown next to the model's accuracy."""
 
 from __future__ import annotations
 

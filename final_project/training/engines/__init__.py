@@ -11,7 +11,7 @@ from final_project.model.attention_backend import choose_attention_backend
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
 from final_project.training.apex_parts import apex_status, use_fused_layer_norms
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import GroupRule, flat_groups, freeze_idle_parameters
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def build_engine(
     if n_fused := use_fused_layer_norms(model, world.device):
         log.info("apex: %d fused layer norms", n_fused)
     elif world.device.type == "cuda":
-        log.info("apex: %s; layer norms and AdamW are torch's own", apex_status())
+        log.info("apex: %s; layer norms and AdamW are those of torch", apex_status())
     if settings.activation_checkpointing:
         checkpoint_activations(model)
     groups = group_rule(model, settings)

@@ -19,8 +19,8 @@ from torch import nn
 from final_project.parallel.world import World
 from final_project.places import DS_CONFIG_DIR
 from final_project.settings import Precision, Training
-from final_project.training.engines.base import Engine
 from final_project.training.engines.deepspeed_ops import load_compiled_parts
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 
 DEFAULT_STAGE = 1
@@ -134,6 +134,10 @@ class DeepSpeedEngine(Engine):
             self.optimizer.reset_cpu_buffers()
         return taken
 
+    def gradients(self) -> list[torch.Tensor]:
+        held = self.optimizer.averaged_gradients.values() if self.stage else [super().gradients()]
+        return [gradient for some in held for gradient in some]
+
     # --- weights and moments in full ----------------------------------------------------------------------------------
 
     def whole(self, weight: torch.Tensor) -> torch.Tensor:
@@ -237,9 +241,7 @@ def filled_config(settings: Training, world: World) -> dict:
     if settings.optimizer != "adamw":
         config["zero_allow_untested_optimizer"] = True  # works weight by weight, so it may be given parts of weights
     if settings.offload_optimizer:
-        config["zero_optimization"]["offload_optimizer"] = {
-            "device": "cpu", "pin_memory": world.device.type == "cuda",
-        }  # fmt: skip
+        config["zero_optimization"]["offload_optimizer"] = {"device": "cpu", "pin_memory": world.device.type == "cuda"}
         config["zero_force_ds_cpu_optimizer"] = False  # torch updates the CPU tensors: nothing to compile
     return config
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import ParameterGroup, first_moments, optimizer_class, optimizer_groups, start_moments
 
 

@@ -14,7 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
-from final_project.training.engines.base import Engine, local
+from final_project.training.engines.engine import Engine, local
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 
 

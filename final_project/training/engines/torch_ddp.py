@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from final_project.parallel.world import World
 from final_project.settings import Precision, Training
-from final_project.training.engines.base import Engine
+from final_project.training.engines.engine import Engine
 from final_project.training.optim import ParameterGroup, build_optimizer, optimizer_groups, start_moments
 
 

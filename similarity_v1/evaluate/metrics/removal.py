@@ -1,4 +1,4 @@
-"""Faithfulness: does the model need, and does it only need, the words that are said to have decided?
+"""Faithfulness: does the model need the chosen words, and does it need no others?
 
 For each row the model answers three texts: the full pair, the chosen words alone, and the words that are left. y is the
 model's own label for the full pair.
@@ -22,7 +22,7 @@ from similarity_v1.evaluate.metrics.values import Values, mean_of
 
 @dataclass(frozen=True)
 class Removal:
-    """What the model said of one row. Probabilities are those of `label`, the model's own for the full pair."""
+    """The model's answers for one row. Probabilities are those of `label`, the model's own for the full pair."""
 
     label: int
     full: float

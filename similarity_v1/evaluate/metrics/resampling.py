@@ -72,7 +72,7 @@ def compare(first: Values, second: Values) -> Comparison:
 def _p_value(
     found: float, a_UK: np.ndarray, b_UK: np.ndarray, difference: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> float:
-    """The share of random swaps that differ at least as much, the one at hand counted among them."""
+    """The share of random swaps that differ at least as much, the observed one counted among them."""
     total_K = (a_UK + b_UK).mean(axis=0)
     swapped = []
     for coins_RU in _coins(len(a_UK), N_DRAWS):

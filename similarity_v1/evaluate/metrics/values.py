@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from final_project.errors import RecipeError
-from final_project.option_checks import problem_of
+from final_project.option_checks import find_problem
 
 Convention = Literal["paddlenlp", "trustai"]
 CONVENTIONS: tuple[Convention, ...] = ("paddlenlp", "trustai")
@@ -23,8 +23,8 @@ CLASSES = (0, 1)
 
 def require_convention(convention: str) -> None:
     """Raises RecipeError where there is no such convention, which would otherwise count as the other one."""
-    if said := problem_of(Convention, {}, convention):
-        raise RecipeError([f"convention: {said}"])
+    if fault := find_problem(Convention, {}, convention):
+        raise RecipeError([f"convention: {fault}"])
 
 
 @dataclass(frozen=True)

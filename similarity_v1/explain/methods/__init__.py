@@ -1,4 +1,4 @@
-"""Attribution methods by name, all under the interface of methods/base.py."""
+"""Attribution methods by name, all under the interface of methods/method.py."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from final_project.errors import RecipeError
 from final_project.option_checks import hint
 from similarity_v1.explain.methods.attention import Attention, AttentionRollout
-from similarity_v1.explain.methods.base import Method, Scores
 from similarity_v1.explain.methods.deep_lift import DeepLift
 from similarity_v1.explain.methods.gradients import GradientTimesInput, IntegratedGradients
 from similarity_v1.explain.methods.left_out import KernelShap, LeaveOneOut, Lime
+from similarity_v1.explain.methods.method import Method, Scores
 from similarity_v1.explain.methods.noise import GradShap, SmoothGrad
 from similarity_v1.explain.methods.random_scores import RandomScores
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from final_project.errors import ArtifactError
-from similarity_v1.explain.embedding_calls import a_model, base_of
-from similarity_v1.explain.methods.base import Scores
+from similarity_v1.explain.embedding_calls import a_model, encoder_below_head
+from similarity_v1.explain.methods.method import Scores
 from similarity_v1.explain.probe import Probe
 
 EXACT, HALF = 1e-3, 2e-2  # how far from 1 a row of attention may sum, in float32 and in types of 16 bits
@@ -62,7 +62,7 @@ class Look:
 
 def read_attention(probe: Probe) -> Look:
     """Raises ArtifactError where the model's attention, or what its head reads, is not of that kind."""
-    encoder = base_of(probe.model)
+    encoder = encoder_below_head(probe.model)
     kept: dict[str, Any] = {}
 
     def with_attentions(_module: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:

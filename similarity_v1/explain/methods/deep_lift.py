@@ -19,18 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from final_project.errors import ArtifactError, ProjectError, first_line
-from final_project.option_checks import Baseline, Options, Reduce
+from final_project.method_options import DeepLiftOptions
 from similarity_v1.explain.embedding_calls import a_model
-from similarity_v1.explain.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.explain.methods.method import Scores, completeness_error, reduce_hidden
 from similarity_v1.explain.probe import Probe
 
 _TABLE = threading.RLock()  # Captum has one table for the process: models explained in two threads would share it
 
 
 @dataclass(frozen=True)
-class DeepLift(Options):
-    baseline: Baseline = "zero"
-    reduce: Reduce = "l2"
+class DeepLift(DeepLiftOptions):
     needs_gradient: ClassVar[bool] = False
     looks_inside: ClassVar[bool] = True
 
@@ -42,7 +40,7 @@ class DeepLift(Options):
         contribution_BTH = torch.zeros_like(baseline_BTH)
         half = max(len(rows_B) // 2, 1)  # input and baseline go through the model together, so half the rows at a time
         with _TABLE, warnings.catch_warnings(), activations_known_to_captum(probe.model):
-            warnings.simplefilter("ignore", UserWarning)  # that it sets hooks and wants gradients
+            warnings.simplefilter("ignore", UserWarning)  # captum warns that it sets hooks and needs gradients
             require_rows_in_order(probe)
             for some_N in rows_B.split(half):
                 try:

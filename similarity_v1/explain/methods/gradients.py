@@ -12,23 +12,21 @@ where F moves, for each row (adaptive_path.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from final_project.option_checks import Baseline, Options, Reduce, option
+from final_project.method_options import GradientOptions, PathOptions
 from similarity_v1.explain.methods.adaptive_path import gauss_rule, mean_gradient
-from similarity_v1.explain.methods.base import Scores, completeness_error, reduce_hidden
+from similarity_v1.explain.methods.method import Scores, completeness_error, reduce_hidden
 from similarity_v1.explain.probe import Probe
 
 
 @dataclass(frozen=True)
-class GradientTimesInput(Options):
-    reduce: Reduce = "l2"
+class GradientTimesInput(GradientOptions):
     needs_gradient: ClassVar[bool] = True
 
     def __call__(self, probe: Probe) -> Scores:
@@ -36,7 +34,7 @@ class GradientTimesInput(Options):
 
 
 @dataclass(frozen=True)
-class IntegratedGradients(Options):
+class IntegratedGradients(PathOptions):
     """The mean gradient along the straight path from a baseline, times input less baseline.
 
     Args:
@@ -48,17 +46,7 @@ class IntegratedGradients(Options):
         reduce: l2, the norm over the hidden dimensions, never negative; or sum, signed.
     """
 
-    steps: int = option(50, ge=1, le=1000)
-    rule: Literal["right", "midpoint", "gauss_legendre", "adaptive"] = "adaptive"
-    tolerance: float | None = option(None, gt=0, le=1)
-    baseline: Baseline = "zero"
-    reduce: Reduce = "l2"
     needs_gradient: ClassVar[bool] = True
-
-    def problems(self) -> Iterator[str]:
-        yield from super().problems()
-        if self.tolerance is not None and self.rule != "adaptive":
-            yield f"tolerance: takes the rule adaptive, found {self.rule!r}"
 
     def __call__(self, probe: Probe) -> Scores:
         baseline_BTH = probe.baseline(self.baseline)

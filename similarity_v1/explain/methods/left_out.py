@@ -17,9 +17,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from final_project.option_checks import MOST_SEEDS, Baseline, Options, option
+from final_project.method_options import LeaveOneOutOptions, LeftOutOptions
 from similarity_v1.explain.encoding import EncodedRow
-from similarity_v1.explain.methods.base import Scores
+from similarity_v1.explain.methods.method import Scores
 from similarity_v1.explain.probe import Probe
 
 LIME_WIDTH = 0.25  # of the kernel over cosine distance, for texts (Ribeiro et al. 2016)
@@ -28,10 +28,9 @@ CHOICES_PER_UNIT = 4  # KernelSHAP's regression has one unknown per unit: fewer 
 
 
 @dataclass(frozen=True)
-class LeaveOneOut(Options):
+class LeaveOneOut(LeaveOneOutOptions):
     """F(all) - F(all but this unit). Captum's FeatureAblation gives the same."""
 
-    baseline: Baseline = "mask"
     needs_gradient: ClassVar[bool] = False
     answers_only: ClassVar[bool] = True
 
@@ -43,16 +42,13 @@ class LeaveOneOut(Options):
 
 
 @dataclass(frozen=True)
-class Lime(Options):
+class Lime(LeftOutOptions):
     """Weights of a ridge regression of F on which units were kept, near the full text (Ribeiro et al. 2016).
 
     A sample leaves out a random number of random units; the first one is the full text. It weighs
     sqrt(exp(-d^2 / width^2)), d the cosine distance to the full text.
     """
 
-    samples: int = option(200, ge=2, le=100_000)
-    baseline: Baseline = "mask"
-    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
     answers_only: ClassVar[bool] = True
 
@@ -80,16 +76,13 @@ def local_weights(keeps_PM: np.ndarray, values_P: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class KernelShap(Options):
+class KernelShap(LeftOutOptions):
     """Shapley values of the units by weighted least squares (Lundberg and Lee 2017), their sum being F(all) - F(none).
 
     Exact where all choices of units fit into `samples`; else that many choices (at least four a unit) are drawn by the
     kernel's weight, each with its opposite.
     """
 
-    samples: int = option(200, ge=2, le=100_000)
-    baseline: Baseline = "mask"
-    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
     answers_only: ClassVar[bool] = True
 

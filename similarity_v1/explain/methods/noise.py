@@ -13,19 +13,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from final_project.option_checks import MOST_SEEDS, Baseline, Options, Reduce, option
-from similarity_v1.explain.methods.base import Scores, completeness_error, generators, reduce_hidden
+from final_project.method_options import GradShapOptions, SmoothGradOptions
+from similarity_v1.explain.methods.method import Scores, completeness_error, generators, reduce_hidden
 from similarity_v1.explain.probe import Probe
 
 
 @dataclass(frozen=True)
-class SmoothGrad(Options):
+class SmoothGrad(SmoothGradOptions):
     """Mean gradient over noisy copies, times the input (Smilkov et al. 2017)."""
 
-    samples: int = option(20, ge=2, le=100_000)
-    noise: float = option(0.15, ge=0, le=10)
-    reduce: Reduce = "l2"
-    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:
@@ -38,15 +34,10 @@ class SmoothGrad(Options):
 
 
 @dataclass(frozen=True)
-class GradShap(Options):
+class GradShap(GradShapOptions):
     """Expected gradients: the mean of dF/de at random points between the baseline and noisy copies of the input, times
     input less baseline (Lundberg and Lee 2017; Erion et al. 2019; as Captum's GradientShap with one baseline)."""
 
-    samples: int = option(20, ge=2, le=100_000)
-    noise: float = option(0.05, ge=0, le=10)
-    baseline: Baseline = "zero"
-    reduce: Reduce = "l2"
-    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> Scores:

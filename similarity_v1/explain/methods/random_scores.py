@@ -1,4 +1,4 @@
-"""Scores that know nothing: what every other method has to beat."""
+"""Random scores: the baseline that every other method must beat."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import ClassVar
 
 import torch
 
-from final_project.option_checks import MOST_SEEDS, Options, option
-from similarity_v1.explain.methods.base import Scores, generators
+from final_project.method_options import RandomOptions
+from similarity_v1.explain.methods.method import Scores, generators
 from similarity_v1.explain.probe import Probe
 
 
 @dataclass(frozen=True)
-class RandomScores(Options):
+class RandomScores(RandomOptions):
     """Uniform in [0, 1), drawn from the texts of the row and the seed."""
 
-    seed: int = option(0, ge=0, le=MOST_SEEDS)
     needs_gradient: ClassVar[bool] = False
     answers_only: ClassVar[bool] = True
 

@@ -21,7 +21,7 @@ function startList(rows) {
   const order = { by: "id", falling: false };
   let found = rows, page = 0;
 
-  // a twin's original or an original's twins
+  // the source row of a perturbed row, or the perturbed rows of a source row
   function partners(row) {
     const original = row.of === undefined ? row : byId.get(row.of);
     return [original, ...(twins.get(original?.id) ?? [])].filter((other) => other && other !== row);
@@ -63,7 +63,7 @@ function startList(rows) {
   function line(row) {
     const [method] = Object.keys(row.scores), sure = confidence(row), detail = `pair-${row.id}`;
     const open = element("button", { type: "button", class: "open", "aria-expanded": "false", "aria-controls": detail }, `#${row.id}`);
-    const twin = row.of === undefined ? null : element("span", { class: "of" }, say(`twin of #${row.of}`, `#${row.of} 的扰动`));
+    const twin = row.of === undefined ? null : element("span", { class: "of" }, say(`perturbed from #${row.of}`, `#${row.of} 的扰动`));
     const right = row.gold === undefined ? "" : row.gold === row.label ? "✓" : "✗";
     const made = element("tr", { class: "pair" },
       element("td", {}, open, twin),
@@ -90,10 +90,10 @@ function startList(rows) {
     open.setAttribute("aria-expanded", String(!isOpen));
     if (isOpen) { made.nextElementSibling.remove(); return; }
     const beside = partners(row).map((other) => other.of === undefined
-      ? pairView(other, `#${other.id}`, badge("", say("original", "原句对")))
-      : pairView(other, `#${other.id}`, badge("", say(`perturbed twin of #${other.of}`, `#${other.of} 的扰动句对`))));
+      ? pairView(other, `#${other.id}`, badge("", say("source row", "原句对")))
+      : pairView(other, `#${other.id}`, badge("", say(`perturbed row of #${other.of}`, `#${other.of} 的扰动句对`))));
     made.after(element("tr", { class: "detail", id }, element("td", { colspan: 5 }, element("div", {},
-      pairView(row, `#${row.id}`, row.of === undefined ? null : badge("", say(`perturbed twin of #${row.of}`, `#${row.of} 的扰动句对`))), beside))));
+      pairView(row, `#${row.id}`, row.of === undefined ? null : badge("", say(`perturbed row of #${row.of}`, `#${row.of} 的扰动句对`))), beside))));
   }
 
   // Up and down go from pair to pair, as in any list.

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from final_project.data.files.column_names import is_header, named_columns, normal_name
+from final_project.data.files.csv_rows import Row, csv_rows
+from final_project.data.files.forms import SEPARATORS
 from final_project.data.files.lines import read_lines
-from final_project.data.files.tables import Row, csv_rows
 from final_project.errors import DataError
 
-# line, first sentence, second sentence, label as it stands there; None where the file has no labels
+# line, first sentence, second sentence, label as the file has it; None where the file has no labels
 RawRow = tuple[int, str, str, "str | None"]
 
-SEPARATOR_NAMES = {"\t": "tab-separated", ",": "comma-separated"}
+SEPARATOR_NAMES = {"\t": "tab-separated", **SEPARATORS}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_columns(
     layout = _named_layout(first, is_label)
     names = [*map(normal_name, first)] if layout else None
     if layout is None:
-        if separator == ",":
+        if separator in SEPARATORS:
             found = ",".join(first)[:60]
             raise DataError(path, f"expected a header such as sentence1,sentence2,label, found {found!r}", line)
         layout = _fitting_layout(path, _rows(path, separator), layouts, is_label, kind)
@@ -77,8 +78,8 @@ def read_columns(
 
 
 def _rows(path: Path, separator: str) -> Iterator[Row]:
-    if separator == ",":
-        return csv_rows(path)
+    if separator in SEPARATORS:
+        return csv_rows(path, separator)
     return ((line, text.split(separator)) for line, text in read_lines(path))
 
 

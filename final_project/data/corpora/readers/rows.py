@@ -13,8 +13,7 @@ from pathlib import Path
 from final_project.data.corpora.readers.columns import SENTENCES, SENTENCES_LABEL, Layout, RawRow, read_columns
 from final_project.data.corpora.readers.json_rows import read_json_rows
 from final_project.data.corpora.readers.labels import ZERO_ONE, LabelRule, choose_rule
-from final_project.data.files.column_names import is_header
-from final_project.data.files.forms import is_json
+from final_project.data.files.forms import csv_separator, is_json
 from final_project.data.files.lines import read_lines
 from final_project.data.records import Pair
 from final_project.data.texts import why_no_text
@@ -58,21 +57,22 @@ class Rows:
             if labelled is None:
                 labelled = label is not None
             elif labelled != (label is not None):
-                raise DataError(path, "no label, as rows before" if labelled else "a label, unlike rows before", line)
+                found = "no label, but earlier rows have one" if labelled else "a label, but earlier rows have none"
+                raise DataError(path, f"{found}: label all rows or none", line)
             yield Pair(sentence1, sentence2, label)
 
     def _raw_rows(self, path: Path) -> Iterator[RawRow]:
         _, first = next(read_lines(path))
         if is_json(first):
             return read_json_rows(path)
-        return read_columns(path, self._separator_of(path, first), self.layouts, self._is_label)
+        return read_columns(path, self._find_separator(path, first), self.layouts, self._is_label)
 
-    def _separator_of(self, path: Path, first: str) -> str:
+    def _find_separator(self, path: Path, first: str) -> str:
         if "\t" in first:
             return "\t"
         if self.separator in first:
             return self.separator
-        return "," if path.suffix.lower() == ".csv" or is_header(first.split(",")) else "\t"
+        return csv_separator(path, first) or "\t"
 
     def _is_label(self, text: str) -> bool:
         return any(rule.knows(text) for rule in self.rules)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from final_project.artifacts import digest_of, write_json
-from final_project.data.augment import augment_pairs
 from final_project.data.demo.pairs import DemoSet
 from final_project.data.files.contest import write_json_lines, write_segmented
 from final_project.data.files.pair_table import PairTable, write_pair_table
 from final_project.data.files.tables import write_pairs_csv, write_pairs_tsv
+from final_project.data.implied_pairs import augment_pairs
 from final_project.data.quality.checks import Known
 from final_project.data.quality.fingerprints import Fingerprinter, Fingerprints, fingerprints
 from final_project.data.quality.groups import connected_groups, held_out_rows
@@ -26,11 +26,11 @@ from final_project.errors import DataError
 from final_project.prepare.facts import gather_facts, log_facts
 from final_project.prepare.inputs import Inputs, find_inputs
 from final_project.prepare.material import RawMaterial, ScoredSets, read_material
-from final_project.prepare.selection import select_text, select_training
+from final_project.prepare.select_pairs import select_text, select_training
 from final_project.prepare.write_texts import write_text_stage
 from final_project.run.stage_folder import StageFolder
 from final_project.settings import Prepare, Recipe
-from final_project.settings.prepare import Split
+from final_project.settings.prepare_section import Split
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,10 @@ def make(folder: Path, settings: Prepare, material: RawMaterial) -> dict[str, in
     kept_train, kept_text = train.kept, text.kept
     for name, left in (("training pair", kept_train), ("text for post-training", kept_text)):
         if not len(left):
-            raise DataError(folder.parent, f"no {name} is left: every one was dropped; see prepare's policies")
+            raise DataError(
+                folder.parent,
+                f"no {name} is left: each is a repeat, contradiction or leak; set that policy of prepare to keep",
+            )
 
     rows, train_prints = write_training(folder, kept_train, settings.augment)
     rows["text.tsv"] = write_pairs_tsv(folder / "text.tsv", kept_text.pairs())
@@ -124,7 +127,7 @@ def make(folder: Path, settings: Prepare, material: RawMaterial) -> dict[str, in
 def shares_by_default(settings: Prepare) -> dict[Split, float]:
     """Shares of own training pairs that are held out although the recipe does not ask for it, by split."""
     asked: dict[Split, float] = {"dev": settings.dev_share, "test": settings.test_share}
-    return {split: share for split in asked if not asked[split] and (share := settings.share_of(split))}
+    return {split: share for split in asked if not asked[split] and (share := settings.held_out_share(split))}
 
 
 def hold_out(
@@ -144,7 +147,7 @@ def hold_out(
         rows = np.flatnonzero(is_train_N & ~is_taken_N)
         groups, labels = connected_groups(table.prints.normal_N2[rows]), table.prints.label_N[rows]
         # the share counts all training pairs, also those that test has taken
-        wanted = settings.share_of(split) * is_train_N.sum() / len(rows)
+        wanted = settings.held_out_share(split) * is_train_N.sum() / len(rows)
         is_taken_N[rows[held_out_rows(groups, labels, wanted, settings.split_seed)]] = True
         taken = np.zeros(len(table), dtype=bool)
         taken[rows] = is_taken_N[rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from final_project.settings.reading import Columns, Labels, column_conflicts
 from final_project.settings.section import Section, setting
 
 Policy = Literal["keep", "report", "drop"]  # keep: the check is skipped
@@ -30,7 +31,17 @@ class Prepare(Section):
         "path",
         common=True,
     )
-    explain_file: str = setting("", "contest JSONL of the rows to explain; empty = the test pairs", "path", common=True)
+    explain_file: str = setting(
+        "", "rows to explain: contest JSONL, or any file of pairs; empty = the test pairs", "path", common=True
+    )
+    columns: Columns = setting(
+        {},
+        "columns of own files where their header does not say: sentence1, sentence2, label -> name, or number from 1 "
+        "where there is no header; label: '' = read none",
+        "names",
+        common=True,
+    )
+    labels: Labels = Labels()
     contest_set: Literal["", "A", "B"] = setting("", "contest set to explain, looked for below data_dir", common=True)
     demo_pairs: int = setting(
         8000, "size of the built-in training split (corpus: demo)", "pairs", common=True, ge=100, le=1_000_000
@@ -99,7 +110,7 @@ class Prepare(Section):
 
     @property
     def is_own(self) -> bool:
-        """Whether own training pairs stand in the place of a corpus; no built-in pair takes part then."""
+        """Whether own training pairs replace a corpus; no built-in pair takes part then."""
         return self.corpus == BUILT_IN and bool(self.train_file)
 
     @property
@@ -112,7 +123,7 @@ class Prepare(Section):
         """What the training pairs are called on cards and in records: the corpus, or `own pairs`."""
         return "own pairs" if self.train_file else self.corpus
 
-    def share_of(self, split: Split) -> float:
+    def held_out_share(self, split: Split) -> float:
         """The share of the training pairs that is held out as this split; 0 where a file or the corpus has it.
 
         A split of own pairs that the recipe does not name is held out by DEFAULT_SHARE.
@@ -123,9 +134,10 @@ class Prepare(Section):
 
     def conflicts(self) -> Iterator[str]:
         yield from self._unpaired()
+        yield from column_conflicts(self.columns)
         if 0 < self.near_duplicates < 0.5:
             yield f"near_duplicates: {self.near_duplicates} is too low a similarity; use 0 (off) or at least 0.5"
-        shares = {split: self.share_of(split) for split in get_args(Split)}
+        shares = {split: self.held_out_share(split) for split in get_args(Split)}
         if sum(shares.values()) > 0.5:
             yield f"dev_share: {shares['dev']} and test_share: {shares['test']} leave less than half of the pairs"
 

@@ -61,7 +61,7 @@ def write_soup(models: Sequence[Path], target: Path) -> None:
 
 
 def require_same_kind(base: Path, other: Path) -> None:
-    """Raises ArtifactError where weights of the two cannot be averaged, so far as config and tokenizer tell."""
+    """Raises ArtifactError if config or tokenizer show that the weights of the two cannot be averaged."""
     if not (other / "config.json").is_file():
         if not (other / "model.safetensors").is_file():
             raise ArtifactError(f"{other}: expected a model folder or a checkpoint, found no model.safetensors")
@@ -77,7 +77,7 @@ def require_same_kind(base: Path, other: Path) -> None:
         files = base / name, other / name
         if files[0].is_file() != files[1].is_file() or (files[0].is_file() and _differ(*files)):
             raise ArtifactError(
-                f"{other}: not the tokenizer of {base} ({name} differs), so the same weight stands for other tokens; "
+                f"{other}: not the tokenizer of {base} ({name} differs), so the same weight belongs to other tokens; "
                 "their predictions can be combined: python -m similarity_v0 ensemble"
             )
 

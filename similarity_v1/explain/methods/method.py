@@ -1,4 +1,4 @@
-"""What an attribution method is: it asks a probe its questions and answers with one score per token.
+"""The interface of an attribution method: it queries a probe and returns one score per token.
 
 A method is a frozen dataclass whose fields are its options; it holds no state, so the same rows give the same scores.
 Randomness comes from the texts of a row and `seed`, never from the batch.

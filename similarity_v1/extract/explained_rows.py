@@ -77,7 +77,7 @@ def problem_of_shard(path: Path, n_rows: int) -> str:
 
 
 def write_text(output: Path, scores: Path, shards: Iterable[Path]) -> None:
-    """The submission's lines, and beside them one JSON line of scores a row."""
+    """The submission's lines, and next to them one JSON line of scores per row."""
     with write_atomic(output) as rationale_file, write_atomic(scores) as scores_file:
         for shard in shards:
             for row in pq.read_table(shard, schema=SCHEMA).to_pylist():

@@ -84,6 +84,15 @@ class Engine(FullState):
         self.optimizer.zero_grad(set_to_none=True)
         return taken
 
+    def reverse_gradients(self) -> None:
+        """Multiply the gradients of the passes so far by -1. Called on every rank, after a pass that exchanged them."""
+        for gradient in self.gradients():
+            gradient.neg_()
+
+    def gradients(self) -> list[torch.Tensor]:
+        """The gradients that the next update will take, so far as this rank holds them."""
+        return [weight.grad for weight in self.trained().values() if weight.grad is not None]
+
     def matrix_norms(self, parts: Mapping[str, torch.Tensor]) -> dict[str, float]:
         """Euclidean norm of each whole weight of two or more dimensions. parts: this rank's parts, in the layout of
         parts(). Called on every rank."""

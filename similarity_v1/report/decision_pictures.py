@@ -25,14 +25,14 @@ SHARE_EDGES = tuple(range(0, 101, 5))  # per cent; the last bin holds sentences 
 
 
 @dataclass(frozen=True)
-class Predictions:
+class LabelledScores:
     """Scores of one labelled set: P(1) and the right label, a row each."""
 
     probabilities_B: np.ndarray
     labels_B: np.ndarray
 
 
-def read_labelled(path: Path, labels_file: Path) -> Predictions | None:
+def read_labelled(path: Path, labels_file: Path) -> LabelledScores | None:
     """`row,probability,label` as similarity_v0 writes it (that label is the decided one), with the right labels of the
     set; None where either file is absent or the set has no labels. Raises DataError where they do not fit."""
     if not path.is_file() or not labels_file.is_file():
@@ -41,10 +41,10 @@ def read_labelled(path: Path, labels_file: Path) -> Predictions | None:
     probabilities_B, _ = read_predictions(path)
     if len(labels) != len(probabilities_B):
         raise DataError(path, f"{len(probabilities_B)} rows, but {labels_file} has {len(labels)}")
-    return Predictions(probabilities_B, np.array(labels)) if set(labels) <= {0, 1} and labels else None
+    return LabelledScores(probabilities_B, np.array(labels)) if set(labels) <= {0, 1} and labels else None
 
 
-def threshold_chart(sets: Mapping[str, Predictions], threshold: float | None) -> Chart | None:
+def threshold_chart(sets: Mapping[str, LabelledScores], threshold: float | None) -> Chart | None:
     """Accuracy as a function of the threshold, a line a set; the one in use is marked."""
     if not sets:
         return None
@@ -81,7 +81,7 @@ def share_chosen(rows: Sequence[Mapping[str, Any]]) -> Histograms | None:
 
 
 def agreement_of_methods(rows: Sequence[Mapping[str, Any]]) -> HeatMap | None:
-    """Spearman's rank correlation of two methods' word scores, its mean over sentences in which both tell words apart.
+    """Spearman's rank correlation of two methods' word scores, averaged over sentences where neither is constant.
 
     None where fewer than two methods were run.
     """
