@@ -16,7 +16,7 @@ from final_project.data.quality.strata import keys_of, score_matrix, strata
 from final_project.data.records import TextRow
 from final_project.errors import DataError
 from final_project.prepare.inputs import Inputs
-from final_project.prepare.selection import RowSelection
+from final_project.prepare.select_pairs import RowSelection
 from final_project.settings import Recipe, Targets
 from final_project.settings.prepare_section import Split
 
