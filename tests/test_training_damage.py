@@ -210,5 +210,5 @@ def test_curves_that_begin_late_are_pointed_out(tmp_path, caplog):
     interrupted_at(7, tmp_path)
     empty(tmp_path / "metrics.jsonl")
     run(Scored(engine_in_evaluation_mode()), tmp_path)
-    assert "no figures of the steps up to 7 are left" in caplog.text
+    assert "the metrics of the steps up to 7 are lost" in caplog.text
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])["step"] == 8

@@ -142,7 +142,7 @@ def test_the_same_command_while_the_stage_still_runs_waits_and_finds_it_done(pre
     first.send_signal(signal.SIGSTOP)
     second = subprocess.Popen(command(*arguments), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
     said = second.stderr.readline()
-    assert "another process is at work" in said
+    assert "another process is working on" in said
     first.send_signal(signal.SIGCONT)
     assert first.wait() == 0
     assert "posttrain: up to date, skipped" in second.stderr.read()

@@ -261,7 +261,7 @@ def test_a_file_that_changed_under_the_work_is_named_with_its_line(tmp_path):
 
 def test_ray_needs_one_process_and_its_address_needs_ray(model, pairs_file, tmp_path, capsys):
     status, _, err = run_cli(capsys, *arguments(model, pairs_file, tmp_path / "rows.txt", "--ray-address", "here"))
-    assert status == 2 and "--ray-address goes with --engine ray" in err and list(tmp_path.iterdir()) == []
+    assert status == 2 and "--ray-address needs --engine ray" in err and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv", "pairs.jsonl"])

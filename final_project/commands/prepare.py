@@ -59,7 +59,7 @@ def download_from(
     """
     if not arguments.download:
         if arguments.accept_licence:
-            raise UsageError("--accept-licence goes with --download: name the corpora to fetch")
+            raise UsageError("--accept-licence needs --download with the names of the corpora to fetch")
         return []
     data_dir = arguments.data or data_dir
     wanted = choose_offers(arguments.download, offers)

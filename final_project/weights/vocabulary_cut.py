@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from final_project import strict_json
 from final_project.chunks import in_chunks
 from final_project.errors import ArtifactError
 
@@ -79,7 +80,7 @@ def cut_tokenizer(tokenizer: PreTrainedTokenizerBase, cut: Cut) -> PreTrainedTok
     described["post_processor"] = _renumbered(described["post_processor"], new)
     names = {name: getattr(tokenizer, name) for name in SPECIAL_NAMES}
     return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(json.dumps(described)),
+        tokenizer_object=Tokenizer.from_str(strict_json.dumps(described)),
         model_max_length=tokenizer.model_max_length, model_input_names=tokenizer.model_input_names,
         padding_side=tokenizer.padding_side, truncation_side=tokenizer.truncation_side,
         **{name: token for name, token in names.items() if token is not None},

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from final_project.artifacts import write_atomic
+from final_project.data.files.encodings import UTF_8
 from final_project.data.files.lines import decoded, read_lines
 from final_project.data.files.zips import check_entries, is_plain_file, opened_zip, read_pieces
 from final_project.data.records import Rationale, SegmentedPair
@@ -49,7 +50,7 @@ def read_submission(path: str | Path, may_be_empty: bool = False) -> list[Number
     """(line, row) of a .txt or .zip submission. Raises DataError with file and line on anything that is no such row,
     on a duplicate id and, unless sides may be empty, on a side without words."""
     path = Path(path)
-    lines = _zipped_lines(path) if path.suffix.lower() == ".zip" else read_lines(path)
+    lines = _zipped_lines(path) if path.suffix.lower() == ".zip" else read_lines(path, UTF_8)
     rows: list[NumberedRow] = []
     seen: dict[int, int] = {}
     for line, text in lines:

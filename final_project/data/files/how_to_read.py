@@ -5,12 +5,12 @@ In a recipe `prepare.columns` and `prepare.labels`; of a command the options `--
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from final_project import strict_json
 from final_project.data.files.column_names import LONGEST, label_keys, normal_name
 from final_project.settings.reading import ROLES, Labels
 
@@ -88,4 +88,4 @@ def option_of(columns: Mapping[str, str]) -> str:
 
 def in_yaml(name: str) -> str:
     """A text as a recipe has to spell it."""
-    return name if PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return name if PLAIN.fullmatch(name) else strict_json.dumps(name, ensure_ascii=False)

@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 10_000_000
 
 
-def raw_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def raw_lines(path: str | Path, encoding: str = "") -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text without its LF) for every line, blank ones too; a CR before the LF is kept.
+
+    encoding: the only one that is read; empty = any that is known, found by the content.
 
     Raises DataError where the file cannot be read or is no text in a known encoding.
     """
@@ -44,8 +46,11 @@ def raw_lines(path: str | Path) -> Iterator[tuple[int, str]]:
             first = file.readline(MAX_LINE_BYTES + 1)
             if first.startswith(MARKS_UTF_32):
                 raise DataError(path, "UTF-32, expected UTF-8: save the file as UTF-8", 1)
-            is_wide = first.startswith(MARKS_UTF_16)
-            for number, text in (_wide_lines if is_wide else _narrow_lines)(path, first, file):
+            if not encoding and first.startswith(MARKS_UTF_16):
+                lines = _wide_lines(path, first, file)
+            else:
+                lines = _narrow_lines(path, first, file, encoding)
+            for number, text in lines:
                 yield number, text
     except OSError as error:
         raise DataError(path, f"cannot read: {error.strerror}") from error
@@ -53,9 +58,10 @@ def raw_lines(path: str | Path) -> Iterator[tuple[int, str]]:
         raise DataError(path, "the file is empty")
 
 
-def _narrow_lines(path: Path, first: bytes, file: BinaryIO) -> Iterator[tuple[int, str]]:
+def _narrow_lines(path: Path, first: bytes, file: BinaryIO, encoding: str) -> Iterator[tuple[int, str]]:
     """Lines of UTF-8 or GB18030. Which of them is asked at the first line that is not ASCII."""
-    line, number, encoding = first.removeprefix(MARK_UTF_8), 0, UTF_8 if first.startswith(MARK_UTF_8) else ""
+    line, number = first.removeprefix(MARK_UTF_8), 0
+    encoding = UTF_8 if first.startswith(MARK_UTF_8) else encoding
     if first and not line:  # nothing but a mark
         yield 1, ""
     while line:
@@ -118,10 +124,10 @@ def decoded(path: str | Path, number: int, line: bytes, encoding: str = UTF_8) -
     return text.removeprefix("\ufeff") if number == 1 and encoding == GB18030 else text
 
 
-def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: str | Path, encoding: str = "") -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text) for every line that is not blank; raises DataError where none is."""
     any_text = False
-    for number, text in raw_lines(path):
+    for number, text in raw_lines(path, encoding):
         if text.strip():
             any_text = True
             yield number, text.removesuffix("\r")
