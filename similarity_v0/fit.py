@@ -18,7 +18,7 @@ from final_project.settings import Recipe
 from final_project.tokens.token_table import is_token_table_whole, open_token_table, write_token_table
 from final_project.training.precision import resolve_precision
 from similarity_v0 import two_labels
-from similarity_v0.decision.row_target import Target, Trained
+from similarity_v0.decision.row_target import FinishedTraining, Target
 from similarity_v0.folds.train import fit_folds
 from similarity_v0.record import append_record
 from similarity_v0.splits import NAMES, choose_rows
@@ -56,7 +56,7 @@ def fit(recipe: Recipe, folder: StageFolder, world: World) -> tuple[list[str], d
         best_step=fitted.best_step, seconds=round(fitted.seconds, 1), processes=world.size, used_precision=precision,
     )  # fmt: skip
     per_epoch = fitted.updates / max(1, settings.epochs)
-    target.review(Trained(folder.path, tables["train"], rows, per_epoch, fitted.best_step))
+    target.review(FinishedTraining(folder.path, tables["train"], rows, per_epoch, fitted.best_step))
     result = ResultFiles.of_stage(folder.path).folder
     outputs = [str(path.relative_to(folder.path)) for path in sorted(result.rglob("*")) if path.is_file()]
     return outputs, facts | {"scores": fitted.scores, "best_step": fitted.best_step}

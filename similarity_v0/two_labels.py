@@ -20,7 +20,7 @@ from final_project.settings import Recipe
 from final_project.tokens.token_table import WHOLE_NUMBERS, LabelColumn, Row, TokenTable
 from similarity_v0.decision import results
 from similarity_v0.decision.review import labelled, write_review
-from similarity_v0.decision.row_target import BySplit, Scores, Trained
+from similarity_v0.decision.row_target import BySplit, FinishedTraining, Scores
 from similarity_v0.decision.target_scale import TargetScale
 from similarity_v0.splits import require_fit_for_decision, require_labels
 
@@ -75,7 +75,7 @@ class TwoLabels:
     def write_results(self, folder: Path, rule: Decision, answers: BySplit, truth: BySplit) -> None:
         results.write_results(folder, self.settings, self.seed, rule, dict(answers), dict(truth))
 
-    def review(self, trained: Trained) -> None:
+    def review(self, trained: FinishedTraining) -> None:
         warn_of_nothing_learnt(trained.stage, self.prepare, trained.train.labels[trained.rows])
         write_review(trained.stage, self.prepare, trained.updates_per_epoch, trained.best_step)
 

@@ -129,7 +129,7 @@ def test_wrong_use_ends_with_status_2_and_no_traceback(arguments):
 def test_help_shows_types_and_defaults_as_a_recipe_writes_them():
     text = describe_fields()
     assert "similarity_v1.baseline=null  (zero|mask|pad|null)" in text
-    assert "similarity_v1.target=predicted  (predicted|both|int)" in text
+    assert "similarity_v1.target=predicted  (predicted|both|int|str)" in text
     assert "posttrain.zero_stage=null  (null|0|1|2|3)" in text and "similarity_v0.lr_patterns=[]  ([str, ...]" in text
     heads = [line for line in text.splitlines() if not line.startswith("      ")]
     assert not [head for head in heads if "None" in head or "Literal" in head or "Annotated" in head]

@@ -66,7 +66,7 @@ class SimilarityV1(Section):
         "fraction",
         **bounds_of_option(SmoothGradOptions, "noise"),
     )
-    target: Annotated[int, Field(ge=0)] | str = setting(
+    target: Literal["predicted", "both"] | Annotated[int, Field(ge=0)] | str = setting(
         "predicted",
         "what is explained: predicted (the decided class), a class by its number, or both against each other; of "
         "scores one by its name or number, or all",

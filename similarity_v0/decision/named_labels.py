@@ -34,7 +34,7 @@ from final_project.settings import Recipe
 from final_project.settings.targets import MOST_LABELS
 from final_project.tokens.token_table import LabelColumn, Row, TokenTable
 from similarity_v0.decision.review import write_curves
-from similarity_v0.decision.row_target import BySplit, Scores, Trained
+from similarity_v0.decision.row_target import BySplit, FinishedTraining, Scores
 from similarity_v0.decision.target_scale import TargetScale
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class NamedLabels:
         columns = zip(self.names, of_each[3].tolist(), *(part.tolist() for part in of_each[:3]), strict=True)
         return [[split, name, rows, f"{p:.6f}", f"{r:.6f}", f"{f:.6f}"] for name, rows, p, r, f in columns]
 
-    def review(self, trained: Trained) -> None:
+    def review(self, trained: FinishedTraining) -> None:
         write_curves(trained.stage, trained.updates_per_epoch, trained.best_step)
         rules = self._baselines(trained.rows)
         write_json(trained.stage / "result" / "baselines.json", rules)

@@ -31,7 +31,7 @@ from final_project.model.score_loss import ScoreLoss, ScoreLossName
 from final_project.settings import Recipe
 from final_project.tokens.token_table import LabelColumn, Row, TokenTable
 from similarity_v0.decision.review import write_curves
-from similarity_v0.decision.row_target import BySplit, Scores, Trained
+from similarity_v0.decision.row_target import BySplit, FinishedTraining, Scores
 from similarity_v0.decision.score_metrics import flat_figures, score_figures
 from similarity_v0.decision.target_scale import TargetScale
 
@@ -114,7 +114,7 @@ class Numbers:
             write_scores_csv(folder / "submission.csv", self.ids["test"], rule.names, clipped_NC, id_column)
         write_json(folder / "scores.json", found)
 
-    def review(self, trained: Trained) -> None:
+    def review(self, trained: FinishedTraining) -> None:
         result = trained.stage / "result"
         write_curves(trained.stage, trained.updates_per_epoch, trained.best_step)
         rules = self._baselines(trained)
@@ -134,7 +134,7 @@ class Numbers:
                     "its explanations say nothing about the texts"
                 )
 
-    def _baselines(self, trained: Trained) -> dict[str, dict[str, Any]]:
+    def _baselines(self, trained: FinishedTraining) -> dict[str, dict[str, Any]]:
         """Figures on dev and test of two rules: each score's training mean, and its line on the log of the length in
         words."""
         train = self.read("train")

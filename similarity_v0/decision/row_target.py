@@ -32,7 +32,7 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class Trained:
+class FinishedTraining:
     """What a review looks at. updates_per_epoch: of all folds together. best_step: whose weights were kept."""
 
     stage: Path
@@ -84,6 +84,6 @@ class Target(Protocol):
     def write_results(self, folder: Path, rule: Any, answers: BySplit, truth: BySplit) -> None:
         """Predictions and figures, into result/."""
 
-    def review(self, trained: Trained) -> None:
+    def review(self, trained: FinishedTraining) -> None:
         """What a person wants to look at after a training, from the files in result/; and whether the model has learnt
         anything."""

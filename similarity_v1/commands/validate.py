@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from final_project.cli import print_json
-from final_project.commands.reading_options import how_from
+from final_project.commands.reading_options import add_reading_arguments, how_from
 from final_project.data.files.score_submission import validate_scores
 from final_project.prepare.rows_to_explain import read_explained
 
@@ -16,9 +16,10 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     against = parser.add_mutually_exclusive_group(required=True)
-    against.add_argument("--pairs", type=Path, help="contest JSONL with the pairs")
+    against.add_argument("--pairs", type=Path, help="the pairs: contest JSONL, or any file of pairs")
     against.add_argument("--sample", type=Path, help="sample submission of scores")
     parser.add_argument("--submission", type=Path, required=True, help="submission, .txt or .zip; of scores .csv")
+    add_reading_arguments(parser, labels=False)
     parser.add_argument("--low", type=float, default=1.0, help="lowest score, with --sample (default: 1)")
     parser.add_argument("--high", type=float, default=5.0, help="highest score, with --sample (default: 5)")
 

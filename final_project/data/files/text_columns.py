@@ -24,7 +24,7 @@ class NoColumn(Exception):
 
 
 @dataclass(frozen=True)
-class Places:
+class TextPlaces:
     """The names of the columns in one file. id: None = the row's number. values: of the scores, or of the label alone;
     empty where the file has none of them."""
 
@@ -65,7 +65,7 @@ class TextColumns:
         values = tuple((name, prepare.target_columns.get(name, name)) for name in targets.names)
         return cls("scores", values, targets.low, targets.high, **places)
 
-    def find(self, header: Sequence[str], may_lack_values: bool) -> Places:
+    def find(self, header: Sequence[str], may_lack_values: bool) -> TextPlaces:
         """Where everything is. may_lack_values: whether a file may have none of the values' columns (never only some
         of them). Raises NoColumn."""
         text = _one(header, [self.text] if self.text else TEXTS)
@@ -80,7 +80,7 @@ class TextColumns:
         if self.group and group is None:
             raise NoColumn(_lacking(self.group, header, "prepare.group_column"))
         found = () if lacking else tuple(column for column in values if column is not None)
-        return Places(self._id(header), text, group, found)
+        return TextPlaces(self._id(header), text, group, found)
 
     def _id(self, header: Sequence[str]) -> str | None:
         found = _one(header, [self.id] if self.id else IDS)

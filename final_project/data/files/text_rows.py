@@ -19,7 +19,7 @@ from final_project.data.files.forms import is_json
 from final_project.data.files.lines import read_lines
 from final_project.data.files.parquet import is_parquet, parquet_rows
 from final_project.data.files.quoted_rows import quoted_rows
-from final_project.data.files.text_columns import GROUP, LABEL, NoColumn, Places, TextColumns
+from final_project.data.files.text_columns import GROUP, LABEL, NoColumn, TextColumns, TextPlaces
 from final_project.data.records import TextRow
 from final_project.data.texts import why_no_text
 from final_project.errors import DataError
@@ -44,7 +44,7 @@ def iter_text_rows(
     """
     path = Path(path)
     lines: dict[str, int] = {}
-    found: tuple[tuple[str, ...], Places] | None = None
+    found: tuple[tuple[str, ...], TextPlaces] | None = None
     for number, (line, values) in enumerate(_rows(path)):
         keys = tuple(values)
         if found is None or found[0] != keys:
@@ -114,7 +114,7 @@ def _rows(path: Path) -> Numbered:
 
 
 def _text_row(
-    path: Path, line: int, number: int, values: dict[str, Any], columns: TextColumns, places: Places
+    path: Path, line: int, number: int, values: dict[str, Any], columns: TextColumns, places: TextPlaces
 ) -> TextRow:
     text = values[places.text]
     if fault := why_no_text(text):
