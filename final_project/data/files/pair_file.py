@@ -163,7 +163,7 @@ class PairFile:
             if "label" not in self.how.columns and len(labels := label_keys(first)) > 1:
                 raise DataError(self.path, f"expected one label, found {listed(labels)}{naming_hint(first)}", line)
             if file.form != CSV and any(name.strip().startswith('"') for name in first):
-                raise DataError(self.path, "quotes around names mean that texts are quoted too: give it as CSV", line)
+                raise DataError(self.path, "the header is quoted, so texts may be too: save the file as CSV", line)
             found = self._named(first)
             assert found is not None
             return Places(found.sentence1, found.sentence2, found.label)
