@@ -188,6 +188,7 @@ def test_a_wheel_with_another_digest_is_refused(wheel, tmp_path, capsys):
     assert f"expected SHA-256 {wheel.sha256}" in err
 
 
+@pytest.mark.stage
 def test_an_index_that_is_out_of_reach_is_said_with_what_to_do(wheel, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
@@ -250,6 +251,7 @@ def test_an_unknown_name_lists_what_is_known(name, tmp_path, capsys):
 # --- hubs -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stage
 def test_a_hub_out_of_reach_is_said_with_what_to_do(tmp_path):
     code = f"import sys; from final_project.__main__ import main; from final_project.cli import run_main\n" \
            f"sys.exit(run_main(main, ['weights', 'owner/model', '--output', {str(tmp_path / 'out')!r}]))"  # fmt: skip

@@ -210,6 +210,7 @@ def test_a_sweep_needs_its_base_and_names_the_stage_to_run(tmp_path):
 
 
 @pytest.mark.usefixtures("environment_of_run_sh")
+@pytest.mark.stage
 def test_run_sh_takes_a_sweep_for_the_stage_that_can(tmp_path):
     path = write_sweep(tmp_path, "recipe: demo\nseeds: [4]\n")
     done = run_sh("similarity_v0", "--sweep", path.name, "--dry-run", "--nproc", "2", cwd=tmp_path)
