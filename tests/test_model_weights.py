@@ -41,6 +41,7 @@ TEXTS = ["怎么开通花呗", "手机号码是多少", "How do I open it"]
 
 def run(capsys, *arguments: object) -> tuple[int, dict, str]:
     """Exit status, answer, and what stands on standard error, of `weights`."""
+    capsys.readouterr()  # what the test itself has printed: saving a model may import DeepSpeed, which logs
     status = run_main(main, ["weights", *map(str, arguments)])
     out, err = capsys.readouterr()
     return status, json.loads(out) if out else {}, err

@@ -144,6 +144,7 @@ def test_adapters_have_a_rate_of_their_own_under_every_rule(rule, tmp_path):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("pool", ["cls", "mean_and_cls"])
 @pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.stage
 def test_the_saved_folder_is_plain_and_answers_as_the_trained_model(kind, pool, variant, tmp_path):
     model = lora_model(kind, tmp_path / "start", pool=pool, lora_variant=variant, multi_dropout_samples=2)
     plain = pair_model_from(str(tmp_path / "start"), 1, SimilarityV0(pool=pool))
